@@ -1,0 +1,177 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The picture of the house. Layers are listed lowest first, and within a layer each target stands
+// below the ones that use it. A target may name only targets that stand above it in this list;
+// `checkedTargets` fails with a sentence where one does not.
+
+let pictured: [Layer] = [
+    Layer("Bindings", [
+        .c("CLinux"),
+        .system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        .system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        .system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
+    ]),
+    Layer("Primitives", [
+        .swift("Platform", uses: ["CLinux"]),
+        .swift("Encoding"),
+        .swift("Crypto", uses: ["COpenSSL", "Encoding"]),
+        .swift("Compression", uses: ["CZstd"]),
+        .swift("SQL", uses: ["CSQLite"]),
+        .swift("ConfigFile", uses: [], packages: [.toml]),
+    ]),
+    Layer("Formats", [
+        .swift("HTTP"),
+        .swift("Nix", uses: ["Encoding", "Crypto"]),
+        .swift("AtticAPI", uses: ["Encoding", "Crypto", "Nix"]),
+        .swift("Chunking"),
+    ]),
+    Layer("Engines", [
+        .swift("HTTPServer", uses: ["Platform", "HTTP"], packages: [.log]),
+        .swift("Database", uses: ["Platform", "SQL", "Crypto", "Encoding", "Nix", "AtticAPI"], packages: [.log]),
+        .swift("Storage", uses: ["Platform", "Crypto", "Encoding"], packages: [.log]),
+        .swift("HTTPClient", uses: ["Platform", "HTTP"]),
+        .swift("NixStore", uses: ["Platform", "SQL", "Encoding", "Crypto", "Nix"]),
+    ]),
+    Layer("Attic", [
+        .swift("AtticServer", uses: [
+            "Platform", "Encoding", "Crypto", "Compression", "ConfigFile",
+            "HTTP", "Nix", "AtticAPI", "Chunking", "HTTPServer", "Database", "Storage",
+        ], packages: [.log]),
+        .swift("AtticClient", uses: [
+            "Platform", "Encoding", "Crypto", "ConfigFile", "HTTP", "Nix", "AtticAPI", "HTTPClient", "NixStore",
+        ]),
+    ]),
+    Layer("Tools", [
+        .tool("atticd", uses: ["AtticServer", "Platform"], packages: [.arguments, .log]),
+        .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments]),
+        .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
+    ]),
+]
+
+/// Test targets, by folder under `Tests`, with what they test. `Support` is what all of them share.
+let tests: [(name: String, uses: [String])] = [
+    ("PlatformTests", ["Platform"]),
+    ("EncodingTests", ["Encoding"]),
+    ("CryptoTests", ["Crypto", "Encoding"]),
+    ("CompressionTests", ["Compression"]),
+    ("SQLTests", ["SQL", "Platform"]),
+    ("ConfigFileTests", ["ConfigFile"]),
+    ("HTTPTests", ["HTTP"]),
+    ("NixTests", ["Nix", "Encoding", "Crypto"]),
+    ("AtticAPITests", ["AtticAPI", "Encoding", "Crypto", "Nix"]),
+    ("ChunkingTests", ["Chunking", "Encoding", "Crypto"]),
+    ("HTTPServerTests", ["HTTPServer", "HTTP", "Platform"]),
+    ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
+    ("StorageTests", ["Storage", "Platform", "Crypto"]),
+    ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Platform"]),
+    ("NixStoreTests", ["NixStore", "Nix", "Platform", "Crypto", "Encoding"]),
+    ("AtticServerTests", [
+        "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
+        "Crypto", "Encoding", "ConfigFile", "Platform",
+    ]),
+    ("AtticClientTests", ["AtticClient", "HTTPClient", "NixStore", "AtticAPI", "Nix", "Platform"]),
+    ("CommandTests", ["Platform", "Encoding"]),
+    ("EndToEndTests", ["Platform", "Encoding"]),
+    ("TidyTests", ["Platform"]),
+]
+
+let package = Package(
+    name: "tetryx",
+    products: [
+        .executable(name: "atticd", targets: ["atticd"]),
+        .executable(name: "atticadm", targets: ["atticadm"]),
+        .executable(name: "tetryx", targets: ["tetryx"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: checkedTargets(),
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu17
+)
+
+// MARK: - How the picture becomes targets
+
+/// One layer: the folder under `Sources`, and its targets, lowest first.
+struct Layer {
+    let name: String
+    let targets: [Pictured]
+    init(_ name: String, _ targets: [Pictured]) {
+        self.name = name
+        self.targets = targets
+    }
+}
+
+/// One target of the picture.
+struct Pictured {
+    enum Kind { case c, system(pkgConfig: String, apt: String), library, tool }
+    /// The packages from outside that targets may use.
+    enum Outside { case arguments, log, toml }
+    let name: String
+    let kind: Kind
+    let uses: [String]
+    let packages: [Outside]
+
+    static func c(_ name: String) -> Pictured { Pictured(name: name, kind: .c, uses: [], packages: []) }
+    static func system(_ name: String, pkgConfig: String, apt: String) -> Pictured {
+        Pictured(name: name, kind: .system(pkgConfig: pkgConfig, apt: apt), uses: [], packages: [])
+    }
+    static func swift(_ name: String, uses: [String] = [], packages: [Outside] = []) -> Pictured {
+        Pictured(name: name, kind: .library, uses: uses, packages: packages)
+    }
+    static func tool(_ name: String, uses: [String], packages: [Outside]) -> Pictured {
+        Pictured(name: name, kind: .tool, uses: uses, packages: packages)
+    }
+}
+
+/// All targets, after checking that every arrow points at something that stands above in the list.
+func checkedTargets() -> [Target] {
+    let strict: [SwiftSetting] = [.strictMemorySafety(), .treatAllWarnings(as: .error)]
+    var standing: Set<String> = []
+    var targets: [Target] = []
+    for layer in pictured {
+        for target in layer.targets {
+            for used in target.uses where !standing.contains(used) {
+                fatalError("\(target.name) uses \(used), which does not stand above it in Package.swift.")
+            }
+            standing.insert(target.name)
+            let path = "Sources/\(layer.name)/\(target.name)"
+            let dependencies = target.uses.map { Target.Dependency.target(name: $0) } + target.packages.map(product)
+            switch target.kind {
+            case .c:
+                targets.append(.target(name: target.name, path: path))
+            case .system(let pkgConfig, let apt):
+                targets.append(.systemLibrary(name: target.name, path: path, pkgConfig: pkgConfig, providers: [.apt([apt])]))
+            case .library:
+                targets.append(.target(name: target.name, dependencies: dependencies, path: path, swiftSettings: strict))
+            case .tool:
+                targets.append(.executableTarget(name: target.name, dependencies: dependencies, path: path, swiftSettings: strict))
+            }
+        }
+    }
+    targets.append(.target(
+        name: "Support", dependencies: ["Platform"], path: "Tests/Support", swiftSettings: strict))
+    for test in tests {
+        for used in test.uses where !standing.contains(used) {
+            fatalError("\(test.name) uses \(used), which is not in the picture.")
+        }
+        targets.append(.testTarget(
+            name: test.name,
+            dependencies: ["Support"] + test.uses.map { .target(name: $0) },
+            path: "Tests/\(test.name)",
+            exclude: [],
+            swiftSettings: strict))
+    }
+    return targets
+}
+
+func product(_ outside: Pictured.Outside) -> Target.Dependency {
+    switch outside {
+    case .arguments: .product(name: "ArgumentParser", package: "swift-argument-parser")
+    case .log: .product(name: "Logging", package: "swift-log")
+    case .toml: .product(name: "TOMLKit", package: "TOMLKit")
+    }
+}

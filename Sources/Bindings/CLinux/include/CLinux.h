@@ -1,0 +1,46 @@
+// What Swift's Glibc module leaves out: calls that need _GNU_SOURCE, and macros that the importer does not see.
+// Every function here sets errno exactly as the call it names; there is no other logic in this target.
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+// An epoll event as Swift can hold it: struct epoll_event is packed, and its data a union.
+struct clinux_event {
+    uint32_t events;
+    uint64_t cookie;
+};
+
+extern const uint32_t clinux_epollin;
+extern const uint32_t clinux_epollout;
+extern const uint32_t clinux_epollrdhup;
+extern const uint32_t clinux_epollhup;
+extern const uint32_t clinux_epollerr;
+extern const uint32_t clinux_epollet;
+
+int clinux_epoll_create(void);
+int clinux_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t cookie);
+int clinux_epoll_modify(int epoll, int descriptor, uint32_t events, uint64_t cookie);
+int clinux_epoll_remove(int epoll, int descriptor);
+// At most 256 events a call.
+int clinux_epoll_wait(int epoll, struct clinux_event *events, int count, int timeout_milliseconds);
+
+int clinux_eventfd(void);
+int clinux_accept(int listener, void *address, uint32_t *address_size);
+int clinux_set_thread_name(const char *name);
+int clinux_thread_id(void);
+
+// openat with O_CLOEXEC added; `flags` are those of open(2).
+int clinux_openat(int directory, const char *path, int flags, uint32_t mode);
+extern const int clinux_o_path;
+extern const int clinux_o_nofollow;
+extern const int clinux_o_directory;
+int clinux_punch_hole(int descriptor, int64_t offset, int64_t size);
+// One flock(2) attempt that does not wait.
+int clinux_lock_exclusive(int descriptor);
+int clinux_lock_shared(int descriptor);
+int clinux_unlock(int descriptor);
+// getdents64(2) into `buffer`; bytes filled, 0 at the end, -1 with errno.
+ssize_t clinux_getdents(int descriptor, void *buffer, size_t size);
+int clinux_pipe(int descriptors[2]);

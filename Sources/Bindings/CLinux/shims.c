@@ -1,0 +1,72 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+const uint32_t clinux_epollin = EPOLLIN;
+const uint32_t clinux_epollout = EPOLLOUT;
+const uint32_t clinux_epollrdhup = EPOLLRDHUP;
+const uint32_t clinux_epollhup = EPOLLHUP;
+const uint32_t clinux_epollerr = EPOLLERR;
+const uint32_t clinux_epollet = EPOLLET;
+const int clinux_o_path = O_PATH;
+const int clinux_o_nofollow = O_NOFOLLOW;
+const int clinux_o_directory = O_DIRECTORY;
+
+int clinux_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+static int control(int epoll, int operation, int descriptor, uint32_t events, uint64_t cookie) {
+    struct epoll_event event = {.events = events, .data.u64 = cookie};
+    return epoll_ctl(epoll, operation, descriptor, &event);
+}
+int clinux_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t cookie) {
+    return control(epoll, EPOLL_CTL_ADD, descriptor, events, cookie);
+}
+int clinux_epoll_modify(int epoll, int descriptor, uint32_t events, uint64_t cookie) {
+    return control(epoll, EPOLL_CTL_MOD, descriptor, events, cookie);
+}
+int clinux_epoll_remove(int epoll, int descriptor) { return control(epoll, EPOLL_CTL_DEL, descriptor, 0, 0); }
+
+int clinux_epoll_wait(int epoll, struct clinux_event *events, int count, int timeout_milliseconds) {
+    enum { most = 256 };
+    struct epoll_event kernel[most];
+    int ready = epoll_wait(epoll, kernel, count < most ? count : most, timeout_milliseconds);
+    for (int i = 0; i < ready; i++) {
+        events[i].events = kernel[i].events;
+        events[i].cookie = kernel[i].data.u64;
+    }
+    return ready;
+}
+
+int clinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+int clinux_accept(int listener, void *address, uint32_t *address_size) {
+    return accept4(listener, address, address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+int clinux_set_thread_name(const char *name) {
+    int code = pthread_setname_np(pthread_self(), name);
+    if (code != 0) errno = code;
+    return code == 0 ? 0 : -1;
+}
+int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
+
+int clinux_openat(int directory, const char *path, int flags, uint32_t mode) {
+    return openat(directory, path, flags | O_CLOEXEC, (mode_t)mode);
+}
+int clinux_punch_hole(int descriptor, int64_t offset, int64_t size) {
+    return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
+}
+int clinux_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
+int clinux_lock_shared(int descriptor) { return flock(descriptor, LOCK_SH | LOCK_NB); }
+int clinux_unlock(int descriptor) { return flock(descriptor, LOCK_UN); }
+ssize_t clinux_getdents(int descriptor, void *buffer, size_t size) {
+    return syscall(SYS_getdents64, descriptor, buffer, size);
+}
+int clinux_pipe(int descriptors[2]) { return pipe2(descriptors, O_CLOEXEC); }
