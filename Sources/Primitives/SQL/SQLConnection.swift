@@ -1,0 +1,47 @@
+/// A connection to a database: what the catalog needs of SQLite, and what another database would have to offer.
+///
+/// Thread: one at a time. Parameters are written `$1`, `$2`, … and numbered by first appearance, because SQLite
+/// numbers named parameters so; then the same text means the same to PostgreSQL.
+package protocol SQLConnection: AnyObject {
+    /// Runs one statement and shows each row it answers to `row`; stops when that throws.
+    ///
+    /// - Returns: how many rows the statement inserted, changed or deleted (meaningless for a SELECT).
+    @discardableResult
+    func run(
+        _ sql: String, _ values: [SQLValue], row: (borrowing SQLRow) throws(SQLError) -> Void
+    ) throws(SQLError) -> Int
+
+    /// Runs several statements without parameters, separated by semicolons.
+    func runScript(_ sql: String) throws(SQLError)
+
+    /// Whether a transaction is open; some failures (a full disk) end it without being asked.
+    var isInTransaction: Bool { get }
+}
+
+extension SQLConnection {
+    /// Runs one statement for its effect; how many rows it inserted, changed or deleted.
+    @discardableResult
+    package func execute(_ sql: String, _ values: [SQLValue] = []) throws(SQLError) -> Int {
+        try run(sql, values) { _ in }
+    }
+
+    /// Runs one statement and gives what `make` makes of each row, in order.
+    package func query<Element>(
+        _ sql: String, _ values: [SQLValue] = [], _ make: (borrowing SQLRow) throws(SQLError) -> Element
+    ) throws(SQLError) -> [Element] {
+        var elements: [Element] = []
+        try run(sql, values) { row throws(SQLError) in elements.append(try make(row)) }
+        return elements
+    }
+
+    /// Runs one statement and gives what `make` makes of its first row; nil where there is none.
+    package func first<Element>(
+        _ sql: String, _ values: [SQLValue] = [], _ make: (borrowing SQLRow) throws(SQLError) -> Element
+    ) throws(SQLError) -> Element? {
+        var element: Element?
+        try run(sql, values) { row throws(SQLError) in
+            if element == nil { element = try make(row) }
+        }
+        return element
+    }
+}

@@ -1,0 +1,51 @@
+/// What a database refused: what was tried, on what, its own words and code.
+package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What callers tell apart.
+    package enum Kind: Sendable, Hashable {
+        /// Another connection holds the lock, and waiting for it took too long.
+        case busy
+        /// The disk, or the quota, is full.
+        case full
+        /// The file is damaged.
+        case corrupt
+        /// The file is not a database at all.
+        case notDatabase
+        case cannotOpen
+        case readOnly
+        /// A UNIQUE, NOT NULL, CHECK or FOREIGN KEY constraint said no.
+        case constraint
+        case inputOutput
+        /// A column does not hold what it should.
+        case mismatch
+        case other
+    }
+
+    package let kind: Kind
+    /// The database's own number: SQLite's extended result code.
+    package let code: Int32
+    /// What was tried, as a verb: `open`, `run`.
+    package let operation: String
+    /// On what: the path, or the statement on one line, shortened.
+    package let subject: String
+    /// The database's own words.
+    package let message: String
+
+    package init(kind: Kind, code: Int32, operation: String, subject: String, message: String) {
+        self.kind = kind
+        self.code = code
+        self.operation = operation
+        self.subject = SQLError.shortened(subject)
+        self.message = message
+    }
+
+    /// `cannot run "SELECT id FROM cache": no such table: cache (SQLite code 1)`
+    package var description: String {
+        "cannot \(operation) \"\(subject)\": \(message)" + (code == 0 ? "" : " (code \(code))")
+    }
+
+    /// A statement on one line of at most 160 characters: enough to find it, little enough for a log.
+    package static func shortened(_ sql: String) -> String {
+        let line = sql.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+        return line.count <= 160 ? line : line.prefix(159) + "…"
+    }
+}
