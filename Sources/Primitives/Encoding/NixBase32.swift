@@ -1,0 +1,77 @@
+/// Nix's own base 32 (nix/src/libutil/hash.cc): 32 characters without `e o u t`, and the byte string read as
+/// one little-endian number whose highest five bits come first. 20 bytes give 32 characters, 32 give 52.
+package enum NixBase32 {
+    /// The characters of `bytes`; as many as `byteCount * 8 / 5`, rounded up.
+    package static func encode(_ bytes: [UInt8]) -> String { String(decoding: encodeUTF8(bytes), as: UTF8.self) }
+
+    /// The same as bytes of ASCII.
+    package static func encodeUTF8(_ bytes: [UInt8]) -> [UInt8] {
+        let count = characterCount(ofByteCount: bytes.count)
+        var text: [UInt8] = []
+        text.reserveCapacity(count)
+        for position in 0..<count {
+            let bit = (count - 1 - position) * 5
+            let index = bit / 8
+            let next = index + 1 < bytes.count ? UInt16(bytes[index + 1]) : 0
+            let value = (next << 8 | UInt16(bytes[index])) >> UInt16(bit % 8) & 31
+            unsafe text.append(alphabet.utf8Start[Int(value)])
+        }
+        return text
+    }
+
+    /// The bytes that `text` stands for; nil where a character is outside the alphabet, the length fits no
+    /// whole number of bytes, or a bit beyond the last byte is set (Nix refuses those too).
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(utf8: Array(text.utf8)) }
+
+    /// The same of characters that are already bytes.
+    package static func decode(utf8 text: [UInt8]) -> [UInt8]? {
+        let byteCount = text.count * 5 / 8
+        guard characterCount(ofByteCount: byteCount) == text.count else { return nil }
+        var bytes = [UInt8](repeating: 0, count: byteCount)
+        for position in 0..<text.count {
+            let digit = value(text[position])
+            guard digit < 32 else { return nil }
+            let bit = (text.count - 1 - position) * 5
+            let index = bit / 8
+            let spread = UInt16(digit) << UInt16(bit % 8)
+            bytes[index] |= UInt8(truncatingIfNeeded: spread)
+            let carry = UInt8(spread >> 8)
+            if index + 1 < byteCount {
+                bytes[index + 1] |= carry
+            } else if carry != 0 {
+                return nil
+            }
+        }
+        return bytes
+    }
+
+    /// Whether `character` is one of the 32: two masks, no table.
+    package static func isCharacter(_ character: UInt8) -> Bool {
+        character < 128 && (character < 64 ? digitMask >> UInt64(character) : letterMask >> UInt64(character - 64)) & 1 == 1
+    }
+
+    /// How many characters `byteCount` bytes take.
+    package static func characterCount(ofByteCount byteCount: Int) -> Int { (byteCount * 8 + 4) / 5 }
+
+    private static let alphabet: StaticString = "0123456789abcdfghijklmnpqrsvwxyz"
+
+    /// Bits of `0` to `9`, by character.
+    private static var digitMask: UInt64 { 0x03ff_0000_0000_0000 }
+
+    /// Bits of the letters `a-d f-n p-s v-z`, by character less 64.
+    private static var letterMask: UInt64 { 0x07cf_7fde_0000_0000 }
+
+    /// The value of a character, 255 where it is none of the 32.
+    private static func value(_ character: UInt8) -> UInt8 {
+        guard isCharacter(character) else { return 255 }
+        // Below `a` the digits; from there the letter's place less the left-out letters that stand before it.
+        if character < 64 { return character - UInt8(ascii: "0") }
+        let skipped: UInt8 = switch character {
+        case ..<UInt8(ascii: "e"): 0
+        case ..<UInt8(ascii: "o"): 1
+        case ..<UInt8(ascii: "t"): 2
+        default: 4
+        }
+        return character - UInt8(ascii: "a") + 10 - skipped
+    }
+}
