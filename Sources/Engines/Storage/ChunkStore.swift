@@ -1,0 +1,105 @@
+import Platform
+
+// The contract of a storage backend.
+//
+// Chunks live in packs: files (or objects) of stored chunks, one after another and nothing else. The store does
+// not know what lies in a pack; the database does. What holds for every backend:
+//
+// - A pack is only ever appended to, by one writer at a time. The bytes below a committed end never change, except
+//   that dead extents may be punched out; they then read as zeros and nobody asks for them.
+// - Bytes first, rows second: a writer's bytes are durable after `makeDurable`, then the caller commits the rows
+//   that name them, then `giveBack`. Whatever a crash leaves behind is bytes that no row names; the next start
+//   cuts them off.
+// - A missing pack counts as removed and a missing extent as punched, so collection never stops at damage.
+// - Removing a pack and appending to it exclude each other, also between processes.
+
+/// Keeps stored chunks in packs. Shared between threads; every call may block on the disk or the network.
+package protocol ChunkStore: AnyObject, Sendable {
+    /// Begins an upload: a writer that has a pack to itself from its first append on. Where the caller already
+    /// knows that nothing is new, no pack is touched at all.
+    func borrowPack() throws(StorageError) -> any PackWriter
+
+    /// The pack open for reading, from a bounded cache, with its size as it is now.
+    ///
+    /// - Throws: `.missing` where the pack is not there.
+    func openPack(_ name: PackName) throws(StorageError) -> PackFile
+
+    /// Exactly the bytes of an extent.
+    ///
+    /// - Throws: `.missing` where the pack is not there, `.short` where it ends too early.
+    func read(_ extent: Extent) throws(StorageError) -> [UInt8]
+
+    /// Gives the space of dead extents back; they read as zeros afterwards, neighbours stay as they are. Every
+    /// extent is tried, and extents that touch are punched as one. An extent in a missing pack counts as punched.
+    ///
+    /// - Throws: the first failure, after all were tried (punching again does no harm): `.unsupported` where the
+    ///   file system has no holes, so that the caller can count the bytes as dead and go on.
+    func punch(_ extents: [Extent]) throws(StorageError)
+
+    /// Removes a pack that nothing lives in. A missing pack counts as removed.
+    ///
+    /// - Parameter ifStill: asks, while no writer can have the pack, whether it is still dead. A writer may have
+    ///   committed chunks into it since the caller last looked.
+    /// - Returns: false where a writer has the pack or `ifStill` said no; the pack is then as it was.
+    /// - Throws: `.checkFailed` where `ifStill` threw.
+    func removePack(_ name: PackName, ifStill: () throws -> Bool) throws(StorageError) -> Bool
+
+    /// All packs there are, sorted; also those that no row names.
+    func packNames() throws(StorageError) -> [PackName]
+
+    /// The pack's size; nil where it is not there.
+    func packByteCount(_ name: PackName) throws(StorageError) -> Int64?
+
+    /// Cuts a pack off at `byteCount`; a shorter one stays as it is.
+    ///
+    /// - Returns: false where a writer has the pack.
+    /// - Throws: `.missing` where the pack is not there.
+    func truncatePack(_ name: PackName, to byteCount: Int64) throws(StorageError) -> Bool
+}
+
+/// An upload's hold on the packs it appends to.
+///
+/// Thread: one at a time. It ends with `giveBack` or `abandon`; one that is dropped without either abandons, so an
+/// upload that fails anywhere leaves nothing behind.
+package protocol PackWriter: AnyObject {
+    /// Appends one stored chunk, which is never empty, to the current pack; to another one where that is full.
+    ///
+    /// - Throws: `.full` and `.system`. The writer can still be abandoned, or given back with what it has.
+    func append(_ bytes: UnsafeRawBufferPointer) throws(StorageError) -> Extent
+
+    /// Returns when everything appended so far survives a power cut: bytes and names.
+    func makeDurable() throws(StorageError)
+
+    /// The packs that have bytes of this writer, in the order of their first append, as the database must know
+    /// them: the end of the last append, and whether the pack has reached its full size.
+    var packs: [PackState] { get }
+
+    /// Keeps the bytes. Packs that are not sealed can be borrowed again.
+    func giveBack()
+
+    /// Cuts every pack back to where this writer began. Never after rows that name the bytes were committed, nor
+    /// where that is in doubt: then `giveBack`, and the next start sorts it out.
+    func abandon()
+}
+
+/// A pack as a writer leaves it.
+package struct PackState: Hashable, Sendable {
+    package let name: PackName
+    package let byteCount: Int64
+    /// Nothing is appended to it any more.
+    package let isSealed: Bool
+
+    package init(name: PackName, byteCount: Int64, isSealed: Bool) {
+        self.name = name
+        self.byteCount = byteCount
+        self.isSealed = isSealed
+    }
+}
+
+/// A pack open for reading; what `sendfile` takes. It stays readable when the pack is removed meanwhile.
+package struct PackFile: Sendable {
+    package let name: PackName
+    package let openFile: OpenFile
+    /// The size when it was asked for; it grows while a writer has the pack.
+    package let byteCount: Int64
+}

@@ -1,0 +1,230 @@
+import Logging
+import Platform
+
+/// Packs as files of a local directory.
+///
+/// Who may do what is settled by locks of the kernel (flock), which end with their process however it ends:
+///
+/// - `LOCK` in the directory is held by the one server that writes there; a collector in another process needs none.
+/// - A writer holds the lock of each pack it appends to, from the first append until it ends. A pack that is idle
+///   is not locked. Whoever wants to append to one locks it and then looks whether its name is still there (link
+///   count) and whether it ends where the pool left it; else takes another.
+/// - Who wants to remove a pack locks it without waiting, asks the database once more, and removes the name. So a
+///   pack is never removed under a writer, and a writer never appends to a pack that was removed.
+package final class LocalChunkStore: ChunkStore {
+    let layout: LocalLayout
+    let sealByteCount: Int64
+    let pool = PackPool()
+    let log: Logger
+    private let files: OpenPackCache
+    /// Held for as long as the store lives.
+    private let serverLock: OpenFile?
+
+    /// Opens a storage directory, and makes it where it is not there.
+    ///
+    /// - Parameters:
+    ///   - path: the directory. Only its owner may look into a new one: private caches lie in it.
+    ///   - sealByteCount: a pack that has reached this many bytes gets no more. The last chunk may reach beyond.
+    ///   - openFilesMax: how many packs stay open for readers.
+    ///   - forServing: takes the directory's lock as the one that writes; without it nothing can be borrowed.
+    /// - Throws: `.inUse` where another server has the directory, `.unknownVersion` where another layout lies in it.
+    package init(
+        path: String, sealByteCount: Int64 = 64 << 20, openFilesMax: Int = 256, forServing: Bool = true,
+        log: Logger = Logger(label: "tetryx.storage")
+    ) throws(StorageError) {
+        precondition(sealByteCount >= 1, "a pack holds at least a byte")
+        let layout = LocalLayout(root: path)
+        self.layout = layout
+        self.sealByteCount = sealByteCount
+        self.log = log
+        files = OpenPackCache(countMax: openFilesMax)
+        try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700) }
+        serverLock = forServing ? try Self.takeLock(layout) : nil
+        try StorageVersion.check(layout)
+        try sorted { () throws(SystemError) in
+            try Directory.make(layout.packs, permissions: 0o700)
+            try File.syncDirectory(path)
+        }
+    }
+
+    private static func takeLock(_ layout: LocalLayout) throws(StorageError) -> OpenFile {
+        let file = try sorted { () throws(SystemError) in
+            OpenFile(try File.open(layout.lock, .openOrCreate(permissions: 0o600)))
+        }
+        do {
+            if try file.descriptor.tryLockExclusive() { return file }
+        } catch { throw StorageError(SystemError("lock", layout.lock, error)) }
+        throw StorageError("lock", layout.lock, .inUse)
+    }
+
+    // MARK: Writing
+
+    package func borrowPack() throws(StorageError) -> any PackWriter {
+        precondition(serverLock != nil, "only a store that was opened for serving is appended to")
+        return LocalPackWriter(store: self)
+    }
+
+    /// A pack for one writer: an idle one, else a new one.
+    func lockPack() throws(StorageError) -> LockedPack {
+        // Packs that could not be had this time, for others to try later.
+        var setAside: [PackPool.Idle] = []
+        defer { for idle in setAside { pool.put(idle) } }
+        while let idle = pool.takeFullest() {
+            do throws(SystemError) {
+                switch try lock(idle) {
+                case .ready(let pack): return pack
+                case .inUse: setAside.append(idle)
+                case .unusable: continue
+                }
+            } catch {
+                log.warning("\(error); appending to another pack")
+                setAside.append(idle)
+            }
+        }
+        return try sorted { () throws(SystemError) in try makePack() }
+    }
+
+    private enum Locking { case ready(LockedPack), inUse, unusable }
+
+    private func lock(_ idle: PackPool.Idle) throws(SystemError) -> Locking {
+        let path = layout.file(of: idle.name)
+        let file: FileDescriptor
+        do throws(SystemError) { file = try File.open(path, .readWrite) } catch {
+            if error.errno == .noSuchFile { return .unusable }
+            throw error
+        }
+        do throws(Errno) {
+            guard try file.tryLockExclusive() else { return .inUse }
+            let status = try file.status()
+            if status.linkCount == 0 { return .unusable }
+            if status.byteCount != idle.byteCount {
+                // Rows may name bytes beyond a file that was cut by hand: what is appended there would pass for them.
+                log.warning("\(path) has \(status.byteCount) bytes, not \(idle.byteCount); it is not appended to any more")
+                return .unusable
+            }
+        } catch { throw SystemError("lock", path, error) }
+        return .ready(LockedPack(name: idle.name, path: path, file: file, byteCount: idle.byteCount))
+    }
+
+    private func makePack() throws(SystemError) -> LockedPack {
+        while true {
+            let name = PackName.random()
+            let path = layout.file(of: name)
+            let file: FileDescriptor
+            do throws(SystemError) {
+                try Directory.make(layout.shard(of: name), permissions: 0o700)
+                file = try File.open(path, .create(permissions: 0o600))
+            } catch where error.errno == .noSuchFile && File.exists(layout.packs) {
+                // Between the two calls a collector removed the shard, which was empty.
+                continue
+            }
+            do throws(Errno) {
+                // Between the two calls a cleaner may have locked it as a file that no row names.
+                guard try file.tryLockExclusive(), try file.status().linkCount > 0 else { continue }
+            } catch { throw SystemError("lock", path, error) }
+            return LockedPack(name: name, path: path, file: file, byteCount: 0)
+        }
+    }
+
+    // MARK: Reading
+
+    package func openPack(_ name: PackName) throws(StorageError) -> PackFile {
+        let path = layout.file(of: name)
+        do throws(SystemError) {
+            let file: OpenFile
+            if let kept = files.find(name) {
+                file = kept
+            } else {
+                file = files.keep(OpenFile(try openForReading(path)), for: name)
+            }
+            do throws(Errno) {
+                let status = try file.descriptor.status()
+                if status.linkCount > 0 { return PackFile(name: name, openFile: file, byteCount: status.byteCount) }
+            } catch { throw SystemError("look at", path, error) }
+            files.drop(name)
+        } catch where error.errno == .noSuchFile {
+        } catch { throw StorageError(error) }
+        throw StorageError("open", path, .missing(name))
+    }
+
+    private func openForReading(_ path: String) throws(SystemError) -> FileDescriptor {
+        do throws(SystemError) { return try File.open(path, .read) } catch {
+            guard error.errno == .tooManyFiles || error.errno == .tooManyFilesInSystem else { throw error }
+            // What is kept open only in case someone asks goes first.
+            files.dropAll()
+            return try File.open(path, .read)
+        }
+    }
+
+    package func read(_ extent: Extent) throws(StorageError) -> [UInt8] {
+        let pack = try openPack(extent.pack)
+        let available = max(0, min(extent.byteCount, pack.byteCount - extent.offset))
+        // Checked before the memory is asked for: a damaged row may name any length.
+        guard available == extent.byteCount else { throw short(extent, found: available) }
+        var found = 0
+        let bytes: [UInt8]
+        do throws(Errno) {
+            bytes = try [UInt8](capacity: Int(extent.byteCount)) { output throws(Errno) in
+                try unsafe output.withUnsafeMutableBufferPointer { buffer, count throws(Errno) in
+                    count = try unsafe pack.openFile.descriptor.readFully(
+                        at: extent.offset, into: UnsafeMutableRawBufferPointer(buffer))
+                    found = count
+                }
+            }
+        } catch { throw StorageError(SystemError("read", layout.file(of: extent.pack), error)) }
+        // Cut off since its size was asked for.
+        guard Int64(found) == extent.byteCount else { throw short(extent, found: Int64(found)) }
+        return bytes
+    }
+
+    private func short(_ extent: Extent, found: Int64) -> StorageError {
+        StorageError("read", layout.file(of: extent.pack), .short(extent, found: found))
+    }
+
+    package func packNames() throws(StorageError) -> [PackName] {
+        try packFiles().compactMap(\.pack).sorted()
+    }
+
+    package func packByteCount(_ name: PackName) throws(StorageError) -> Int64? {
+        do { return try File.status(layout.file(of: name)).byteCount } catch {
+            if error.errno == .noSuchFile { return nil }
+            throw StorageError(error)
+        }
+    }
+
+    /// Everything in the shards, packs and strangers.
+    func packFiles() throws(StorageError) -> [(path: String, pack: PackName?)] {
+        try sorted { () throws(SystemError) in
+            var found: [(path: String, pack: PackName?)] = []
+            for shard in try Directory.names(layout.packs) where LocalLayout.isShard(shard) {
+                let names: [String]
+                do throws(SystemError) { names = try Directory.names("\(layout.packs)/\(shard)") } catch {
+                    // Removed since it was listed.
+                    if error.errno == .noSuchFile { continue }
+                    throw error
+                }
+                for name in names {
+                    found.append(("\(layout.packs)/\(shard)/\(name)", LocalLayout.pack(fileName: name, shard: shard)))
+                }
+            }
+            return found
+        }
+    }
+}
+
+extension LocalChunkStore {
+    /// Lets go of files that another process removed: while this one has them open their space is not freed.
+    /// For upkeep, now and then.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    package func releaseRemovedFiles() -> Int { files.dropRemoved() }
+
+    /// How many packs are open for readers.
+    package var openFileCount: Int { files.count }
+
+    func forget(_ name: PackName) {
+        files.drop(name)
+        pool.drop(name)
+    }
+}
