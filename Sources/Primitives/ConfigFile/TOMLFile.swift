@@ -1,0 +1,101 @@
+import TOMLKit
+
+/// A TOML document that is read by someone who knows which keys there are.
+///
+/// Thread: confined. Every getter of `TOMLSection` notes the key it was asked for; `finish` then knows which keys of
+/// the text nobody wanted, and which ones there would have been. All errors name the line and the column.
+///
+///     let file = try TOMLFile.parse(text, name: "server.toml")
+///     let listen = try file.root.string("listen") ?? "[::]:8080"
+///     try file.finish()
+package final class TOMLFile {
+    /// The largest text that is looked at, in bytes; a configuration is a few thousand.
+    package static let byteCountMax = 1 << 20
+
+    /// What the errors call it.
+    package let name: String
+    let places: [[String]: TOMLPlaces.Place]
+    let values: [String: TOMLNode]
+    private var asked: Set<[String]> = []
+
+    private init(name: String, places: [[String]: TOMLPlaces.Place], values: [String: TOMLNode]) {
+        self.name = name
+        self.places = places
+        self.values = values
+    }
+
+    /// Reads a whole document.
+    ///
+    /// - Parameters:
+    ///   - text: TOML 1.0.0; strings and keys without the character U+0000.
+    ///   - name: the path, or whatever else an error should call it.
+    /// - Throws: the first syntax error.
+    package static func parse(_ text: String, name: String) throws(ConfigFileError) -> TOMLFile {
+        if text.utf8.count > byteCountMax {
+            throw ConfigFileError(file: name, at: .start, "the file is larger than \(byteCountMax) bytes")
+        }
+        // The parser takes a C string: it would not see what follows a NUL.
+        if text.utf8.contains(0) {
+            throw ConfigFileError(file: name, at: .start, "the file holds the character U+0000; it is not TOML")
+        }
+        let table: TOMLTable
+        do { table = try TOMLTable(string: text) } catch {
+            guard let error = error as? TOMLParseError else {
+                throw ConfigFileError(file: name, at: .start, "not TOML: \(error)")
+            }
+            let begin = error.source.begin
+            let sentence = error.description.split(whereSeparator: \.isNewline).joined(separator: " ")
+            throw ConfigFileError(file: name, at: TOMLPosition(line: begin.line, column: begin.column), sentence)
+        }
+        let scanned = TOMLPlaces(scanning: text)
+        if let position = scanned.nullCharacter {
+            throw ConfigFileError(file: name, at: position, "the character U+0000 is not allowed here")
+        }
+        return TOMLFile(name: name, places: scanned.places, values: TOMLNode.members(of: table))
+    }
+
+    /// The document itself: the keys before the first `[table]`, and the tables.
+    package var root: TOMLSection { TOMLSection(file: self, path: [], values: values) }
+
+    /// All keys that have been asked for, as paths; sections too.
+    package var askedPaths: Set<[String]> { asked }
+
+    /// All keys that the text has, as paths, in its order; sections too.
+    package var presentPaths: [[String]] {
+        places.sorted { ($0.value.key, $0.key.count) < ($1.value.key, $1.key.count) }.map(\.key)
+    }
+
+    func note(_ path: [String]) { asked.insert(path) }
+
+    /// Refuses the first key that nobody has asked for. To be called when all has been read.
+    package func finish() throws(ConfigFileError) {
+        var unknown: [(path: [String], position: TOMLPosition)] = []
+        collect(values, at: [], into: &unknown)
+        guard let first = unknown.min(by: { $0.position < $1.position }), let key = first.path.last else { return }
+        let section = first.path.dropLast()
+        let siblings = asked.filter { $0.count == first.path.count && $0.dropLast() == section }.compactMap(\.last)
+        var message = section.isEmpty
+            ? "unknown key \"\(key)\""
+            : "unknown key \"\(key)\" in [\(section.joined(separator: "."))]"
+        if let near = nearest(to: key, among: siblings) { message += "; did you mean \"\(near)\"?" }
+        else if let other = asked.filter({ $0.last == key }).map({ $0.dropLast() }).min(by: { $0.count < $1.count }) {
+            // The usual slip: the right key below the wrong header.
+            message += other.isEmpty
+                ? "; it belongs before the first [section]" : "; it belongs in [\(other.joined(separator: "."))]"
+        }
+        throw ConfigFileError(file: name, at: first.position, message)
+    }
+
+    private func collect(
+        _ values: [String: TOMLNode], at path: [String], into unknown: inout [(path: [String], position: TOMLPosition)]
+    ) {
+        for (key, node) in values {
+            let here = path + [key]
+            if !asked.contains(here) {
+                unknown.append((here, places[here]?.key ?? .start))
+            } else if case .table(let members) = node {
+                collect(members, at: here, into: &unknown)
+            }
+        }
+    }
+}
