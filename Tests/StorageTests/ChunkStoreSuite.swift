@@ -16,7 +16,7 @@ import Testing
         let writer = try store.borrowPack()
         let extents = try chunks.map { try writer.append($0) }
         try writer.makeDurable()
-        #expect(writer.packs == [PackState(name: extents[0].pack, byteCount: 74_114, isSealed: false)])
+        #expect(writer.packs == [WrittenPack(name: extents[0].pack, byteCount: 74_114, isSealed: false)])
         writer.giveBack()
 
         for (chunk, extent) in zip(chunks, extents) { #expect(try store.read(extent) == chunk) }
@@ -36,7 +36,7 @@ import Testing
         first.giveBack()
         let second = try store.borrowPack()
         let b = try second.append(patterned(50, seed: 2))
-        #expect(second.packs == [PackState(name: a.pack, byteCount: 150, isSealed: false)])
+        #expect(second.packs == [WrittenPack(name: a.pack, byteCount: 150, isSealed: false)])
         second.giveBack()
         #expect(b == Extent(pack: a.pack, offset: 100, byteCount: 50))
         #expect(try store.read(a) == patterned(100, seed: 1))

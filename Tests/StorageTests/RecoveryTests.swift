@@ -34,7 +34,7 @@ import Testing
         let (known, orphan) = try crash(committed: 500, tail: 300)
         let store = try LocalChunkStore(path: path)
         try File.replace("\(path)/VERSION.new-1", with: [1], permissions: 0o600)
-        let report = try store.recover(unsealed: [UnsealedPack(name: known.pack, byteCount: 500)]) { $0 == known.pack }
+        let report = try store.recover(unsealed: [RecoverablePack(name: known.pack, byteCount: 500)]) { $0 == known.pack }
         var expected = RecoveryReport()
         expected.removedPacks = [orphan]
         expected.cutPacks = [known.pack: 300]
@@ -48,7 +48,7 @@ import Testing
         #expect(try store.read(known) == patterned(500, seed: 1))
 
         // A second time there is nothing to do.
-        let again = try store.recover(unsealed: [UnsealedPack(name: known.pack, byteCount: 540)]) { $0 == known.pack }
+        let again = try store.recover(unsealed: [RecoverablePack(name: known.pack, byteCount: 540)]) { $0 == known.pack }
         #expect(again == RecoveryReport())
         #expect(try store.packByteCount(known.pack) == 540)
     }
@@ -58,7 +58,7 @@ import Testing
         let (known, _) = try crash(committed: 500, tail: 0)
         let store = try LocalChunkStore(path: path)
         let gone = PackName.random()
-        let unsealed = [UnsealedPack(name: known.pack, byteCount: 600), UnsealedPack(name: gone, byteCount: 10)]
+        let unsealed = [RecoverablePack(name: known.pack, byteCount: 600), RecoverablePack(name: gone, byteCount: 10)]
         let report = try store.recover(unsealed: unsealed) { _ in true }
         #expect(report.shortPacks == [known.pack])
         #expect(report.missingPacks == [gone])
@@ -74,7 +74,7 @@ import Testing
         let store = try LocalChunkStore(path: path)
         let holders = try [known.pack, orphan].map { OpenFile(try File.open(path(of: $0), .readWrite)) }
         for holder in holders { #expect(try holder.descriptor.tryLockExclusive()) }
-        let report = try store.recover(unsealed: [UnsealedPack(name: known.pack, byteCount: 500)]) { $0 == known.pack }
+        let report = try store.recover(unsealed: [RecoverablePack(name: known.pack, byteCount: 500)]) { $0 == known.pack }
         #expect(Set(report.lockedPacks) == [known.pack, orphan])
         #expect(try store.packByteCount(known.pack) == 800)
         #expect(try store.packByteCount(orphan) == 30)

@@ -72,7 +72,7 @@ package protocol PackWriter: AnyObject {
 
     /// The packs that have bytes of this writer, in the order of their first append, as the database must know
     /// them: the end of the last append, and whether the pack has reached its full size.
-    var packs: [PackState] { get }
+    var packs: [WrittenPack] { get }
 
     /// Keeps the bytes. Packs that are not sealed can be borrowed again.
     func giveBack()
@@ -83,7 +83,7 @@ package protocol PackWriter: AnyObject {
 }
 
 /// A pack as a writer leaves it.
-package struct PackState: Hashable, Sendable {
+package struct WrittenPack: Hashable, Sendable {
     package let name: PackName
     package let byteCount: Int64
     /// Nothing is appended to it any more.

@@ -1,7 +1,7 @@
 import Platform
 
 /// A pack that the database says may still be appended to.
-package struct UnsealedPack: Hashable, Sendable {
+package struct RecoverablePack: Hashable, Sendable {
     package let name: PackName
     /// The end that was committed last: no extent that any row names, living or dead, lies beyond it.
     package let byteCount: Int64
@@ -42,7 +42,7 @@ extension LocalChunkStore {
     ///     punched: new bytes in their place would be punched with them.
     ///   - isKnown: whether a row names the pack.
     package func recover(
-        unsealed: [UnsealedPack], isKnown: (PackName) throws -> Bool
+        unsealed: [RecoverablePack], isKnown: (PackName) throws -> Bool
     ) throws(StorageError) -> RecoveryReport {
         var report = RecoveryReport()
         try removeTemporaries(&report)
@@ -70,7 +70,7 @@ extension LocalChunkStore {
         return report
     }
 
-    private func reopen(_ pack: UnsealedPack, _ report: inout RecoveryReport) throws(StorageError) {
+    private func reopen(_ pack: RecoverablePack, _ report: inout RecoveryReport) throws(StorageError) {
         guard let byteCount = try packByteCount(pack.name) else {
             report.missingPacks.append(pack.name)
             return

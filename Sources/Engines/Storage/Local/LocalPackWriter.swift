@@ -72,9 +72,9 @@ final class LocalPackWriter: PackWriter {
         }
     }
 
-    var packs: [PackState] {
+    var packs: [WrittenPack] {
         touched.filter { $0.byteCount > $0.beginByteCount }.map { pack in
-            PackState(name: pack.name, byteCount: pack.byteCount, isSealed: isSealed(pack))
+            WrittenPack(name: pack.name, byteCount: pack.byteCount, isSealed: isSealed(pack))
         }
     }
 
