@@ -1,0 +1,69 @@
+import HTTP
+
+/// Every bound of the server, with its unit and its reason. Nothing in the server grows beyond one of these.
+package struct Limits: Sendable {
+    // MARK: Heads
+
+    /// Bytes of a request's head: tokens with many caches and a NAR's description below 4 KiB fit well.
+    package var headBytesMax = 32 << 10
+    /// Header lines of a request: browsers, Nix and proxies stay far below.
+    package var headerCountMax = 100
+
+    // MARK: Connections
+
+    /// Open connections, all loops together. Beyond it no more are accepted: they wait in the kernel's queue.
+    package var connectionsMax = 8192
+    /// How long a connection may lie idle between requests: longer than clients pool theirs, so that they close first.
+    package var idleTime = Duration.seconds(90)
+    /// How long a head may take from its first byte (for the first request: from the connection) to its last.
+    package var headTime = Duration.seconds(20)
+    /// How long a client that sends a body may send nothing while it could.
+    package var bodyProgressTime = Duration.seconds(60)
+    /// How long a client that is sent an answer may take nothing.
+    package var writeProgressTime = Duration.seconds(60)
+    /// How long what a client still sends is read and dropped after the last answer, so that a reset does not overtake it.
+    package var lingerTime = Duration.seconds(10)
+
+    // MARK: Bodies
+
+    /// Bytes of a request's body: a bound on what one request can make a disk hold, not on memory.
+    package var bodyBytesMax: Int64 = 1 << 40
+    /// Bytes of a body that wait for its handler: enough that the network goes on while a chunk is compressed.
+    package var bodyBufferBytes = 512 << 10
+    /// Bytes of a body that are taken in before its handler has read any: requests that wait in a queue hold no more.
+    package var bodyBytesBeforeFirstRead = 32 << 10
+    /// Bytes of a body that are read and dropped after an answer that did not need them, to keep the connection.
+    package var discardedBytesMax: Int64 = 1 << 20
+
+    // MARK: Lanes
+
+    /// Threads for short handlers: some wait for the database while others work.
+    package var queryThreads = 8
+    /// Requests that may wait for one of those.
+    package var queryQueueMax = 1024
+    /// Threads for bodies: each waits for its client most of the time.
+    package var transferThreads = 64
+    /// Requests that may wait for one of those.
+    package var transferQueueMax = 256
+    /// What `Retry-After` says where a queue is full: about the time in which a full queue has moved on.
+    package var retryAfterSeconds = 2
+
+    // MARK: Fairness
+
+    /// Bytes sent or received for one connection before the others of its loop have their turn.
+    package var turnBytesMax = 512 << 10
+
+    package init() {}
+
+    var head: HeadLimits { HeadLimits(headBytesMax: headBytesMax, headerCountMax: headerCountMax) }
+
+    /// Traps where a bound makes no sense.
+    func check() {
+        precondition(connectionsMax > 0 && queryThreads > 0 && transferThreads > 0, "a server needs connections and threads")
+        precondition(bodyBufferBytes > 0 && bodyBytesBeforeFirstRead > 0 && turnBytesMax >= 4096, "a server needs buffers")
+        precondition(retryAfterSeconds >= 0 && bodyBytesMax >= 0 && discardedBytesMax >= 0, "a bound is not negative")
+        for time in [idleTime, headTime, bodyProgressTime, writeProgressTime, lingerTime] {
+            precondition(time > .zero, "a time limit is above zero")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+import HTTP
+
+/// What answers requests. The server knows sockets and threads; a handler knows what is asked for.
+///
+/// For each request the server asks first whether there is an answer at once; where there is none, it runs `respond`
+/// on a thread of the lane that the handler names. A lane whose queue is full answers 503 with Retry-After by itself.
+package protocol RequestHandler: AnyObject, Sendable {
+    /// An answer out of memory, or nil: then `respond` is called on the lane.
+    ///
+    /// Thread: loop. It must not block, read files or take a lock that another thread holds for long.
+    func answerAtOnce(_ head: RequestHead) -> Response?
+
+    /// Which threads are to run `respond` for this request. Thread: loop; must not block.
+    func lane(for head: RequestHead) -> Lane
+
+    /// Answers a request. Thread: one of the lane's; it may block, on the body too.
+    func respond(to request: Request) -> Response
+}
+
+extension RequestHandler {
+    package func answerAtOnce(_ head: RequestHead) -> Response? { nil }
+}
+
+/// The two kinds of threads that run handlers.
+package enum Lane: Hashable, Sendable, CaseIterable {
+    /// Few threads, for what is over within milliseconds.
+    case query
+    /// A bounded number of threads, each busy with one long body.
+    case transfer
+}
