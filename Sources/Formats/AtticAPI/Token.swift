@@ -1,0 +1,82 @@
+import Crypto
+import Encoding
+
+/// What a token says: who holds it, until when, and what it allows with which caches.
+///
+/// On the wire it is a JSON Web Token (RFC 7519). Its claims, as they are written:
+///
+///     {"sub":"alice","exp":1680293339,"https://jwt.attic.rs/v1":{"caches":{"hello":{"r":1,"w":1}}}}
+package struct Token: Sendable {
+    /// The claim that holds the permissions.
+    package static let claim = "https://jwt.attic.rs/v1"
+
+    /// The longest token that is looked at, in bytes; some 500 patterns. What comes with a request is bounded by
+    /// its head already; this is for all other ways in.
+    package static let byteCountMax = 32 << 10
+
+    package let subject: String?
+    /// From this second since 1970 on it is not accepted; nil: it never expires.
+    package let expiry: Int64?
+    /// Before this second since 1970 it is not accepted.
+    package let notBefore: Int64?
+    package let issuer: String?
+    package let audiences: [String]
+    /// What it allows, in the order of the JSON object, which decides between patterns.
+    package let caches: [(pattern: CacheNamePattern, permissions: Permissions)]
+
+    /// - Parameter caches: a pattern that comes twice keeps its first place and gets both permissions.
+    package init(
+        subject: String?, expiry: Int64?, notBefore: Int64? = nil, issuer: String? = nil, audiences: [String] = [],
+        caches: [(CacheNamePattern, Permissions)]
+    ) {
+        self.subject = subject
+        self.expiry = expiry
+        self.notBefore = notBefore
+        self.issuer = issuer
+        self.audiences = audiences
+        var places: [CacheNamePattern: Int] = [:]
+        var merged: [(pattern: CacheNamePattern, permissions: Permissions)] = []
+        for (pattern, permissions) in caches {
+            if let place = places[pattern] {
+                merged[place].permissions.formUnion(permissions)
+            } else {
+                places[pattern] = merged.count
+                merged.append((pattern, permissions))
+            }
+        }
+        self.caches = merged
+    }
+
+    /// What it allows with a cache: the entry that equals the name, else the first pattern that matches, else nothing.
+    /// Entries are not added up.
+    package func permissions(for cache: CacheName) -> Permissions {
+        let entry = caches.first { $0.pattern.rawValue == cache.rawValue } ?? caches.first { $0.pattern.matches(cache) }
+        return entry?.permissions ?? []
+    }
+
+    /// The claims, compact, members in the order sub, exp, nbf, iss, aud, permissions; what is not set is left out.
+    package func claimsJSON() -> String {
+        var claims: [(String, JSON)] = []
+        if let subject { claims.append(("sub", .string(subject))) }
+        if let expiry { claims.append(("exp", .integer(expiry))) }
+        if let notBefore { claims.append(("nbf", .integer(notBefore))) }
+        if let issuer { claims.append(("iss", .string(issuer))) }
+        if !audiences.isEmpty { claims.append(("aud", .array(audiences.map { .string($0) }))) }
+        let entries = caches.map { entry in
+            let granted = Permissions.claimNames.filter { entry.permissions.contains($0.permission) }
+            return (entry.pattern.rawValue, JSON.object(JSONObject(granted.map { ($0.name, .integer(1)) })))
+        }
+        claims.append((Self.claim, .object(JSONObject([("caches", .object(JSONObject(entries)))]))))
+        return JSON.object(JSONObject(claims)).serialized()
+    }
+
+    /// The token in compact form (RFC 7515, section 7.1), signed.
+    package func signed(with key: TokenKey) -> String {
+        let header = "{\"typ\":\"JWT\",\"alg\":\"\(key.algorithm)\"}"
+        let input = Base64.encodeURL(Array(header.utf8)) + "." + Base64.encodeURL(Array(claimsJSON().utf8))
+        let signature = switch key {
+        case .hs256(let secret): HMAC.sha256(key: secret, message: Array(input.utf8))
+        }
+        return input + "." + Base64.encodeURL(signature)
+    }
+}
