@@ -1,0 +1,66 @@
+import CZstd
+
+/// Makes frames of chunks: one whole frame of each, with its content size in the header and no checksum, since every
+/// chunk is checked by its SHA-256. Frames of zstd may be joined: a NAR of several chunks is their concatenation.
+///
+/// The context and the output buffer are kept from chunk to chunk.
+///
+/// Thread: whichever has it, one at a time.
+@safe package final class Compressor {
+    package let kind: CompressionKind
+    /// Nil for no compression.
+    private let context: OpaquePointer?
+    /// Room for the largest frame so far.
+    private var frame: UnsafeMutableRawBufferPointer
+
+    /// A compressor of `kind` at `level`, which must be one of `kind.levels`: traps otherwise, and without memory.
+    package init(_ kind: CompressionKind, level: Int32) {
+        self.kind = kind
+        unsafe frame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        guard kind == .zstd else {
+            unsafe context = nil
+            return
+        }
+        precondition(kind.levels.contains(level), "zstd has no level \(level)")
+        guard let context = unsafe ZSTD_createCCtx() else { fatalError("no memory to compress with zstd") }
+        unsafe self.context = unsafe context
+        for (parameter, value) in [
+            (ZSTD_c_compressionLevel, level), (ZSTD_c_contentSizeFlag, 1), (ZSTD_c_checksumFlag, 0),
+        ] {
+            let result = unsafe ZSTD_CCtx_setParameter(context, parameter, value)
+            precondition(ZSTD_isError(result) == 0, "zstd takes its own parameters")
+        }
+    }
+
+    deinit {
+        unsafe ZSTD_freeCCtx(context)
+        unsafe frame.deallocate()
+    }
+
+    /// The frame of `bytes`; `bytes` themselves where the kind is none.
+    package func compress(_ bytes: UnsafeRawBufferPointer) -> [UInt8] {
+        unsafe withFrame(of: bytes) { unsafe [UInt8]($0) }
+    }
+
+    /// The same of an array.
+    package func compress(_ bytes: [UInt8]) -> [UInt8] {
+        unsafe bytes.span.withUnsafeBytes { unsafe compress($0) }
+    }
+
+    /// Lends the frame of `bytes` to `body`, without a copy. It is overwritten by the next one.
+    package func withFrame<Result, Failure: Error>(
+        of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        guard let context = unsafe context else { return try unsafe body(bytes) }
+        let bound = ZSTD_compressBound(bytes.count)
+        if unsafe frame.count < bound {
+            unsafe frame.deallocate()
+            unsafe frame = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 16)
+        }
+        // zstd.h: ZSTD_compress2() always starts a new frame; what an earlier one left behind is forgotten, the
+        // parameters stay. With a bound of this size it fails only without memory.
+        let count = unsafe ZSTD_compress2(context, frame.baseAddress, frame.count, bytes.baseAddress, bytes.count)
+        if let error = zstdError(count) { fatalError("zstd cannot compress \(bytes.count) bytes: \(error)") }
+        return try unsafe body(UnsafeRawBufferPointer(rebasing: frame[..<count]))
+    }
+}
