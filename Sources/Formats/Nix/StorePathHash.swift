@@ -27,7 +27,7 @@ package struct StorePathHash: Hashable, Sendable, Comparable, CustomStringConver
 
     private static func words(of text: UnsafeRawBufferPointer) -> (UInt64, UInt64, UInt64, UInt64)? {
         guard text.count == characterCount else { return nil }
-        for byte in unsafe text where !NixBase32.isCharacter(byte) { return nil }
+        for index in 0..<characterCount where unsafe !NixBase32.isCharacter(text[index]) { return nil }
         return unsafe (
             UInt64(bigEndian: text.loadUnaligned(fromByteOffset: 0, as: UInt64.self)),
             UInt64(bigEndian: text.loadUnaligned(fromByteOffset: 8, as: UInt64.self)),

@@ -334,9 +334,12 @@ extension NarReader {
 
     /// As many zeros as `textByteCount` says.
     private mutating func readPadding(in bytes: UnsafeRawBufferPointer, at position: inout Int) throws(NarError) -> Bool {
+        let start = position
         while textByteCount > 0 {
             if position == bytes.count { return false }
-            if unsafe bytes[position] != 0 { throw fail(.paddingNotZero) }
+            if unsafe bytes[position] != 0 {
+                throw NarError(offset: tokenOffset + Int64(position - start), reason: .paddingNotZero)
+            }
             position += 1
             textByteCount -= 1
         }
