@@ -1,0 +1,174 @@
+import Encoding
+
+/// How long a cache keeps objects that nobody asks for.
+package enum RetentionConfig: Hashable, Sendable {
+    /// As the server's configuration says.
+    case global
+    /// This many seconds; 0: never collected by age.
+    case period(seconds: Int64)
+
+    /// The known clients keep it in 32 bits; 136 years.
+    package static let secondsMax = Int64(UInt32.max)
+
+    fileprivate init?(_ json: JSON) {
+        if json.stringValue == "Global" { self = .global; return }
+        guard
+            let object = json.objectValue, object.count == 1, let seconds = object["Period"]?.integerValue,
+            (0...Self.secondsMax).contains(seconds)
+        else { return nil }
+        self = .period(seconds: seconds)
+    }
+
+    fileprivate var json: JSON {
+        switch self {
+        case .global: "Global"
+        case .period(let seconds): ["Period": .integer(seconds)]
+        }
+    }
+}
+
+/// The key pair that a cache is to sign with. Its description never shows the secret.
+package enum KeypairConfig: Hashable, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// A new one, made by the server.
+    case generate
+    /// This one: `name:base64` of 64 bytes; not checked here.
+    case keypair(String)
+
+    init?(_ json: JSON) {
+        if json.stringValue == "Generate" { self = .generate; return }
+        guard let object = json.objectValue, object.count == 1, let text = object["Keypair"]?.stringValue else { return nil }
+        self = .keypair(text)
+    }
+
+    static let allowed = "\"Generate\" or {\"Keypair\": \"name:base64\"}"
+
+    var json: JSON {
+        switch self {
+        case .generate: "Generate"
+        case .keypair(let text): ["Keypair": .string(text)]
+        }
+    }
+
+    package var description: String {
+        switch self {
+        case .generate: "a new key pair"
+        case .keypair: "a given key pair"
+        }
+    }
+    package var debugDescription: String { description }
+}
+
+/// The configuration of a cache: the answer to GET, and the changes of a PATCH, where absent means keep.
+package struct CacheConfig: Hashable, Sendable {
+    /// Write only.
+    package var keypair: KeypairConfig?
+    /// Read only: where Nix pulls from.
+    package var substituterEndpoint: String?
+    /// Read only: where this API is.
+    package var apiEndpoint: String?
+    /// Read only: `name:base64`.
+    package var publicKey: String?
+    package var isPublic: Bool?
+    package var storeDirectory: String?
+    /// As in nix-cache-info: Nix asks caches with smaller numbers first.
+    package var priority: Int64?
+    /// Paths signed by one of these keys are not pushed by clients.
+    package var upstreamCacheKeyNames: [String]?
+    package var retentionPeriod: RetentionConfig?
+
+    package init(
+        keypair: KeypairConfig? = nil, substituterEndpoint: String? = nil, apiEndpoint: String? = nil,
+        publicKey: String? = nil, isPublic: Bool? = nil, storeDirectory: String? = nil, priority: Int64? = nil,
+        upstreamCacheKeyNames: [String]? = nil, retentionPeriod: RetentionConfig? = nil
+    ) {
+        self.keypair = keypair
+        self.substituterEndpoint = substituterEndpoint
+        self.apiEndpoint = apiEndpoint
+        self.publicKey = publicKey
+        self.isPublic = isPublic
+        self.storeDirectory = storeDirectory
+        self.priority = priority
+        self.upstreamCacheKeyNames = upstreamCacheKeyNames
+        self.retentionPeriod = retentionPeriod
+    }
+
+    /// The priorities that the known clients and servers can keep.
+    package static let priorities = Int64(Int32.min)...Int64(Int32.max)
+
+    /// Whether a PATCH of this would change nothing: none of what may be changed is set.
+    package var changesNothing: Bool {
+        keypair == nil && isPublic == nil && storeDirectory == nil && priority == nil && upstreamCacheKeyNames == nil
+            && retentionPeriod == nil
+    }
+
+    package init(json bytes: [UInt8]) throws(APIFormatError) {
+        let members = try MemberReader(bytes)
+        self.init(
+            keypair: try members.value("keypair", KeypairConfig.allowed) { KeypairConfig($0) },
+            substituterEndpoint: try members.line("substituter_endpoint"),
+            apiEndpoint: try members.line("api_endpoint"),
+            publicKey: try members.line("public_key"),
+            isPublic: try members.bool("is_public"),
+            storeDirectory: try members.storeDirectory("store_dir"),
+            priority: try members.integer("priority", in: Self.priorities),
+            upstreamCacheKeyNames: try members.lines("upstream_cache_key_names"),
+            retentionPeriod: try members.value(
+                "retention_period", "\"Global\" or {\"Period\": seconds}, with seconds from 0 to \(RetentionConfig.secondsMax)"
+            ) { RetentionConfig($0) })
+    }
+
+    package func json() -> [UInt8] {
+        JSONObject(present: [
+            ("keypair", keypair?.json),
+            ("substituter_endpoint", substituterEndpoint.map { .string($0) }),
+            ("api_endpoint", apiEndpoint.map { .string($0) }),
+            ("public_key", publicKey.map { .string($0) }),
+            ("is_public", isPublic.map { .bool($0) }),
+            ("store_dir", storeDirectory.map { .string($0) }),
+            ("priority", priority.map { .integer($0) }),
+            ("upstream_cache_key_names", upstreamCacheKeyNames.map { .strings($0) }),
+            ("retention_period", retentionPeriod?.json),
+        ]).wireBytes
+    }
+}
+
+/// The body of a POST that creates a cache.
+package struct CreateCacheRequest: Hashable, Sendable {
+    package let keypair: KeypairConfig
+    package let isPublic: Bool
+    package let storeDirectory: String
+    package let priority: Int64
+    package let upstreamCacheKeyNames: [String]
+
+    package init(
+        keypair: KeypairConfig, isPublic: Bool, storeDirectory: String, priority: Int64, upstreamCacheKeyNames: [String]
+    ) {
+        self.keypair = keypair
+        self.isPublic = isPublic
+        self.storeDirectory = storeDirectory
+        self.priority = priority
+        self.upstreamCacheKeyNames = upstreamCacheKeyNames
+    }
+
+    /// All members must be there.
+    package init(json bytes: [UInt8]) throws(APIFormatError) {
+        let members = try MemberReader(bytes)
+        self.init(
+            keypair: try required("keypair") { name throws(APIFormatError) in
+                try members.value(name, KeypairConfig.allowed) { KeypairConfig($0) }
+            },
+            isPublic: try required("is_public", members.bool),
+            storeDirectory: try required("store_dir", members.storeDirectory),
+            priority: try required("priority") { name throws(APIFormatError) in
+                try members.integer(name, in: CacheConfig.priorities)
+            },
+            upstreamCacheKeyNames: try required("upstream_cache_key_names", members.lines))
+    }
+
+    package func json() -> [UInt8] {
+        JSONObject([
+            ("keypair", keypair.json), ("is_public", .bool(isPublic)), ("store_dir", .string(storeDirectory)),
+            ("priority", .integer(priority)), ("upstream_cache_key_names", .strings(upstreamCacheKeyNames)),
+        ]).wireBytes
+    }
+}
