@@ -45,22 +45,35 @@ extension JSON {
     /// A string with its quotes. Escaped is only what RFC 8259, section 7, demands.
     private static func write(_ string: String, to text: inout [UInt8]) {
         text.append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                text += [UInt8(ascii: "\\"), byte]
-            case 0x08: text += "\\b".utf8
-            case 0x09: text += "\\t".utf8
-            case 0x0a: text += "\\n".utf8
-            case 0x0c: text += "\\f".utf8
-            case 0x0d: text += "\\r".utf8
-            case 0..<0x20:
-                text += "\\u00".utf8
-                text += [Hex.digit(byte >> 4), Hex.digit(byte & 0x0f)]
-            default:
-                text.append(byte)
-            }
+        let bytes = string.utf8.span
+        var start = 0
+        for index in bytes.indices {
+            let byte = bytes[index]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+            append(bytes.extracting(start..<index), to: &text)
+            start = index + 1
+            escape(byte, to: &text)
         }
+        append(bytes.extracting(start..<bytes.count), to: &text)
         text.append(UInt8(ascii: "\""))
+    }
+
+    /// Bytes that stand for themselves, in one step.
+    private static func append(_ bytes: Span<UInt8>, to text: inout [UInt8]) {
+        unsafe bytes.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
+    }
+
+    private static func escape(_ byte: UInt8, to text: inout [UInt8]) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): text += [UInt8(ascii: "\\"), byte]
+        case 0x08: text += "\\b".utf8
+        case 0x09: text += "\\t".utf8
+        case 0x0a: text += "\\n".utf8
+        case 0x0c: text += "\\f".utf8
+        case 0x0d: text += "\\r".utf8
+        default:
+            text += "\\u00".utf8
+            text += [Hex.digit(byte >> 4), Hex.digit(byte & 0x0f)]
+        }
     }
 }

@@ -23,26 +23,32 @@ package enum NixBase32 {
     /// whole number of bytes, or a bit beyond the last byte is set (Nix refuses those too).
     package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(utf8: Array(text.utf8)) }
 
+    /// The same of a plain string: not generic, for the many that come in one request.
+    package static func decode(_ text: String) -> [UInt8]? { decode(utf8: Array(text.utf8)) }
+
     /// The same of characters that are already bytes.
     package static func decode(utf8 text: [UInt8]) -> [UInt8]? {
         let byteCount = text.count * 5 / 8
         guard characterCount(ofByteCount: byteCount) == text.count else { return nil }
-        var bytes = [UInt8](repeating: 0, count: byteCount)
-        for position in 0..<text.count {
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(byteCount)
+        // From the last character, which holds the lowest bits of the first byte.
+        var bits: UInt32 = 0
+        var bitCount: UInt32 = 0
+        var position = text.count
+        while position > 0 {
+            position -= 1
             let digit = value(text[position])
             guard digit < 32 else { return nil }
-            let bit = (text.count - 1 - position) * 5
-            let index = bit / 8
-            let spread = UInt16(digit) << UInt16(bit % 8)
-            bytes[index] |= UInt8(truncatingIfNeeded: spread)
-            let carry = UInt8(spread >> 8)
-            if index + 1 < byteCount {
-                bytes[index + 1] |= carry
-            } else if carry != 0 {
-                return nil
+            bits |= UInt32(digit) << bitCount
+            bitCount += 5
+            if bitCount >= 8 {
+                bytes.append(UInt8(truncatingIfNeeded: bits))
+                bits >>= 8
+                bitCount -= 8
             }
         }
-        return bytes
+        return bits == 0 ? bytes : nil
     }
 
     /// Whether `character` is one of the 32: two masks, no table.
@@ -61,17 +67,11 @@ package enum NixBase32 {
     /// Bits of the letters `a-d f-n p-s v-z`, by character less 64.
     private static var letterMask: UInt64 { 0x07cf_7fde_0000_0000 }
 
-    /// The value of a character, 255 where it is none of the 32.
+    /// The value of a character, 255 where it is none of the 32: how many of the alphabet stand before it.
     private static func value(_ character: UInt8) -> UInt8 {
         guard isCharacter(character) else { return 255 }
-        // Below `a` the digits; from there the letter's place less the left-out letters that stand before it.
         if character < 64 { return character - UInt8(ascii: "0") }
-        let skipped: UInt8 = switch character {
-        case ..<UInt8(ascii: "e"): 0
-        case ..<UInt8(ascii: "o"): 1
-        case ..<UInt8(ascii: "t"): 2
-        default: 4
-        }
-        return character - UInt8(ascii: "a") + 10 - skipped
+        let before = letterMask & (1 << UInt64(character - 64) - 1)
+        return 10 + UInt8(truncatingIfNeeded: before.nonzeroBitCount)
     }
 }
