@@ -76,8 +76,8 @@ let tests: [(name: String, uses: [String])] = [
     ("TidyTests", ["Platform"]),
 ]
 
-/// Test targets with a folder `Vectors`, whose files tests find beside themselves.
-let testsWithVectors: Set = ["ChunkingTests"]
+/// Folders of test targets that are not compiled: vectors and scripts, which tests find beside themselves.
+let unbuiltFolders: [String: [String]] = ["ChunkingTests": ["Vectors"], "EndToEndTests": ["Shell"]]
 
 let package = Package(
     name: "tetryx",
@@ -165,7 +165,7 @@ func checkedTargets() -> [Target] {
             name: test.name,
             dependencies: ["Support"] + test.uses.map { .target(name: $0) },
             path: "Tests/\(test.name)",
-            exclude: testsWithVectors.contains(test.name) ? ["Vectors"] : [],
+            exclude: unbuiltFolders[test.name] ?? [],
             swiftSettings: strict))
     }
     return targets

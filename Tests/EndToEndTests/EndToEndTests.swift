@@ -1,0 +1,30 @@
+import Platform
+import Support
+import Testing
+
+/// The real tools with a real Nix, driven by the scripts in `Shell`, which a person may run as well. They need the
+/// release binaries, so they run only where `TETRYX_BINARIES` names them: `scripts/test` does.
+@Suite(
+    .serialized,
+    .enabled(if: Subprocess.ownEnvironment["TETRYX_BINARIES"] != nil, "TETRYX_BINARIES is not set: run scripts/test"))
+struct EndToEndTests {
+    @Test("The tutorial is true, line by line")
+    func tutorial() throws { try passes("tutorial.sh", minutes: 5) }
+
+    @Test("A closure of 40 mixed paths comes back equal, and its second generation costs little space")
+    func closure() throws { try passes("closure.sh", minutes: 5) }
+
+    @Test("A closure of 1,000 tiny paths goes in and comes back")
+    func many() throws { try passes("many.sh", minutes: 8) }
+
+    @Test("A server killed in the middle of pushes loses nothing that it acknowledged")
+    func crash() throws { try passes("crash.sh", minutes: 5) }
+
+    private func passes(_ script: String, minutes: Int) throws {
+        let folder = File.parent(of: #filePath) + "/Shell"
+        let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
+        // The figures that a script reports belong in the log of the run, also when it passes.
+        print(outcome.errorText, terminator: "")
+        #expect(outcome.isSuccess, "\(script): \(outcome.status)\n\(outcome.outputText)")
+    }
+}
