@@ -13,7 +13,10 @@ package struct ConfigFileError: Error, Hashable, Sendable, CustomStringConvertib
         self.file = file
         self.line = position.line
         self.column = position.column
-        self.message = message
+        // It may quote the file: an error stays one line whatever that holds.
+        self.message = String(String.UnicodeScalarView(message.unicodeScalars.map {
+            $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : $0
+        }))
     }
 
     /// `server.toml:3:1: unknown key "lsten"; did you mean "listen"?`

@@ -44,8 +44,7 @@ package final class TOMLFile {
                 throw ConfigFileError(file: name, at: .start, "not TOML: \(error)")
             }
             let begin = error.source.begin
-            let sentence = error.description.split(whereSeparator: \.isNewline).joined(separator: " ")
-            throw ConfigFileError(file: name, at: TOMLPosition(line: begin.line, column: begin.column), sentence)
+            throw ConfigFileError(file: name, at: TOMLPosition(line: begin.line, column: begin.column), error.description)
         }
         let scanned = TOMLPlaces(scanning: text)
         if let position = scanned.nullCharacter {

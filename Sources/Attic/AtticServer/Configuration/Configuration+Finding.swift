@@ -1,0 +1,71 @@
+import ConfigFile
+import Encoding
+import Platform
+
+// Which configuration is the one: what `-f` names; else the variable with the whole text; else the usual file.
+
+extension Configuration {
+    /// Finds and reads the configuration.
+    ///
+    /// - Parameters:
+    ///   - path: what `-f` names, which then must exist.
+    ///   - environment: all variables of the process.
+    /// - Returns: nil where nothing is configured at all; a first run makes a configuration then.
+    package static func find(
+        path: String?, environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration? {
+        if let path {
+            guard let found = try read(path: path, environment: environment) else {
+                throw .unreadable(SystemError("open", path, .noSuchFile))
+            }
+            return found
+        }
+        let variable = EnvironmentVariable.configBase64
+        if let base64 = environment[variable], !base64.isEmpty {
+            guard let bytes = decodeBase64(base64), let text = String(validating: bytes, as: UTF8.self) else {
+                throw .environment(variable: variable, reason: "it is not the base64 of a text in UTF-8")
+            }
+            return try parse(text, name: variable, environment: environment)
+        }
+        guard let locations = Locations(environment: environment) else { return nil }
+        return try read(path: locations.configurationPath, environment: environment)
+    }
+
+    /// As `find`, for those who cannot go on without: nothing configured is an error too.
+    package static func load(
+        path: String?, environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration {
+        if let found = try find(path: path, environment: environment) { return found }
+        guard let locations = Locations(environment: environment) else { throw .noLocation }
+        throw .notFound(path: locations.configurationPath)
+    }
+
+    /// Reads one text.
+    ///
+    /// - Parameters:
+    ///   - name: what errors call it.
+    ///   - environment: where what the text leaves out may be.
+    package static func parse(
+        _ text: String, name: String, environment: [String: String]
+    ) throws(ConfigurationError) -> Configuration {
+        let file: TOMLFile
+        do throws(ConfigFileError) { file = try TOMLFile.parse(text, name: name) } catch { throw .file(error) }
+        return try Configuration(reading: file, environment: environment)
+    }
+
+    /// Nil where there is no such file.
+    private static func read(path: String, environment: [String: String]) throws(ConfigurationError) -> Configuration? {
+        let content: String?
+        do throws(SystemError) { content = try File.readText(path) } catch {
+            if error.errno == .noSuchFile { return nil }
+            throw .unreadable(error)
+        }
+        guard let text = content else { throw .notUTF8(path: path) }
+        return try parse(text, name: path, environment: environment)
+    }
+}
+
+/// Base 64 with whatever line ends the tool that made it put in.
+func decodeBase64(_ text: String) -> [UInt8]? {
+    Base64.decode(String(text.filter { !$0.isWhitespace }))
+}

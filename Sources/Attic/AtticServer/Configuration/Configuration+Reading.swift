@@ -1,0 +1,200 @@
+import AtticAPI
+import Compression
+import ConfigFile
+
+// From TOML to a checked configuration, section by section in the order of server.toml.example. The defaults are those
+// of `Configuration`'s properties: a key that is absent leaves its property alone.
+
+extension Configuration {
+    /// - Throws: the first thing that is wrong, missing or unknown.
+    init(reading file: TOMLFile, environment: [String: String]) throws(ConfigurationError) {
+        self.init()
+        let (noDatabase, noKey): (ConfigFileError?, ConfigFileError?)
+        do throws(ConfigFileError) {
+            try readServer(file.root)
+            noDatabase = try readDatabase(file.root.section("database"))
+            try readStorage(file.root.section("storage"))
+            try readChunking(file.root.section("chunking"))
+            try readCompression(file.root.section("compression"))
+            try readGarbageCollection(file.root.section("garbage-collection"))
+            noKey = try readJWT(file.root.section("jwt"))
+            try file.finish()
+        } catch { throw .file(error) }
+        // Only what the file leaves out is taken from the environment, so that a file means the same everywhere.
+        if let noDatabase { try readDatabase(environment, otherwise: noDatabase) }
+        if let noKey { try readKey(environment, otherwise: noKey) }
+        if case .hs256(let secret) = tokenKey, secret.count < Self.secretByteCountAdvised {
+            warnings.append(
+                "the HS256 secret has only \(secret.count) bytes; RFC 7518 asks for \(Self.secretByteCountAdvised) and more: "
+                + "make one with \"openssl rand 64 | base64 -w0\"")
+        }
+    }
+
+    private static var secretByteCountAdvised: Int { 32 }
+
+    // MARK: The server
+
+    private mutating func readServer(_ root: TOMLSection) throws(ConfigFileError) {
+        if let text = try root.string("listen") {
+            guard isListenAddress(text) else {
+                throw root.error(at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\"")
+            }
+            listen = text
+        }
+        if let hosts = try root.strings("allowed-hosts") {
+            if let wrong = hosts.first(where: { $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) }) {
+                throw root.error(at: "allowed-hosts", "\"\(wrong)\" is no host; write it as in \"cache.example.org\"")
+            }
+            allowedHosts = hosts
+        }
+        apiEndpoint = try endpoint(root, "api-endpoint")
+        substituterEndpoint = try endpoint(root, "substituter-endpoint")
+        if let value = try root.bool("soft-delete-caches") { softDeleteCaches = value }
+        if let value = try root.bool("require-proof-of-possession") { requireProofOfPossession = value }
+        if let value = try root.integer("max-nar-info-size", in: 4096...(64 << 20)) { maxNarInfoSize = Int(value) }
+    }
+
+    private func endpoint(_ root: TOMLSection, _ key: String) throws(ConfigFileError) -> String? {
+        guard let text = try root.string(key) else { return nil }
+        let host = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
+        guard host.count > 1, !host.hasPrefix("/"), text.hasSuffix("/"), !text.contains(where: { $0.isWhitespace || $0 == "?" || $0 == "#" })
+        else {
+            throw root.error(at: key, "\"\(text)\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\"")
+        }
+        return text
+    }
+
+    // MARK: Database and storage
+
+    /// Gives the error for when the environment names no database either.
+    private mutating func readDatabase(_ section: TOMLSection) throws(ConfigFileError) -> ConfigFileError? {
+        if let value = try section.bool("heartbeat") { databaseHeartbeat = value }
+        guard let url = try section.string("url") else {
+            return section.error(
+                at: "url", "\"url\" in [database] is missing; write \"sqlite:///path/server.db\", or set \(EnvironmentVariable.databaseURL)")
+        }
+        do throws(ValueError) { databasePath = try sqlitePath(ofDatabaseURL: url) } catch {
+            throw section.error(at: "url", error.sentence)
+        }
+        return nil
+    }
+
+    private mutating func readDatabase(
+        _ environment: [String: String], otherwise missing: ConfigFileError
+    ) throws(ConfigurationError) {
+        let variable = EnvironmentVariable.databaseURL
+        guard let url = environment[variable], !url.isEmpty else { throw .file(missing) }
+        do throws(ValueError) { databasePath = try sqlitePath(ofDatabaseURL: url) } catch {
+            throw .environment(variable: variable, reason: error.sentence)
+        }
+    }
+
+    private mutating func readStorage(_ section: TOMLSection) throws(ConfigFileError) {
+        let type = try section.string("type") ?? "local"
+        switch type {
+        case "local": break
+        case "s3": throw section.error(at: "type", "storage type \"s3\" is not available in this release; use \"local\"")
+        default: throw section.error(at: "type", "\"\(type)\" is no storage type; write \"local\"")
+        }
+        guard let path = try section.string("path"), !path.isEmpty else {
+            throw section.error(at: "path", "\"path\" in [storage] is missing; write the directory that chunks are to be kept in")
+        }
+        storagePath = path
+    }
+
+    // MARK: Chunks and their compression
+
+    private mutating func readChunking(_ section: TOMLSection) throws(ConfigFileError) {
+        if let value = try section.integer("nar-size-threshold", in: 0...(.max)) { chunking.narSizeThreshold = value }
+        let range = 64...ChunkingRules.maximumMax
+        if let value = try section.integer("min-size", in: range) { chunking.minimum = Int(value) }
+        if let value = try section.integer("avg-size", in: range) { chunking.average = Int(value) }
+        if let value = try section.integer("max-size", in: range) { chunking.maximum = Int(value) }
+        guard chunking.minimum <= chunking.average, chunking.average <= chunking.maximum else {
+            throw section.error(
+                "chunk sizes must rise: \"min-size\" is \(chunking.minimum), \"avg-size\" \(chunking.average), \"max-size\" \(chunking.maximum)")
+        }
+    }
+
+    private mutating func readCompression(_ section: TOMLSection) throws(ConfigFileError) {
+        let type = try section.string("type") ?? "zstd"
+        switch type {
+        case "zstd":
+            compressionKind = .zstd
+            let levels = compressionKind.levels
+            if let level = try section.integer("level", in: Int64(levels.lowerBound)...Int64(levels.upperBound)) {
+                compressionLevel = Int32(level)
+            }
+        case "none":
+            compressionKind = .none
+            compressionLevel = 0
+            if section.has("level") {
+                throw section.error(at: "level", "\"level\" means nothing with the compression type \"none\"; remove it")
+            }
+        case "xz", "brotli":
+            throw section.error(at: "type", "compression type \"\(type)\" is not available in this release; use \"zstd\" or \"none\"")
+        default:
+            throw section.error(at: "type", "\"\(type)\" is no compression type; write \"zstd\" or \"none\"")
+        }
+    }
+
+    // MARK: Garbage collection
+
+    private mutating func readGarbageCollection(_ section: TOMLSection) throws(ConfigFileError) {
+        if let value = try duration(section, "interval") { garbageCollectionIntervalSeconds = value }
+        if let value = try duration(section, "default-retention-period") { defaultRetentionSeconds = value }
+    }
+
+    /// A thousand years; what is longer is a slip, and its milliseconds could overflow.
+    static var durationSecondsMax: Int64 { 1000 * 31_557_600 }
+
+    private func duration(_ section: TOMLSection, _ key: String) throws(ConfigFileError) -> Int64? {
+        guard let text = try section.string(key) else { return nil }
+        do throws(DurationError) {
+            let seconds = try DurationWords.parse(text)
+            if seconds <= Self.durationSecondsMax { return seconds }
+        } catch { throw section.error(at: key, error.description) }
+        throw section.error(at: key, "\"\(text)\" is longer than 1000 years; write \"0\" for never")
+    }
+
+    // MARK: Tokens
+
+    /// Gives the error for when the environment holds no key either.
+    private mutating func readJWT(_ section: TOMLSection) throws(ConfigFileError) -> ConfigFileError? {
+        tokenRules = TokenRules(
+            issuer: try section.string("token-bound-issuer"),
+            audiences: try section.strings("token-bound-audiences") ?? [])
+        let signing = try section.section("signing")
+        let keys = ["token-hs256-secret-base64", "token-rs256-secret-base64", "token-rs256-pubkey-base64"].filter { signing.has($0) }
+        if keys.count > 1 { throw signing.error(at: keys[1], "[jwt.signing] has \(keys.count) keys; write exactly one") }
+        switch keys.first {
+        case nil:
+            return signing.error(
+                at: "token-hs256-secret-base64",
+                "\"token-hs256-secret-base64\" in [jwt.signing] is missing; write the output of \"openssl rand 64 | base64 -w0\", "
+                + "or set \(EnvironmentVariable.hs256Secret)")
+        case "token-hs256-secret-base64"?:
+            let text = try signing.string("token-hs256-secret-base64") ?? ""
+            do throws(ValueError) { tokenKey = try hs256Key(text) } catch {
+                throw signing.error(at: "token-hs256-secret-base64", error.sentence)
+            }
+        case let other?:
+            throw signing.error(at: other, "\"\(other)\" is not available in this release; use \"token-hs256-secret-base64\"")
+        }
+        return nil
+    }
+
+    private mutating func readKey(
+        _ environment: [String: String], otherwise missing: ConfigFileError
+    ) throws(ConfigurationError) {
+        func find(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
+        let variable = EnvironmentVariable.hs256Secret
+        for other in [EnvironmentVariable.rs256Secret, EnvironmentVariable.rs256PublicKey] where find(other) != nil {
+            throw .environment(variable: other, reason: "RS256 is not available in this release; use \(variable)")
+        }
+        guard let text = find(variable) else { throw .file(missing) }
+        do throws(ValueError) { tokenKey = try hs256Key(text) } catch {
+            throw .environment(variable: variable, reason: error.sentence)
+        }
+    }
+}

@@ -1,0 +1,72 @@
+import AtticAPI
+import Compression
+
+/// `server.toml`, checked. What each key means to an operator is in `server.toml.example`; every default is here.
+package struct Configuration: Sendable, Equatable {
+    // MARK: The server
+
+    /// Where to listen, `host:port`.
+    package internal(set) var listen = "[::]:8080"
+    /// The `Host` values that are served; all where empty.
+    package internal(set) var allowedHosts: [String] = []
+    /// Where clients find the API, with a slash at its end; nil: made from each request.
+    package internal(set) var apiEndpoint: String?
+    /// Where Nix finds the caches, with a slash at its end; nil: made from each request.
+    package internal(set) var substituterEndpoint: String?
+    /// Whether a destroyed cache keeps its rows and its name.
+    package internal(set) var softDeleteCaches = false
+    /// Whether an uploader must show the bytes of a NAR unless its token could pull them anyway.
+    package internal(set) var requireProofOfPossession = true
+    /// The longest NAR info before an upload, in bytes.
+    package internal(set) var maxNarInfoSize = 1 << 20
+
+    // MARK: What it keeps
+
+    /// The file of the SQLite database.
+    package internal(set) var databasePath = ""
+    /// Whether the database is asked something now and then, so that its connections stay open. For later; a file needs none.
+    package internal(set) var databaseHeartbeat = false
+    /// The directory of the local storage.
+    package internal(set) var storagePath = ""
+    package internal(set) var chunking = ChunkingRules()
+    package internal(set) var compressionKind = CompressionKind.zstd
+    package internal(set) var compressionLevel = Self.zstdLevelDefault
+
+    /// 3 is zstd's own default: twice the throughput of 8, and files some 4 % larger.
+    package static let zstdLevelDefault: Int32 = 3
+
+    // MARK: What it collects
+
+    /// How often garbage is collected, in seconds; 0: never by itself.
+    package internal(set) var garbageCollectionIntervalSeconds: Int64 = 12 * 3600
+    /// How long caches keep what nobody asks for, where they do not say it themselves, in seconds; 0: forever.
+    package internal(set) var defaultRetentionSeconds: Int64 = 0
+
+    // MARK: Whom it trusts
+
+    package internal(set) var tokenKey = TokenKey.hs256(secret: [])
+    package internal(set) var tokenRules = TokenRules()
+
+    /// What works but should not stay as it is; a sentence each, for the log.
+    package internal(set) var warnings: [String] = []
+
+    /// All defaults; database, storage and secret have none, and are empty.
+    init() {}
+}
+
+/// How NARs are cut into chunks.
+package struct ChunkingRules: Sendable, Equatable {
+    /// The smallest NAR that is cut, in bytes; 0: none is, 1: all are.
+    package internal(set) var narSizeThreshold: Int64 = 64 << 10
+    /// In bytes, as the other two. Changing them makes new chunks unlike those that are stored: nothing breaks,
+    /// but nothing is shared between old and new.
+    package internal(set) var minimum = 16 << 10
+    package internal(set) var average = 64 << 10
+    package internal(set) var maximum = 256 << 10
+
+    /// The largest chunk that may be configured, in bytes: an upload keeps several in memory.
+    package static let maximumMax: Int64 = 64 << 20
+
+    /// Whether a NAR of this size is cut; otherwise it is one chunk.
+    package func isChunked(narSize: Int64) -> Bool { narSizeThreshold > 0 && narSize >= narSizeThreshold }
+}

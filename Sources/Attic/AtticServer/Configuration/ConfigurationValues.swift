@@ -1,0 +1,83 @@
+import AtticAPI
+import Encoding
+
+// Values of server.toml that are more than a TOML type; each reader gives a value or a sentence.
+
+/// Whether `text` is `host:port`, an IPv6 address in brackets. Whether one can listen there only the system knows.
+func isListenAddress(_ text: String) -> Bool {
+    guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
+    let host = text[..<colon]
+    let port = text[text.utf8.index(after: colon)...]
+    guard !port.isEmpty, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), UInt16(port) != nil else { return false }
+    if host.hasPrefix("[") {
+        return host.hasSuffix("]") && host.utf8.count > 3 && host.utf8.dropFirst().dropLast().allSatisfy(isAddressByte)
+    }
+    return !host.isEmpty && host.utf8.allSatisfy { isAddressByte($0) && $0 != UInt8(ascii: ":") }
+}
+
+private func isAddressByte(_ byte: UInt8) -> Bool {
+    switch byte {
+    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+    case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "%"): true
+    default: false
+    }
+}
+
+/// The key of a base 64 secret. The error never holds the secret.
+func hs256Key(_ base64: String) throws(ValueError) -> TokenKey {
+    guard let secret = decodeBase64(base64) else {
+        throw ValueError("the secret is not base64; write the output of \"openssl rand 64 | base64 -w0\"")
+    }
+    if secret.isEmpty { throw ValueError("the secret is empty; write the output of \"openssl rand 64 | base64 -w0\"") }
+    return .hs256(secret: secret)
+}
+
+/// The file that a database URL names: `/path/server.db` of `sqlite:///path/server.db`.
+///
+/// As the known configurations have it: a path may be relative (`sqlite://server.db`), its odd characters
+/// percent-encoded, and `?mode=rwc` or `?mode=rw` may follow. Errors never hold the URL, which may hold a password.
+func sqlitePath(ofDatabaseURL url: String) throws(ValueError) -> String {
+    let wanted = "write \"sqlite:///path/server.db\""
+    if url.hasPrefix("postgresql:") || url.hasPrefix("postgres:") {
+        throw ValueError("database type \"postgresql\" is not available in this release; use \"sqlite:///path/server.db\"")
+    }
+    guard url.hasPrefix("sqlite:") else { throw ValueError("this is no database URL that is known here; \(wanted)") }
+    var rest = url.dropFirst("sqlite:".count)
+    if rest.hasPrefix("//") { rest = rest.dropFirst(2) }
+    let parts = rest.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    if parts.count == 2 {
+        for parameter in parts[1].split(separator: "&") where parameter != "mode=rwc" && parameter != "mode=rw" {
+            throw ValueError("of a database URL's parameters only \"mode=rwc\" and \"mode=rw\" are known here; \(wanted)")
+        }
+    }
+    guard let path = percentDecoded(parts[0]), !path.utf8.contains(0) else {
+        throw ValueError("the database URL has a malformed percent-encoding; \(wanted)")
+    }
+    if path.isEmpty || path == ":memory:" { throw ValueError("the database URL names no file; \(wanted)") }
+    return path
+}
+
+/// The database URL of a file; `sqlitePath` reads it back. `path` is absolute.
+func databaseURL(ofSQLitePath path: String) -> String {
+    var url = "sqlite://"
+    for byte in path.utf8 {
+        switch byte {
+        case UInt8(ascii: "%"), UInt8(ascii: "?"), UInt8(ascii: "#"), 0...0x20, 0x7F...:
+            url += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16, uppercase: true)
+        default: url.unicodeScalars.append(Unicode.Scalar(byte))
+        }
+    }
+    return url
+}
+
+private func percentDecoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = Array(text.utf8)[...]
+    while let byte = rest.popFirst() {
+        guard byte == UInt8(ascii: "%") else { bytes.append(byte); continue }
+        guard rest.count >= 2, let value = Hex.decode(utf8: Array(rest.prefix(2))) else { return nil }
+        bytes += value
+        rest = rest.dropFirst(2)
+    }
+    return String(validating: bytes, as: UTF8.self)
+}

@@ -1,0 +1,225 @@
+import AtticAPI
+@testable import AtticServer
+import Encoding
+import Platform
+import Support
+import Testing
+
+@Suite("The server's configuration")
+struct ConfigurationTests {
+    static let secret = [UInt8](repeating: 7, count: 64)
+
+    /// What must be set, and nothing else.
+    static let minimal = """
+        [database]
+        url = "sqlite:///data/server.db"
+        [storage]
+        path = "/data/storage"
+        [jwt.signing]
+        token-hs256-secret-base64 = "\(Base64.encode(secret))"
+        """
+
+    static func parse(_ text: String, _ environment: [String: String] = [:]) throws(ConfigurationError) -> Configuration {
+        try Configuration.parse(text, name: "server.toml", environment: environment)
+    }
+
+    static func refusal(_ text: String, _ environment: [String: String] = [:]) -> String? {
+        do throws(ConfigurationError) { _ = try parse(text, environment) } catch { return error.description }
+        return nil
+    }
+
+    /// The minimal text with `line` at the top, or in one of its sections.
+    static func with(_ line: String, in section: String? = nil) -> String {
+        guard let section else { return line + "\n" + minimal }
+        return minimal.contains("[\(section)]")
+            ? minimal.replacing("[\(section)]", with: "[\(section)]\n\(line)") : minimal + "\n[\(section)]\n\(line)"
+    }
+
+    @Test("What is left out has the documented default")
+    func defaults() throws {
+        let configuration = try Self.parse(Self.minimal)
+        #expect(configuration.listen == "[::]:8080")
+        #expect(configuration.allowedHosts == [])
+        #expect(configuration.apiEndpoint == nil)
+        #expect(configuration.substituterEndpoint == nil)
+        #expect(!configuration.softDeleteCaches)
+        #expect(configuration.requireProofOfPossession)
+        #expect(configuration.maxNarInfoSize == 1_048_576)
+        #expect(configuration.databasePath == "/data/server.db")
+        #expect(!configuration.databaseHeartbeat)
+        #expect(configuration.storagePath == "/data/storage")
+        #expect(configuration.chunking.narSizeThreshold == 65536)
+        #expect(configuration.chunking.minimum == 16384)
+        #expect(configuration.chunking.average == 65536)
+        #expect(configuration.chunking.maximum == 262_144)
+        #expect(configuration.compressionKind == .zstd)
+        #expect(configuration.compressionLevel == 3)
+        #expect(configuration.garbageCollectionIntervalSeconds == 43_200)
+        #expect(configuration.defaultRetentionSeconds == 0)
+        #expect(configuration.tokenKey == .hs256(secret: Self.secret))
+        #expect(configuration.tokenRules == TokenRules())
+        #expect(configuration.warnings.isEmpty)
+    }
+
+    @Test("Every key is taken")
+    func everyKey() throws {
+        let configuration = try Self.parse("""
+            listen = "127.0.0.1:0"
+            allowed-hosts = ["cache.example.org", "localhost:8080"]
+            api-endpoint = "https://cache.example.org/"
+            substituter-endpoint = "http://cdn.example.org/caches/"
+            soft-delete-caches = true
+            require-proof-of-possession = false
+            max-nar-info-size = 65536
+            [database]
+            url = "sqlite://server%20a.db?mode=rwc"
+            heartbeat = true
+            [storage]
+            type = "local"
+            path = "storage"
+            [chunking]
+            nar-size-threshold = 0
+            min-size = 64
+            avg-size = 64
+            max-size = 67108864
+            [compression]
+            type = "zstd"
+            level = -5
+            [garbage-collection]
+            interval = "0"
+            default-retention-period = "2 years 3 days"
+            [jwt]
+            token-bound-issuer = "me"
+            token-bound-audiences = ["a", "b"]
+            [jwt.signing]
+            token-hs256-secret-base64 = "AAECAw=="
+            """)
+        #expect(configuration.listen == "127.0.0.1:0")
+        #expect(configuration.allowedHosts == ["cache.example.org", "localhost:8080"])
+        #expect(configuration.apiEndpoint == "https://cache.example.org/")
+        #expect(configuration.substituterEndpoint == "http://cdn.example.org/caches/")
+        #expect(configuration.softDeleteCaches)
+        #expect(!configuration.requireProofOfPossession)
+        #expect(configuration.maxNarInfoSize == 65536)
+        #expect(configuration.databasePath == "server a.db")
+        #expect(configuration.databaseHeartbeat)
+        #expect(configuration.storagePath == "storage")
+        #expect(!configuration.chunking.isChunked(narSize: .max))
+        #expect(configuration.chunking.maximum == 64 << 20)
+        #expect(configuration.compressionLevel == -5)
+        #expect(configuration.garbageCollectionIntervalSeconds == 0)
+        #expect(configuration.defaultRetentionSeconds == 63_374_400)
+        #expect(configuration.tokenRules == TokenRules(issuer: "me", audiences: ["a", "b"]))
+        #expect(configuration.tokenKey == .hs256(secret: [0, 1, 2, 3]))
+        #expect(configuration.warnings.count == 1)
+        #expect(configuration.warnings.first?.hasPrefix("the HS256 secret has only 4 bytes") == true)
+    }
+
+    @Test("A NAR is cut from the threshold on; 1 cuts all")
+    func threshold() throws {
+        #expect(!ChunkingRules().isChunked(narSize: 65535))
+        #expect(ChunkingRules().isChunked(narSize: 65536))
+        let all = try Self.parse(Self.with("nar-size-threshold = 1", in: "chunking")).chunking
+        #expect(all.isChunked(narSize: 96))
+    }
+
+    @Test("Without compression there is no level")
+    func noCompression() throws {
+        let configuration = try Self.parse(Self.with("type = \"none\"", in: "compression"))
+        #expect(configuration.compressionKind == .none)
+        #expect(configuration.compressionLevel == 0)
+    }
+
+    @Test("What is promised for later is refused with one sentence", arguments: [
+        ("type = \"s3\"\nbucket = \"x\"", "storage", "server.toml:4:8: storage type \"s3\" is not available in this release; use \"local\""),
+        ("type = \"xz\"", "compression", "server.toml:8:8: compression type \"xz\" is not available in this release; use \"zstd\" or \"none\""),
+        ("type = \"brotli\"\nlevel = 5", "compression", "server.toml:8:8: compression type \"brotli\" is not available in this release; use \"zstd\" or \"none\""),
+    ])
+    func later(line: String, section: String, message: String) {
+        #expect(Self.refusal(Self.with(line, in: section)) == message)
+    }
+
+    @Test("PostgreSQL is refused without repeating its password")
+    func postgreSQL() {
+        for scheme in ["postgresql", "postgres"] {
+            let text = Self.minimal.replacing("sqlite:///data/server.db", with: "\(scheme)://user:hunter2@host/db")
+            #expect(Self.refusal(text) == "server.toml:2:7: database type \"postgresql\" is not available in this release; "
+                + "use \"sqlite:///path/server.db\"")
+        }
+    }
+
+    @Test("RS256 is refused, and so are two keys", arguments: ["token-rs256-secret-base64", "token-rs256-pubkey-base64"])
+    func rs256(key: String) {
+        #expect(Self.refusal(Self.minimal.replacing("token-hs256-secret-base64", with: key))
+            == "server.toml:6:\(key.count + 4): \"\(key)\" is not available in this release; use \"token-hs256-secret-base64\"")
+        #expect(Self.refusal(Self.with("\(key) = \"x\"", in: "jwt.signing"))
+            == "server.toml:6:\(key.count + 4): [jwt.signing] has 2 keys; write exactly one")
+    }
+
+    @Test("A wrong value is named by its line, with what is allowed", arguments: [
+        ("listen = \"8080\"", nil, "server.toml:1:10: \"8080\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\""),
+        ("listen = 8080", nil, "server.toml:1:10: \"listen\" is an integer; write a string in quotes"),
+        ("lsten = \"x\"", nil, "server.toml:1:1: unknown key \"lsten\"; did you mean \"listen\"?"),
+        ("allowed-hosts = [\"https://x\"]", nil, "server.toml:1:17: \"https://x\" is no host; write it as in \"cache.example.org\""),
+        ("api-endpoint = \"https://x\"", nil, "server.toml:1:16: \"https://x\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\""),
+        ("soft-delete-caches = 1", nil, "server.toml:1:22: \"soft-delete-caches\" is an integer; write true or false"),
+        ("max-nar-info-size = 5", nil, "server.toml:1:21: 5 is not allowed for \"max-nar-info-size\"; write an integer from 4096 to 67108864"),
+        ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\""),
+        ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\" or \"none\""),
+        ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),
+        ("type = \"none\"\nlevel = 1", "compression", "server.toml:9:9: \"level\" means nothing with the compression type \"none\"; remove it"),
+        ("min-size = 63", "chunking", "server.toml:8:12: 63 is not allowed for \"min-size\"; write an integer from 64 to 67108864"),
+        ("min-size = 65537", "chunking", "server.toml:7:1: chunk sizes must rise: \"min-size\" is 65537, \"avg-size\" 65536, \"max-size\" 262144"),
+        ("interval = 12", "garbage-collection", "server.toml:8:12: \"interval\" is an integer; write a string in quotes"),
+        ("interval = \"2000 years\"", "garbage-collection", "server.toml:8:12: \"2000 years\" is longer than 1000 years; write \"0\" for never"),
+        ("url = \"x\"", "chunking", "server.toml:8:1: unknown key \"url\" in [chunking]; it belongs in [database]"),
+    ] as [(String, String?, String)])
+    func wrongValues(line: String, section: String?, message: String) {
+        #expect(Self.refusal(Self.with(line, in: section)) == message)
+    }
+
+    @Test("A wrong duration says what a duration is")
+    func wrongDuration() {
+        let message = Self.refusal(Self.with("interval = \"12 parsecs\"", in: "garbage-collection"))
+        #expect(message == "server.toml:8:12: \"12 parsecs\" is not a duration: \"parsecs\" is no unit; \(DurationWords.allowed)")
+    }
+
+    @Test("A database URL is a file of SQLite, or refused", arguments: [
+        ("sqlite:///a/b.db", "/a/b.db"), ("sqlite://b.db", "b.db"), ("sqlite:b.db", "b.db"), ("sqlite:///a%3Fb?mode=rwc", "/a?b"),
+        ("sqlite:///a?mode=rw", "/a"), ("sqlite::memory:", nil), ("sqlite://", nil), ("sqlite:///a?mode=memory", nil),
+        ("sqlite:///a%zz", nil), ("sqlite:///a%+f", nil), ("sqlite:///a%00", nil), ("mysql://x", nil), ("/a/b.db", nil), ("", nil),
+    ] as [(String, String?)])
+    func databaseURLs(url: String, path: String?) {
+        let text = Self.minimal.replacing("sqlite:///data/server.db", with: url)
+        #expect((try? Self.parse(text))?.databasePath == path)
+    }
+
+    @Test("An address has a host and a port", arguments: [
+        ("[::]:8080", true), ("[::1]:0", true), ("localhost:65535", true), ("0.0.0.0:80", true), ("[fe80::1%eth0]:1", true),
+        ("8080", false), (":8080", false), ("localhost:", false), ("localhost:65536", false), ("localhost:-1", false), ("::1:8080", false),
+        ("[]:80", false), ("[::1:80", false), ("a b:80", false), ("http://x:80", false), ("localhost:+1", false), ("", false),
+    ])
+    func addresses(text: String, isAddress: Bool) { #expect(isListenAddress(text) == isAddress) }
+
+    @Test("What must be set and is not is asked for, in its section or at the top")
+    func missing() {
+        #expect(Self.refusal("")?.hasPrefix("server.toml:1:1: \"path\" in [storage] is missing; ") == true)
+        #expect(Self.refusal("[storage]\npath = \"x\"")?.hasPrefix("server.toml:1:1: \"url\" in [database] is missing; ") == true)
+        #expect(Self.refusal(Self.minimal.replacing("path =", with: "#"))?.hasPrefix("server.toml:3:1: \"path\" in [storage] is missing; ") == true)
+        let message = Self.refusal(Self.minimal.replacing("token-hs", with: "#"))
+        #expect(message?.hasPrefix("server.toml:5:1: \"token-hs256-secret-base64\" in [jwt.signing] is missing; ") == true)
+    }
+
+    @Test("A wrong secret is not repeated", arguments: ["hunter2hunter2!", "", "====", "AAA"])
+    func wrongSecrets(secret: String) {
+        let text = Self.minimal.replacing(Base64.encode(Self.secret), with: secret)
+        #expect(Self.refusal(text)?.hasPrefix("server.toml:6:29: the secret is ") == true)
+        #expect(Self.refusal(text)?.contains("hunter2") == false)
+    }
+
+    @Test("Nothing that shows a configuration shows its secret")
+    func secrecy() throws {
+        let configuration = try Self.parse(Self.minimal)
+        #expect(!String(reflecting: configuration).contains("7, 7"))
+    }
+}
