@@ -49,9 +49,9 @@ struct ConfigurationTests {
         #expect(!configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "/data/storage")
         #expect(configuration.chunking.narSizeThreshold == 65536)
-        #expect(configuration.chunking.minimum == 16384)
-        #expect(configuration.chunking.average == 65536)
-        #expect(configuration.chunking.maximum == 262_144)
+        #expect(configuration.chunking.sizes.minimum == 16384)
+        #expect(configuration.chunking.sizes.average == 65536)
+        #expect(configuration.chunking.sizes.maximum == 262_144)
         #expect(configuration.compressionKind == .zstd)
         #expect(configuration.compressionLevel == 3)
         #expect(configuration.garbageCollectionIntervalSeconds == 43_200)
@@ -80,8 +80,8 @@ struct ConfigurationTests {
             [chunking]
             nar-size-threshold = 0
             min-size = 64
-            avg-size = 64
-            max-size = 67108864
+            avg-size = 256
+            max-size = 16777216
             [compression]
             type = "zstd"
             level = -5
@@ -105,7 +105,7 @@ struct ConfigurationTests {
         #expect(configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "storage")
         #expect(!configuration.chunking.isChunked(narSize: .max))
-        #expect(configuration.chunking.maximum == 64 << 20)
+        #expect(configuration.chunking.sizes.maximum == 16 << 20)
         #expect(configuration.compressionLevel == -5)
         #expect(configuration.garbageCollectionIntervalSeconds == 0)
         #expect(configuration.defaultRetentionSeconds == 63_374_400)
@@ -168,8 +168,8 @@ struct ConfigurationTests {
         ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\" or \"none\""),
         ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),
         ("type = \"none\"\nlevel = 1", "compression", "server.toml:9:9: \"level\" means nothing with the compression type \"none\"; remove it"),
-        ("min-size = 63", "chunking", "server.toml:8:12: 63 is not allowed for \"min-size\"; write an integer from 64 to 67108864"),
-        ("min-size = 65537", "chunking", "server.toml:7:1: chunk sizes must rise: \"min-size\" is 65537, \"avg-size\" 65536, \"max-size\" 262144"),
+        ("min-size = 63", "chunking", "server.toml:8:12: 63 is not allowed for \"min-size\"; write an integer from 64 to 1048576"),
+        ("min-size = 65537", "chunking", "server.toml:7:1: the minimum chunk size, 65537 bytes, is above the average, 65536 bytes; \"min-size\", \"avg-size\" and \"max-size\" must rise"),
         ("interval = 12", "garbage-collection", "server.toml:8:12: \"interval\" is an integer; write a string in quotes"),
         ("interval = \"2000 years\"", "garbage-collection", "server.toml:8:12: \"2000 years\" is longer than 1000 years; write \"0\" for never"),
         ("url = \"x\"", "chunking", "server.toml:8:1: unknown key \"url\" in [chunking]; it belongs in [database]"),

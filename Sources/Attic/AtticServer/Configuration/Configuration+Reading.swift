@@ -1,4 +1,5 @@
 import AtticAPI
+import Chunking
 import Compression
 import ConfigFile
 
@@ -106,13 +107,17 @@ extension Configuration {
 
     private mutating func readChunking(_ section: TOMLSection) throws(ConfigFileError) {
         if let value = try section.integer("nar-size-threshold", in: 0...(.max)) { chunking.narSizeThreshold = value }
-        let range = 64...ChunkingRules.maximumMax
-        if let value = try section.integer("min-size", in: range) { chunking.minimum = Int(value) }
-        if let value = try section.integer("avg-size", in: range) { chunking.average = Int(value) }
-        if let value = try section.integer("max-size", in: range) { chunking.maximum = Int(value) }
-        guard chunking.minimum <= chunking.average, chunking.average <= chunking.maximum else {
-            throw section.error(
-                "chunk sizes must rise: \"min-size\" is \(chunking.minimum), \"avg-size\" \(chunking.average), \"max-size\" \(chunking.maximum)")
+        func size(_ key: String, _ bounds: ClosedRange<Int>, _ standard: Int) throws(ConfigFileError) -> Int {
+            Int(try section.integer(key, in: Int64(bounds.lowerBound)...Int64(bounds.upperBound)) ?? Int64(standard))
+        }
+        let standard = ChunkingRules.sizesDefault
+        let minimum = try size("min-size", ChunkSizes.minimumBounds, standard.minimum)
+        let average = try size("avg-size", ChunkSizes.averageBounds, standard.average)
+        let maximum = try size("max-size", ChunkSizes.maximumBounds, standard.maximum)
+        do throws(ChunkSizesError) {
+            chunking.sizes = try ChunkSizes(minimum: minimum, average: average, maximum: maximum)
+        } catch {
+            throw section.error("\(error); \"min-size\", \"avg-size\" and \"max-size\" must rise")
         }
     }
 

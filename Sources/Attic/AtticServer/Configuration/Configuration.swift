@@ -1,4 +1,5 @@
 import AtticAPI
+import Chunking
 import Compression
 
 /// `server.toml`, checked. What each key means to an operator is in `server.toml.example`; every default is here.
@@ -58,14 +59,16 @@ package struct Configuration: Sendable, Equatable {
 package struct ChunkingRules: Sendable, Equatable {
     /// The smallest NAR that is cut, in bytes; 0: none is, 1: all are.
     package internal(set) var narSizeThreshold: Int64 = 64 << 10
-    /// In bytes, as the other two. Changing them makes new chunks unlike those that are stored: nothing breaks,
-    /// but nothing is shared between old and new.
-    package internal(set) var minimum = 16 << 10
-    package internal(set) var average = 64 << 10
-    package internal(set) var maximum = 256 << 10
+    /// Changing them makes new chunks unlike those that are stored: nothing breaks, but nothing is shared between
+    /// old and new.
+    package internal(set) var sizes = Self.sizesDefault
 
-    /// The largest chunk that may be configured, in bytes: an upload keeps several in memory.
-    package static let maximumMax: Int64 = 64 << 20
+    /// 16, 64 and 256 KiB, as in the known servers, whose users move their configuration here.
+    package static let sizesDefault: ChunkSizes = {
+        do throws(ChunkSizesError) {
+            return try ChunkSizes(minimum: 16 << 10, average: 64 << 10, maximum: 256 << 10)
+        } catch { preconditionFailure("the default chunk sizes are refused: \(error)") }
+    }()
 
     /// Whether a NAR of this size is cut; otherwise it is one chunk.
     package func isChunked(narSize: Int64) -> Bool { narSizeThreshold > 0 && narSize >= narSizeThreshold }
