@@ -52,7 +52,8 @@ final class AnswerReader {
         while true {
             if let head { return head }
             try waitReadable("waiting for the answer")
-            if try !lookForHead() { throw .disconnected(host: host, what: hasBytes ? "in the answer's head" : "before the answer") }
+            if try lookForHead() { continue }
+            throw .disconnected(host: host, what: hasBytes ? "in the answer's head" : "before the answer")
         }
     }
 
@@ -119,7 +120,9 @@ final class AnswerReader {
                     try unsafe decoder.next(bytes, at: &position)
                 }
             } catch { throw .malformed(host: host, reason: error.description) }
-            if case .data(let range) = event { try unsafe hand(start + range.lowerBound..<start + range.upperBound, take) }
+            if case .data(let range) = event {
+                try unsafe hand(start + range.lowerBound..<start + range.upperBound, take)
+            }
             start += position
             // The end is seen with its last byte or after it, and then nothing more is needed.
             if decoder.hasEnded { return }

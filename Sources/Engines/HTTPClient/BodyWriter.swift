@@ -30,7 +30,8 @@ package final class BodyWriter {
     ///   - head: of the request; it leaves with the first bytes of the body.
     ///   - byteCount: announced with Content-Length; nil sends chunks.
     init(
-        transport: any Transport, reader: AnswerReader, host: String, silence: Duration, head: [UInt8], byteCount: Int64?
+        transport: any Transport, reader: AnswerReader, host: String, silence: Duration, head: [UInt8],
+        byteCount: Int64?
     ) {
         self.transport = transport
         self.reader = reader

@@ -75,7 +75,9 @@ package struct ClientTimeouts: Hashable, Sendable {
     /// For `100 Continue`; then the body is sent unasked, since some servers never say it (RFC 9110, 10.1.1).
     package var `continue`: Duration
 
-    package init(connect: Duration = .seconds(10), silence: Duration = .seconds(300), continue: Duration = .seconds(1)) {
+    package init(
+        connect: Duration = .seconds(10), silence: Duration = .seconds(300), continue: Duration = .seconds(1)
+    ) {
         self.connect = connect
         self.silence = silence
         self.continue = `continue`

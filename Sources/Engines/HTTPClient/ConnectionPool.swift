@@ -66,7 +66,8 @@ final class ConnectionPool: Sendable {
     func drop() { state.update { $0.openCount -= 1 } }
 
     private func place(fresh: Bool) -> Place {
-        let (connectionsMax, oldest) = (connectionsMax, MonotonicTime(nanoseconds: MonotonicTime.now.nanoseconds - idleMax.wholeNanoseconds))
+        let connectionsMax = connectionsMax
+        let oldest = MonotonicTime(nanoseconds: MonotonicTime.now.nanoseconds - idleMax.wholeNanoseconds)
         return state.wait { state in
             state.openCount -= state.idle.count
             state.idle.removeAll { $0.since < oldest }

@@ -18,7 +18,9 @@ package final class HTTPSession: Sendable {
         endpoint: HTTPURL, timeouts: ClientTimeouts = ClientTimeouts(), connectionsMax: Int = 16
     ) throws(ClientError) {
         if endpoint.scheme == .https { throw .unsupportedScheme(endpoint.description) }
-        try self.init(endpoint: endpoint, timeouts: timeouts, connectionsMax: connectionsMax) { () throws(ClientError) in
+        try self.init(
+            endpoint: endpoint, timeouts: timeouts, connectionsMax: connectionsMax
+        ) { () throws(ClientError) in
             try PlainTransport.connect(to: endpoint, timeout: timeouts.connect)
         }
     }

@@ -26,7 +26,8 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
         guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != 0x23 }) else {
             throw refusal("it has spaces, a fragment, or bytes that must be percent-encoded")
         }
-        guard let schemeEnd = text.firstRange(of: "://"), let scheme = Scheme(rawValue: text[..<schemeEnd.lowerBound].lowercased())
+        guard let schemeEnd = text.firstRange(of: "://"),
+            let scheme = Scheme(rawValue: text[..<schemeEnd.lowerBound].lowercased())
         else { throw refusal("it does not begin with http:// or https://") }
         let afterScheme = text[schemeEnd.upperBound...]
         let authorityEnd = afterScheme.firstIndex { $0 == "/" || $0 == "?" } ?? afterScheme.endIndex

@@ -4,7 +4,9 @@ import Platform
 /// take its place. One thread uses it at a time; no call but `wait` blocks.
 package protocol Transport: AnyObject, Sendable {
     /// Waits until something of `interest` can go on; empty at `deadline`.
-    func wait(for interest: ClientSocket.Readiness, until deadline: MonotonicTime) throws(Errno) -> ClientSocket.Readiness
+    func wait(
+        for interest: ClientSocket.Readiness, until deadline: MonotonicTime
+    ) throws(Errno) -> ClientSocket.Readiness
     /// Receives what is there; 0 at the end, nil where nothing has come yet.
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int?
     /// Sends some of the bytes; how many, nil where none can go now.
@@ -17,7 +19,9 @@ final class PlainTransport: Transport {
 
     init(_ socket: consuming ClientSocket) { self.socket = socket }
 
-    func wait(for interest: ClientSocket.Readiness, until deadline: MonotonicTime) throws(Errno) -> ClientSocket.Readiness {
+    func wait(
+        for interest: ClientSocket.Readiness, until deadline: MonotonicTime
+    ) throws(Errno) -> ClientSocket.Readiness {
         try socket.wait(for: interest, until: deadline)
     }
 

@@ -37,6 +37,14 @@ func isAuthority(_ byte: UInt8) -> Bool {
     inClass(byte, low: 0x2FFF_7FF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
 }
 
+/// Visible ASCII without the mark that begins a fragment: what a request target may have.
+@inline(__always)
+func isVisible(_ byte: UInt8) -> Bool { byte > Byte.space && byte < Byte.delete && byte != 0x23 }
+
+/// Letters, digits, `/`, `-`, `_`: what a path mostly has, and what needs no second look there.
+@inline(__always)
+func isPlain(_ byte: UInt8) -> Bool { inClass(byte, low: 0x03FF_A000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE) }
+
 /// A class as two masks, one bit a byte below 128; bytes above are in none.
 @inline(__always)
 func inClass(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {

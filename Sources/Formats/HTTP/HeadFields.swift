@@ -42,7 +42,8 @@ struct HeadFields: Sendable {
             unsafe bytes.withUnsafeBufferPointer { buffer in
                 for index in start..<max(start, ranges.count) {
                     let range = ranges[index].name
-                    if range.count == wanted.count, unsafe equalAnyCase(buffer, range.lowerBound, wanted) { return index }
+                    guard range.count == wanted.count else { continue }
+                    if unsafe equalAnyCase(buffer, range.lowerBound, wanted) { return index }
                 }
                 return nil
             }
@@ -53,7 +54,9 @@ struct HeadFields: Sendable {
 private func equalAnyCase(
     _ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ wanted: UnsafeBufferPointer<UInt8>
 ) -> Bool {
-    for offset in 0..<wanted.count where unsafe lowered(bytes[start + offset]) != lowered(wanted[offset]) { return false }
+    for offset in 0..<wanted.count {
+        if unsafe lowered(bytes[start + offset]) != lowered(wanted[offset]) { return false }
+    }
     return true
 }
 

@@ -34,7 +34,9 @@ package struct RequestHead: MessageHead {
     /// Parses bytes that are a whole head, with nothing after it: for tests and tools.
     package init(parsing text: String, limits: HeadLimits = .standard) throws(ParseError) {
         var parser = RequestParser(limits: limits)
-        let outcome = try unsafe Array(text.utf8).span.withUnsafeBytes { bytes throws(ParseError) in try unsafe parser.parse(bytes) }
+        let outcome = try unsafe Array(text.utf8).span.withUnsafeBytes { bytes throws(ParseError) in
+            try unsafe parser.parse(bytes)
+        }
         guard case .head(let head, _) = outcome else { throw .truncated }
         self = head
     }

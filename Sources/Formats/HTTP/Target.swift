@@ -1,7 +1,7 @@
 /// What a request asks for: path and query (RFC 9112, section 3.2).
 ///
-/// Accepted are the origin form `/a/b?q`, the absolute form `http://host/a/b?q`, and `*` (with OPTIONS). The path is
-/// checked once, when the head is parsed, so that its segments can be trusted later: no segment is `.` or `..`, also not
+/// Accepted are the origin form `/a/b?q`, the absolute form `http://host/a/b?q`, and `*` (with OPTIONS). The path
+/// is checked once, when the head is parsed, so that its segments can be trusted later: no segment is `.` or `..`, also not
 /// written with escapes, and none has a slash, a NUL or another control character in it. The query is kept raw.
 package struct Target: Sendable, Hashable, CustomStringConvertible {
     private let bytes: [UInt8]
@@ -90,24 +90,25 @@ struct TargetShape: Sendable {
             start = found.upperBound
         }
         var index = start
-        var question: Int?
         var hasEscapes = false
         var mayHaveDots = false
-        var before: UInt8 = 0
         while index < end {
             let byte = unsafe base[index]
-            // RFC 3986 allows less; what else is visible does no harm here, and clients send it.
-            if byte <= Byte.space || byte >= Byte.delete || byte == 0x23 { throw .malformedTarget(.forbiddenByte) }
-            if question == nil {
+            if !isPlain(byte) {
+                // RFC 3986 allows less; what else is visible does no harm here, and clients send it.
+                guard isVisible(byte) else { throw .malformedTarget(.forbiddenByte) }
+                if byte == Byte.question { break }
                 if byte == Byte.percent { hasEscapes = true }
-                if byte == Byte.dot && before == Byte.slash { mayHaveDots = true }
-                if byte == Byte.question { question = index }
-                before = byte
+                if byte == Byte.dot && index > start, unsafe base[index &- 1] == Byte.slash { mayHaveDots = true }
             }
             index &+= 1
         }
-        path = start..<(question ?? end)
-        query = question.map { $0 + 1..<end }
+        path = start..<index
+        query = index < end ? index + 1..<end : nil
+        while index < end {
+            guard unsafe isVisible(base[index]) else { throw .malformedTarget(.forbiddenByte) }
+            index &+= 1
+        }
         self.authority = authority
         self.hasEscapes = hasEscapes
         isAsterisk = false
@@ -119,7 +120,8 @@ struct TargetShape: Sendable {
         let schemes: [StaticString] = ["http://", "https://"]
         for scheme in schemes {
             let start = range.lowerBound + scheme.utf8CodeUnitCount
-            guard start <= range.upperBound, unsafe spellsAnyCase(base, range.lowerBound..<start, scheme) else { continue }
+            guard start <= range.upperBound else { continue }
+            guard unsafe spellsAnyCase(base, range.lowerBound..<start, scheme) else { continue }
             var end = start
             while end < range.upperBound, unsafe base[end] != Byte.slash && base[end] != Byte.question {
                 guard unsafe isAuthority(base[end]) else { throw .malformedTarget(.badAuthority) }

@@ -17,7 +17,9 @@ package struct ClientSocket: ~Copyable, Sendable {
     private init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
     /// Connects, or gives up at `deadline` with ETIMEDOUT.
-    package static func connect(to address: ResolvedAddress, until deadline: MonotonicTime) throws(Errno) -> ClientSocket {
+    package static func connect(
+        to address: ResolvedAddress, until deadline: MonotonicTime
+    ) throws(Errno) -> ClientSocket {
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
         let raw = try retryingInterrupts { socket(address.family, kind, 0) }
         let made = ClientSocket(FileDescriptor(owning: raw))
