@@ -108,6 +108,8 @@ struct ConfigurationFindingTests {
         #expect(locations?.configurationPath == "/h/.config/tetryx/server.toml")
         #expect(locations?.dataDirectory == "/d/tetryx")
         #expect(Locations(environment: ["XDG_DATA_HOME": "/d"]) == nil)
+        #expect(Locations(environment: ["XDG_CONFIG_HOME": "/c"]) == nil)
+        #expect(Locations.configurationPath(environment: ["XDG_CONFIG_HOME": "/c"]) == "/c/tetryx/server.toml")
         #expect(Locations(environment: ["HOME": "relative"]) == nil)
     }
 }

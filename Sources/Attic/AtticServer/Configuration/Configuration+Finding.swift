@@ -27,8 +27,8 @@ extension Configuration {
             }
             return try parse(text, name: variable, environment: environment)
         }
-        guard let locations = Locations(environment: environment) else { return nil }
-        return try read(path: locations.configurationPath, environment: environment)
+        guard let usual = Locations.configurationPath(environment: environment) else { return nil }
+        return try read(path: usual, environment: environment)
     }
 
     /// As `find`, for those who cannot go on without: nothing configured is an error too.
@@ -36,8 +36,8 @@ extension Configuration {
         path: String?, environment: [String: String]
     ) throws(ConfigurationError) -> Configuration {
         if let found = try find(path: path, environment: environment) { return found }
-        guard let locations = Locations(environment: environment) else { throw .noLocation }
-        throw .notFound(path: locations.configurationPath)
+        guard let usual = Locations.configurationPath(environment: environment) else { throw .noLocation }
+        throw .notFound(path: usual)
     }
 
     /// Reads one text.

@@ -1,0 +1,44 @@
+import ArgumentParser
+import Glibc
+import Platform
+
+/// `atticadm`: what an operator does beside the server.
+@main
+struct AtticAdm: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "atticadm",
+        abstract: "Administers a Tetryx server.",
+        subcommands: [MakeTokenCommand.self])
+
+    @OptionGroup var options: ConfigurationOptions
+
+    /// Runs the command. Ends with 0 (done), 1 (failed) or 2 (the arguments are wrong); an error is one line.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let failure as Failure {
+            Terminal.say("atticadm: \(failure.sentence)")
+            Glibc.exit(1)
+        } catch {
+            // Help and completions are errors to the parser too, with status 0 and text for standard output.
+            guard exitCode(for: error) != .success else { exit(withError: error) }
+            let sentence = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
+            Terminal.say("atticadm: \(sentence) (see atticadm --help)")
+            Glibc.exit(2)
+        }
+    }
+}
+
+/// What all commands share.
+struct ConfigurationOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("f"), .customLong("config")],
+        help: ArgumentHelp("The server's configuration; else found as atticd finds it.", valueName: "file"))
+    var file: String?
+}
+
+/// A command that could not be done, as one line.
+struct Failure: Error {
+    let sentence: String
+}
