@@ -38,7 +38,8 @@ extension Configuration {
     private mutating func readServer(_ root: TOMLSection) throws(ConfigFileError) {
         if let text = try root.string("listen") {
             guard isListenAddress(text) else {
-                throw root.error(at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\"")
+                throw root.error(
+                    at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\"")
             }
             listen = text
         }
@@ -58,9 +59,13 @@ extension Configuration {
     private func endpoint(_ root: TOMLSection, _ key: String) throws(ConfigFileError) -> String? {
         guard let text = try root.string(key) else { return nil }
         let host = text.hasPrefix("https://") ? text.dropFirst(8) : text.hasPrefix("http://") ? text.dropFirst(7) : ""
-        guard host.count > 1, !host.hasPrefix("/"), text.hasSuffix("/"), !text.contains(where: { $0.isWhitespace || $0 == "?" || $0 == "#" })
+        guard
+            host.count > 1, !host.hasPrefix("/"), text.hasSuffix("/"),
+            !text.contains(where: { $0.isWhitespace || $0 == "?" || $0 == "#" })
         else {
-            throw root.error(at: key, "\"\(text)\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\"")
+            throw root.error(
+                at: key,
+                "\"\(text)\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\"")
         }
         return text
     }
@@ -72,7 +77,9 @@ extension Configuration {
         if let value = try section.bool("heartbeat") { databaseHeartbeat = value }
         guard let url = try section.string("url") else {
             return section.error(
-                at: "url", "\"url\" in [database] is missing; write \"sqlite:///path/server.db\", or set \(EnvironmentVariable.databaseURL)")
+                at: "url",
+                "\"url\" in [database] is missing; write \"sqlite:///path/server.db\", "
+                + "or set \(EnvironmentVariable.databaseURL)")
         }
         do throws(ValueError) { databasePath = try sqlitePath(ofDatabaseURL: url) } catch {
             throw section.error(at: "url", error.sentence)
@@ -98,7 +105,8 @@ extension Configuration {
         default: throw section.error(at: "type", "\"\(type)\" is no storage type; write \"local\"")
         }
         guard let path = try section.string("path"), !path.isEmpty else {
-            throw section.error(at: "path", "\"path\" in [storage] is missing; write the directory that chunks are to be kept in")
+            throw section.error(
+                at: "path", "\"path\" in [storage] is missing; write the directory that chunks are to be kept in")
         }
         storagePath = path
     }
@@ -137,7 +145,8 @@ extension Configuration {
                 throw section.error(at: "level", "\"level\" means nothing with the compression type \"none\"; remove it")
             }
         case "xz", "brotli":
-            throw section.error(at: "type", "compression type \"\(type)\" is not available in this release; use \"zstd\" or \"none\"")
+            throw section.error(
+                at: "type", "compression type \"\(type)\" is not available in this release; use \"zstd\" or \"none\"")
         default:
             throw section.error(at: "type", "\"\(type)\" is no compression type; write \"zstd\" or \"none\"")
         }
@@ -170,14 +179,15 @@ extension Configuration {
             issuer: try section.string("token-bound-issuer"),
             audiences: try section.strings("token-bound-audiences") ?? [])
         let signing = try section.section("signing")
-        let keys = ["token-hs256-secret-base64", "token-rs256-secret-base64", "token-rs256-pubkey-base64"].filter { signing.has($0) }
+        let keys = ["token-hs256-secret-base64", "token-rs256-secret-base64", "token-rs256-pubkey-base64"]
+            .filter { signing.has($0) }
         if keys.count > 1 { throw signing.error(at: keys[1], "[jwt.signing] has \(keys.count) keys; write exactly one") }
         switch keys.first {
         case nil:
             return signing.error(
                 at: "token-hs256-secret-base64",
-                "\"token-hs256-secret-base64\" in [jwt.signing] is missing; write the output of \"openssl rand 64 | base64 -w0\", "
-                + "or set \(EnvironmentVariable.hs256Secret)")
+                "\"token-hs256-secret-base64\" in [jwt.signing] is missing; "
+                + "write the output of \"openssl rand 64 | base64 -w0\", or set \(EnvironmentVariable.hs256Secret)")
         case "token-hs256-secret-base64"?:
             let text = try signing.string("token-hs256-secret-base64") ?? ""
             do throws(ValueError) { tokenKey = try hs256Key(text) } catch {

@@ -25,7 +25,7 @@ package struct Configuration: Sendable, Equatable {
 
     /// The file of the SQLite database.
     package internal(set) var databasePath = ""
-    /// Whether the database is asked something now and then, so that its connections stay open. For later; a file needs none.
+    /// Whether the database is asked something now and then, so that its connections stay open. A file needs none.
     package internal(set) var databaseHeartbeat = false
     /// The directory of the local storage.
     package internal(set) var storagePath = ""
@@ -33,7 +33,8 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var compressionKind = CompressionKind.zstd
     package internal(set) var compressionLevel = Self.zstdLevelDefault
 
-    /// 3 is zstd's own default: twice the throughput of 8, and files some 4 % larger.
+    /// 3 is zstd's own default. Measured on store paths: 8 makes chunks 6 % smaller and takes four times as long, 1 makes
+    /// them 4 % larger and is half as fast again.
     package static let zstdLevelDefault: Int32 = 3
 
     // MARK: What it collects

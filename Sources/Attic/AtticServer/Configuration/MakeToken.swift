@@ -40,7 +40,8 @@ package struct MakeToken: Sendable {
         var caches: [(CacheNamePattern, Permissions)] = []
         for grant in grants {
             guard let pattern = CacheNamePattern(grant.pattern) else {
-                throw UsageError(description: "\"\(grant.pattern)\" is no cache name or pattern: \(CacheNamePattern.allowed)")
+                throw UsageError(
+                    description: "\"\(grant.pattern)\" is no cache name or pattern: \(CacheNamePattern.allowed)")
             }
             caches.append((pattern, grant.permission))
         }

@@ -44,7 +44,8 @@ package struct UploadPathNarInfo: Hashable, Sendable {
             try members.value(name, "32 characters of Nix's base 32") { $0.stringValue.flatMap { StorePathHash($0) } }
         }
         let storePath = try required("store_path") { name throws(APIFormatError) in
-            try members.value(name, "a full store path, as /nix/store/HASH-NAME, with the hash of \"store_path_hash\"") { json in
+            let allowed = "a full store path, as /nix/store/HASH-NAME, with the hash of \"store_path_hash\""
+            return try members.value(name, allowed) { json in
                 json.stringValue.flatMap { text in storePathAtEnd(of: text)?.hash == hash ? text : nil }
             }
         }
@@ -99,7 +100,8 @@ package struct UploadPathNarInfo: Hashable, Sendable {
 
 /// The store path that an absolute path ends with.
 private func storePathAtEnd(of text: String) -> StorePath? {
-    guard text.hasPrefix("/"), let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")), slash != text.startIndex else { return nil }
+    guard text.hasPrefix("/"), let slash = text.utf8.lastIndex(of: UInt8(ascii: "/")), slash != text.startIndex
+    else { return nil }
     let directory = text[..<slash]
     guard directory.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else { return nil }
     return try? StorePath(baseName: String(text[text.utf8.index(after: slash)...]))
