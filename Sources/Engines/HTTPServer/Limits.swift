@@ -15,7 +15,7 @@ package struct Limits: Sendable {
     package var connectionsMax = 8192
     /// How long a connection may lie idle between requests: longer than clients pool theirs, so that they close first.
     package var idleTime = Duration.seconds(90)
-    /// How long a head may take from its first byte (for the first request: from the connection) to its last.
+    /// How long a head may take from its first byte to its last.
     package var headTime = Duration.seconds(20)
     /// How long a client that sends a body may send nothing while it could.
     package var bodyProgressTime = Duration.seconds(60)

@@ -19,6 +19,14 @@ package enum Signals {
         precondition(code == 0, "cannot block signals: \(Errno(code))")
     }
 
+    /// Keeps SIGPIPE from the calling thread: sendfile(2) to a closed peer raises it, and has no flag against that.
+    package static func blockBrokenPipes() {
+        var set = sigset_t()
+        unsafe sigemptyset(&set)
+        unsafe sigaddset(&set, SIGPIPE)
+        unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
+    }
+
     /// Sleeps until one of the blocked signals arrives.
     package static func wait() -> Received {
         var set = waited

@@ -1,0 +1,44 @@
+/// The connections of a loop, by slot. A slot that was given back is used again with the next generation, so an event or
+/// a message for the connection that stood there before finds nothing.
+///
+/// Thread: loop.
+struct ConnectionTable {
+    private struct Slot {
+        var connection: Connection?
+        var generation: UInt32 = 0
+    }
+
+    private var slots: [Slot] = []
+    private var free: [UInt32] = []
+
+    var count: Int { slots.count - free.count }
+
+    /// Puts a connection, made for the cookie it will have, into a free slot.
+    mutating func insert(_ make: (Cookie) -> Connection) -> Connection {
+        let slot = free.popLast() ?? {
+            slots.append(Slot())
+            return UInt32(slots.count - 1)
+        }()
+        let connection = make(Cookie(slot: slot, generation: slots[Int(slot)].generation))
+        slots[Int(slot)].connection = connection
+        return connection
+    }
+
+    /// The connection that a cookie names; nil where it has gone.
+    func find(_ cookie: Cookie) -> Connection? {
+        guard cookie.slot < slots.count, slots[Int(cookie.slot)].generation == cookie.generation else { return nil }
+        return slots[Int(cookie.slot)].connection
+    }
+
+    func find(slot: Int) -> Connection? { slot < slots.count ? slots[slot].connection : nil }
+
+    /// Takes a connection out.
+    mutating func remove(_ cookie: Cookie) {
+        guard find(cookie) != nil else { return }
+        slots[Int(cookie.slot)].connection = nil
+        slots[Int(cookie.slot)].generation &+= 1
+        free.append(cookie.slot)
+    }
+
+    var all: [Connection] { slots.compactMap(\.connection) }
+}

@@ -1,0 +1,315 @@
+import HTTP
+import Logging
+import Platform
+
+/// What happens to one connection: the only place that performs what its machine says.
+extension EventLoop {
+    // MARK: Events
+
+    /// The socket has become readable or writable, or has broken.
+    func ready(_ connection: Connection, _ event: Epoll.Event) {
+        if event.isBroken { return close(connection) }
+        if event.isReadable { connection.isReadable = true }
+        if event.isWritable { connection.isWritable = true }
+        if event.isHalfClosed {
+            connection.isReadable = true
+            connection.isHalfClosed = true
+        }
+        if !connection.isRunnable { pump(connection) }
+    }
+
+    /// A handler has answered.
+    func replied(_ connection: Connection, _ response: Response) {
+        reply(connection, response)
+        pump(connection)
+    }
+
+    /// A handler reads the body for the first time.
+    func bodyWanted(_ connection: Connection) {
+        if connection.machine.bodyWanted() {
+            connection.sender.add(head: Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), body: .empty)
+        }
+        pump(connection)
+    }
+
+    /// The connection's deadline has passed.
+    func expire(_ connection: Connection) {
+        perform(connection.machine.expired(), connection)
+        if !connection.isClosed { pump(connection) }
+    }
+
+    // MARK: The pump
+
+    /// Goes on with a connection as far as it goes without waiting, and within its turn.
+    func pump(_ connection: Connection) {
+        var budget = limits.turnBytesMax
+        var hasSent = false
+        var hasReceived = false
+        while !connection.isClosed {
+            if budget <= 0 {
+                if !connection.isRunnable {
+                    connection.isRunnable = true
+                    runnable.append(connection.cookie)
+                }
+                break
+            }
+            let before = budget
+            if connection.sender.isBusy && connection.isWritable {
+                send(connection, &budget)
+                if budget < before { hasSent = true }
+            } else if !useKept(connection) {
+                if !receive(connection, &budget) { break }
+                if budget < before { hasReceived = true }
+            }
+        }
+        if connection.isClosed { return }
+        if let kept = connection.kept, kept.bytes.isEmpty {
+            connection.kept = nil
+            pool.giveBack(kept)
+        }
+        updateDeadline(connection, hasSent: hasSent, hasReceived: hasReceived)
+    }
+
+    private func send(_ connection: Connection, _ budget: inout Int) {
+        var sent = 0
+        let outcome = connection.sender.send(to: connection.socket, byteCountMax: budget, sent: &sent)
+        budget -= sent
+        connection.exchange?.sentByteCount += Int64(sent)
+        switch outcome {
+        case .done:
+            if connection.exchange?.status != nil { finishReply(connection) }
+        case .blocked: connection.isWritable = false
+        case .budgetSpent: budget = 0
+        case .failed(let cause):
+            context.shared.log.debug("A connection broke while it was sent to: \(cause)")
+            close(connection)
+        case .fileTooShort:
+            let id = connection.exchange?.id ?? ""
+            context.shared.log.error("A file ended before its extent did; the answer \(id) is broken off")
+            // The length was promised: a close in good order after fewer bytes could pass for the whole.
+            connection.socket.resetOnClose()
+            close(connection)
+        }
+    }
+
+    private func finishReply(_ connection: Connection) {
+        record(connection, isComplete: true)
+        connection.exchange = nil
+        switch connection.machine.replySent() {
+        case .next: break
+        case .linger: connection.socket.shutdownWriting()
+        case .close: close(connection)
+        }
+    }
+
+    // MARK: What comes in
+
+    /// Shows the machine what was kept; whether that led anywhere.
+    private func useKept(_ connection: Connection) -> Bool {
+        guard let kept = connection.kept else {
+            return unsafe advance(connection, UnsafeRawBufferPointer(start: nil, count: 0)).isMoving
+        }
+        let result = unsafe advance(connection, kept.bytes.bytes)
+        // A connection that was closed meanwhile has given its buffer back.
+        if !connection.isClosed { kept.bytes.take(result.consumed) }
+        return result.isMoving
+    }
+
+    /// Reads once, where the machine wants bytes and there may be some; whether that led anywhere.
+    private func receive(_ connection: Connection, _ budget: inout Int) -> Bool {
+        guard connection.isReadable else { return false }
+        let room = connection.bodyRoom
+        guard connection.machine.wantsBytes(bodyRoom: room) else { return false }
+        if let kept = connection.kept {
+            // Something waits for what comes behind it, so both must stand together.
+            kept.bytes.compact()
+            // A full one waited for room in a pipe, and the handler has just made some: it is looked at again.
+            if kept.bytes.roomByteCount == 0 { return true }
+            guard let count = unsafe read(connection, kept.bytes.room, &budget) else { return false }
+            if connection.isClosed { return false }
+            kept.bytes.commit(count)
+            return true
+        }
+        // What cannot be used at once must fit into a buffer of the pool. A body's bytes are taken up to `room`.
+        let most = max(pool.bufferBytes, min(room, scratch.capacity))
+        scratch.clear()
+        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.room.prefix(most))
+        guard let count = unsafe read(connection, buffer, &budget) else { return false }
+        scratch.commit(count)
+        let result = unsafe advance(connection, scratch.bytes)
+        if result.consumed < count && !connection.isClosed {
+            let kept = pool.take()
+            scratch.take(result.consumed)
+            let taken = unsafe kept.bytes.append(scratch.bytes)
+            precondition(taken == scratch.byteCount, "more was read than can be kept")
+            connection.kept = kept
+        }
+        return true
+    }
+
+    /// Reads into `buffer`; nil where nothing came.
+    private func read(
+        _ connection: Connection, _ buffer: UnsafeMutableRawBufferPointer, _ budget: inout Int
+    ) -> Int? {
+        do throws(Errno) {
+            guard let count = try unsafe connection.socket.receive(into: buffer) else {
+                connection.isReadable = false
+                return nil
+            }
+            if count == 0 {
+                connection.isReadable = false
+                perform(connection.machine.peerClosed(), connection)
+                return 0
+            }
+            budget -= count
+            // epoll(7): a read that was not filled has emptied the socket. The end of the stream may stand behind it.
+            if count < buffer.count && !connection.isHalfClosed { connection.isReadable = false }
+            return count
+        } catch {
+            close(connection)
+            return nil
+        }
+    }
+
+    /// Shows bytes to the machine and does what it says, until it has nothing more to say.
+    private func advance(
+        _ connection: Connection, _ bytes: UnsafeRawBufferPointer
+    ) -> (consumed: Int, isMoving: Bool) {
+        var consumed = 0
+        var isMoving = false
+        while !connection.isClosed {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[consumed...])
+            let step = unsafe connection.machine.received(rest, bodyRoom: connection.bodyRoom)
+            consumed += step.consumed
+            if case .body(let range) = step.action {
+                let taken = unsafe connection.exchange?.pipe?.write(UnsafeRawBufferPointer(rebasing: rest[range]))
+                precondition(taken == range.count, "a pipe took less than it had room for")
+            } else if case .wait = step.action {
+                if step.consumed == 0 { break }
+            } else {
+                perform(step.action, connection)
+            }
+            isMoving = true
+        }
+        return (consumed, isMoving)
+    }
+
+    // MARK: Actions
+
+    /// Does what a machine says.
+    func perform(_ action: ConnectionMachine.Action, _ connection: Connection) {
+        switch action {
+        case .wait, .body: break
+        case .begin(let head): begin(connection, head)
+        case .endOfBody: connection.exchange?.pipe?.finish(.complete)
+        case .failBody(let error): connection.exchange?.pipe?.finish(.failed(error))
+        case .refuse(let refusal):
+            if connection.exchange == nil { connection.exchange = exchange(nil, pipe: nil) }
+            send(connection, refusal.response, keepsAlive: false)
+        case .close: close(connection)
+        }
+    }
+
+    private func exchange(_ head: RequestHead?, pipe: BytePipe<RequestBodyError>?) -> Connection.Exchange {
+        Connection.Exchange(id: requestIDs.next(), head: head, began: now, time: .now, pipe: pipe)
+    }
+
+    /// A request has come: answered at once, or given to its lane.
+    private func begin(_ connection: Connection, _ head: RequestHead) {
+        connection.exchange = exchange(head, pipe: nil)
+        let shared = context.shared
+        if let response = shared.handler.answerAtOnce(head) { return reply(connection, response) }
+        let body = body(connection, head)
+        let request = Request(
+            head: head, id: connection.exchange?.id ?? "", remoteAddress: connection.peer.host, body: body)
+        let cookie = connection.cookie
+        let mailbox = context.mailbox
+        let isTaken = shared.pool(shared.handler.lane(for: head)).submit {
+            mailbox.post(.replied(cookie, shared.handler.respond(to: request)))
+        }
+        if isTaken { return }
+        let refusal = Refusal(
+            .serviceUnavailable, "the server has more to do than it can take in",
+            retryAfterSeconds: limits.retryAfterSeconds)
+        reply(connection, refusal.response)
+    }
+
+    private func body(_ connection: Connection, _ head: RequestHead) -> RequestBody {
+        guard head.bodyFraming.hasBytes else { return RequestBody() }
+        let cookie = connection.cookie
+        let mailbox = context.mailbox
+        let declared = head.bodyFraming.declaredByteCount
+        let capacity = Int(min(declared ?? .max, Int64(limits.bodyBufferBytes)))
+        let pipe = BytePipe<RequestBodyError>(capacity: capacity) { mailbox.post(.bodyRoom(cookie)) }
+        connection.exchange?.pipe = pipe
+        return RequestBody(declaredByteCount: declared, pipe: pipe) { mailbox.post(.bodyWanted(cookie)) }
+    }
+
+    /// There is an answer to the request under way.
+    private func reply(_ connection: Connection, _ response: Response) {
+        connection.exchange?.pipe?.abandon()
+        connection.exchange?.pipe = nil
+        let keepsAlive = connection.machine.replied()
+        send(connection, checked(response, connection), keepsAlive: keepsAlive)
+    }
+
+    /// Answers whose files do not add up to what they promise would break the connection's order: a bug of a handler.
+    private func checked(_ response: Response, _ connection: Connection) -> Response {
+        guard case .files(let extents, let byteCount) = response.body, connection.exchange?.head?.method != .head,
+            extents.reduce(0, { $0 + $1.byteCount }) != byteCount
+        else { return response }
+        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange?.id ?? "")")
+        return Refusal(.internalServerError, "the server encountered an internal error").response
+    }
+
+    private func send(_ connection: Connection, _ response: Response, keepsAlive: Bool) {
+        guard let exchange = connection.exchange else { preconditionFailure("an answer without an exchange") }
+        connection.exchange?.status = response.status
+        let head = renderer.render(
+            response, requestID: exchange.id, keepsAlive: keepsAlive, version: exchange.head?.version ?? .http11,
+            time: .now)
+        let hasBody = exchange.head?.method != .head && !response.status.neverHasBody
+        connection.sender.add(head: head, body: hasBody ? response.body : .empty)
+    }
+
+    // MARK: The end
+
+    /// Ends a connection, whatever it is doing.
+    func close(_ connection: Connection) {
+        if connection.isClosed { return }
+        connection.isClosed = true
+        if let exchange = connection.exchange {
+            exchange.pipe?.finish(.failed(.disconnected))
+            if exchange.status != nil { record(connection, isComplete: false) }
+            connection.exchange = nil
+        }
+        if let kept = connection.kept {
+            connection.kept = nil
+            pool.giveBack(kept)
+        }
+        deadlines.remove(Int(connection.cookie.slot))
+        // The descriptor is closed with the last reference, which is not long in coming.
+        table.remove(connection.cookie)
+        connectionEnded()
+    }
+
+    private func record(_ connection: Connection, isComplete: Bool) {
+        guard context.shared.accessLog != nil, let exchange = connection.exchange, let status = exchange.status else { return }
+        accessRecords.append(AccessRecord(
+            time: exchange.time, duration: MonotonicTime.now - exchange.began, peer: connection.peer,
+            requestID: exchange.id, head: exchange.head, status: status, sentByteCount: exchange.sentByteCount,
+            isComplete: isComplete))
+    }
+
+    /// Sets the deadline that belongs to what the connection waits for now.
+    func updateDeadline(_ connection: Connection, hasSent: Bool, hasReceived: Bool) {
+        let slot = Int(connection.cookie.slot)
+        guard let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else { return deadlines.remove(slot) }
+        let request = connection.machine.requestCount
+        let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
+        let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent
+        guard isNew || isMoved else { return }
+        connection.deadlineRequest = request
+        deadlines.set(slot, kind, now: now)
+    }
+}

@@ -1,0 +1,64 @@
+import Logging
+import Platform
+import Synchronization
+
+/// What a loop is given when it is started: its own listeners, epoll and mailbox, and what all loops share.
+final class LoopContext: Sendable {
+    private let listeners: Mutex<[OpenFile]>
+    let epoll: Epoll
+    let mailbox: Mailbox<LoopMessage>
+    let shared: SharedContext
+
+    init(listeners: [OpenFile], shared: SharedContext) throws(SystemError) {
+        self.listeners = Mutex(listeners)
+        self.shared = shared
+        epoll = try Epoll()
+        mailbox = try Mailbox()
+    }
+
+    /// Gives the listeners up to the loop, so that they are closed when it closes them.
+    func takeListeners() -> [OpenFile] {
+        listeners.withLock { listeners in
+            defer { listeners = [] }
+            return listeners
+        }
+    }
+}
+
+/// What all loops of a server share.
+final class SharedContext: Sendable {
+    let limits: Limits
+    let handler: any RequestHandler
+    let log: Logger
+    let accessLog: (@Sendable ([AccessRecord]) -> Void)?
+    /// Open connections of all loops.
+    let connectionCount = Atomic(0)
+    /// Loops that have not ended.
+    let runningLoops = Monitor(0)
+    private let query: WorkerPool
+    private let transfer: WorkerPool
+
+    init(
+        limits: Limits, handler: any RequestHandler, log: Logger, accessLog: (@Sendable ([AccessRecord]) -> Void)?
+    ) {
+        self.limits = limits
+        self.handler = handler
+        self.log = log
+        self.accessLog = accessLog
+        query = WorkerPool(name: "query", threadsMax: limits.queryThreads, queueMax: limits.queryQueueMax)
+        transfer = WorkerPool(name: "transfer", threadsMax: limits.transferThreads, queueMax: limits.transferQueueMax)
+    }
+
+    func pool(_ lane: Lane) -> WorkerPool {
+        switch lane {
+        case .query: query
+        case .transfer: transfer
+        }
+    }
+
+    /// Finishes what the lanes have taken, and joins their threads.
+    func stopLanes() {
+        query.stop()
+        transfer.stop()
+    }
+}

@@ -1,0 +1,90 @@
+import Platform
+
+/// What goes out over one connection: bytes first, then parts of files, in order, as far as the socket takes them.
+struct ResponseSender {
+    /// How far one attempt came.
+    enum Outcome: Equatable {
+        /// Everything is with the kernel.
+        case done
+        /// The socket takes no more for now.
+        case blocked
+        /// As much was sent as was allowed; there is more.
+        case budgetSpent
+        /// The connection is broken.
+        case failed(Errno)
+        /// A file ended before its extent did: what was promised cannot be sent.
+        case fileTooShort
+    }
+
+    private var head: [UInt8] = []
+    private var bytes: [UInt8] = []
+    /// Bytes of head and bytes, taken as one, that have been sent.
+    private var offset = 0
+    private var extents: [FileExtent] = []
+    private var extentIndex = 0
+    private var extentOffset: Int64 = 0
+
+    /// Whether there is anything to send.
+    private(set) var isBusy = false
+
+    /// Adds a head, or an interim answer, and the bytes or files behind it. Files come last: nothing can be added
+    /// while some are under way.
+    mutating func add(head added: [UInt8], body: ResponseBody) {
+        precondition(extents.isEmpty && bytes.isEmpty, "an answer was added to one that is being sent")
+        isBusy = true
+        head = head.isEmpty ? added : head + added
+        switch body {
+        case .empty: break
+        case .bytes(let added): bytes = added
+        case .files(let added, _): extents = added.filter { $0.byteCount > 0 }
+        }
+    }
+
+    /// Sends what the socket takes.
+    ///
+    /// - Parameters:
+    ///   - byteCountMax: at most so much, give or take the head.
+    ///   - sent: is counted up by the bytes sent.
+    mutating func send(to socket: borrowing FileDescriptor, byteCountMax: Int, sent: inout Int) -> Outcome {
+        let limit = sent + byteCountMax
+        do throws(Errno) {
+            while offset < head.count + bytes.count {
+                guard let count = try sendBytes(to: socket) else { return .blocked }
+                offset += count
+                sent += count
+            }
+            while extentIndex < extents.count {
+                if sent >= limit { return .budgetSpent }
+                let extent = extents[extentIndex]
+                let count = Int(min(extent.byteCount - extentOffset, Int64(limit - sent)))
+                guard let taken = try socket.sendFile(
+                    extent.file.descriptor, at: extent.offset + extentOffset, byteCount: count)
+                else { return .blocked }
+                if taken == 0 { return .fileTooShort }
+                sent += taken
+                extentOffset += Int64(taken)
+                if extentOffset == extent.byteCount {
+                    extentIndex += 1
+                    extentOffset = 0
+                }
+            }
+        } catch { return .failed(error) }
+        self = ResponseSender()
+        return .done
+    }
+
+    private func sendBytes(to socket: borrowing FileDescriptor) throws(Errno) -> Int? {
+        let headOffset = min(offset, head.count)
+        let bytesOffset = offset - headOffset
+        return try unsafe head.span.withUnsafeBytes { head throws(Errno) in
+            try unsafe bytes.span.withUnsafeBytes { bytes throws(Errno) in
+                let first = unsafe UnsafeRawBufferPointer(rebasing: head[headOffset...])
+                let second = unsafe UnsafeRawBufferPointer(rebasing: bytes[bytesOffset...])
+                // The head waits for the first bytes of the file, so that both leave in one packet.
+                if unsafe second.isEmpty { return try unsafe socket.send(first, more: !extents.isEmpty) }
+                if unsafe first.isEmpty { return try unsafe socket.send(second, more: false) }
+                return try unsafe socket.send(first, second)
+            }
+        }
+    }
+}

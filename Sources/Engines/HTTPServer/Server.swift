@@ -1,0 +1,92 @@
+import Logging
+import Platform
+import Synchronization
+
+/// An HTTP/1.1 server: loops that own connections, and lanes of threads that run handlers.
+///
+///     let server = try Server(listen: [address], handler: handler, log: log)
+///     server.start()
+///     …
+///     server.drain(timeout: .seconds(30))
+///
+/// Each loop has listeners of its own on every address (SO_REUSEPORT), so the kernel spreads connections over the loops
+/// and nothing is handed from one to another. A server that was started must be drained before it is dropped.
+package final class Server: Sendable {
+    /// The addresses that are listened on, with the ports that the kernel chose: `127.0.0.1:8080`, `[::]:8080`.
+    package let boundAddresses: [String]
+    private let shared: SharedContext
+    private let loops: [LoopContext]
+    private let threads = Mutex<[ThreadHandle]>([])
+
+    /// Opens the listeners; connections wait in the kernel until `start`.
+    ///
+    /// - Parameters:
+    ///   - listen: at least one address.
+    ///   - loopCount: threads that own connections; as many as the machine has processors where nothing is said.
+    ///   - accessLog: is handed what a loop has answered, once a turn. Thread: loop; it must not block.
+    /// - Throws: `SystemError` that names the address which cannot be listened on.
+    package init(
+        listen addresses: [ListenAddress], limits: Limits = Limits(), handler: any RequestHandler,
+        loopCount: Int = Processors.count, log: Logger,
+        accessLog: (@Sendable ([AccessRecord]) -> Void)? = nil
+    ) throws(SystemError) {
+        precondition(!addresses.isEmpty && loopCount > 0, "a server listens somewhere, with at least one loop")
+        limits.check()
+        let shared = SharedContext(limits: limits, handler: handler, log: log, accessLog: accessLog)
+        var listeners: [[OpenFile]] = []
+        for address in addresses { listeners += try address.open(copies: loopCount) }
+        var bound: [String] = []
+        for copies in listeners {
+            do { bound.append(try copies[0].descriptor.localAddress().description) } catch {
+                throw SystemError("look at", "a listener", error)
+            }
+        }
+        var loops: [LoopContext] = []
+        for index in 0..<loopCount {
+            loops.append(try LoopContext(listeners: listeners.map { $0[index] }, shared: shared))
+        }
+        boundAddresses = bound
+        self.shared = shared
+        self.loops = loops
+    }
+
+    /// Starts the loops.
+    package func start() {
+        threads.withLock { threads in
+            precondition(threads.isEmpty, "a server is started once")
+            shared.runningLoops.update { $0 = loops.count }
+            for (index, context) in loops.enumerated() {
+                threads.append(ThreadHandle(named: "loop-\(index)") {
+                    EventLoop(context).run()
+                    context.shared.runningLoops.update { $0 -= 1 }
+                })
+            }
+        }
+    }
+
+    /// Open connections now.
+    package var connectionCount: Int { shared.connectionCount.load(ordering: .relaxed) }
+
+    /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
+    /// are answered; then the threads end. Returns when they have.
+    ///
+    /// - Parameter timeout: after it, what is still under way is broken off. Handlers are waited for in any case: reads
+    ///   of a body that was broken off fail at once.
+    /// - Returns: whether everything that had begun was finished.
+    @discardableResult
+    package func drain(timeout: Duration) -> Bool {
+        let running = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        for loop in loops { loop.mailbox.post(.drain) }
+        let limit = MonotonicTime.now + timeout
+        let hasFinished = shared.runningLoops.wait(until: limit) { count -> Bool? in count == 0 ? true : nil } ?? false
+        if !hasFinished {
+            for loop in loops { loop.mailbox.post(.stop) }
+        }
+        for thread in running { thread.join() }
+        shared.stopLanes()
+        return hasFinished
+    }
+}
