@@ -1,0 +1,86 @@
+import HTTP
+import HTTPServer
+import Logging
+import Platform
+import Support
+
+/// A server on a port of its own, drained when the test lets go.
+final class LoopbackServer: Sendable {
+    let server: Server
+    let records = Monitor<[AccessRecord]>([])
+
+    var address: String { server.boundAddresses[0] }
+
+    init(
+        limits: Limits = Limits(), loopCount: Int = 1, lane: Lane = .query,
+        atOnce: (@Sendable (RequestHead) -> Response?)?, respond: @escaping @Sendable (Request) -> Response
+    ) throws {
+        var log = Logger(label: "test")
+        log.logLevel = .critical
+        let records = records
+        server = try Server(
+            listen: [ListenAddress(parsing: "127.0.0.1:0")], limits: limits,
+            handler: ClosureHandler(atOnce: atOnce ?? { _ in nil }, lane: lane, respond: respond), loopCount: loopCount, log: log,
+            accessLog: { new in records.update { $0 += new } })
+        server.start()
+    }
+
+    convenience init(
+        limits: Limits = Limits(), loopCount: Int = 1, lane: Lane = .query,
+        _ respond: @escaping @Sendable (Request) -> Response = { _ in Response(.ok) }
+    ) throws {
+        try self.init(limits: limits, loopCount: loopCount, lane: lane, atOnce: nil, respond: respond)
+    }
+
+    deinit { server.drain(timeout: .zero) }
+
+    func connect() throws -> RawConnection { try RawConnection(to: address) }
+
+    /// Waits until so many requests have been logged.
+    func waitForRecords(_ count: Int) -> [AccessRecord] {
+        records.wait(until: .now + .seconds(30)) { records -> [AccessRecord]? in records.count >= count ? records : nil } ?? []
+    }
+}
+
+/// A handler made of closures.
+final class ClosureHandler: RequestHandler {
+    private let atOnce: @Sendable (RequestHead) -> Response?
+    private let lane: Lane
+    private let handle: @Sendable (Request) -> Response
+
+    init(
+        atOnce: @escaping @Sendable (RequestHead) -> Response?, lane: Lane, respond: @escaping @Sendable (Request) -> Response
+    ) {
+        self.atOnce = atOnce
+        self.lane = lane
+        handle = respond
+    }
+
+    func answerAtOnce(_ head: RequestHead) -> Response? { atOnce(head) }
+    func lane(for head: RequestHead) -> Lane { lane }
+    func respond(to request: Request) -> Response { handle(request) }
+}
+
+extension Response {
+    static func text(_ text: String) -> Response { Response(.ok, contentType: "text/plain", Array(text.utf8)) }
+}
+
+/// Answers with the body that was sent, or with why it could not be read.
+@Sendable func echo(_ request: Request) -> Response {
+    do throws(RequestBodyError) {
+        return .text(String(decoding: try request.body.readAll(byteCountMax: 1 << 20), as: UTF8.self))
+    } catch { return Response(.badRequest, contentType: "text/plain", Array("\(error)".utf8)) }
+}
+
+/// A place where a handler waits until the test says so.
+final class Gate: Sendable {
+    private let monitor = Monitor((isOpen: false, waiting: 0))
+
+    func open() { monitor.update { $0.isOpen = true } }
+    func pass() {
+        monitor.update { $0.waiting += 1 }
+        _ = monitor.wait { state -> Bool? in state.isOpen ? true : nil }
+    }
+    /// Waits until so many wait here.
+    func waitForArrivals(_ count: Int) { _ = monitor.wait { state -> Bool? in state.waiting >= count ? true : nil } }
+}
