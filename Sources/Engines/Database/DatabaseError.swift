@@ -1,0 +1,69 @@
+import SQL
+
+/// What the database refused: what was tried, with which statement, its own words and code, and what to do.
+package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// What callers tell apart.
+    package enum Kind: Sendable, Hashable {
+        /// Another process kept the lock longer than we wait: try again later.
+        case busy
+        /// No room on the disk; nothing was written.
+        case full
+        /// The file is damaged.
+        case corrupt
+        case cannotOpen
+        /// The file is a database, but not one of ours (or not a database at all).
+        case notOurs
+        /// Its schema was made by a newer version than this one.
+        case tooNew
+        /// The catalog was closed.
+        case closed
+        case constraint
+        case other
+    }
+
+    package let kind: Kind
+    /// What was tried, as a verb: `find an object`.
+    package let operation: String
+    /// The statement on one line, shortened; or the path.
+    package let subject: String
+    /// The cause, in the database's words; and what to do about it where that is known.
+    package let message: String
+    /// The database's own number (SQLite's extended result code); 0 where it had none to give.
+    package let code: Int32
+
+    package init(_ kind: Kind, _ operation: String, _ subject: String, _ message: String, code: Int32 = 0) {
+        self.kind = kind
+        self.operation = operation
+        self.subject = subject
+        self.message = message
+        self.code = code
+    }
+
+    init(_ operation: String, _ cause: SQLError) {
+        let kind: Kind = switch cause.kind {
+        case .busy: .busy
+        case .full: .full
+        case .corrupt, .mismatch: .corrupt
+        case .notDatabase: .notOurs
+        case .cannotOpen: .cannotOpen
+        case .constraint: .constraint
+        case .readOnly, .inputOutput, .other: .other
+        }
+        self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind), code: cause.code)
+    }
+
+    /// `cannot find an object: database disk image is malformed; … (code 11, at "SELECT …")`
+    package var description: String {
+        "cannot \(operation): \(message) (" + (code == 0 ? "" : "code \(code), ") + "at \"\(subject)\")"
+    }
+
+    private static func advice(_ kind: Kind) -> String {
+        switch kind {
+        case .busy: "; another process holds the database's lock for longer than a transaction should take"
+        case .full: "; make room on the file system that holds the database"
+        case .corrupt: "; stop the server, and restore the database from a backup"
+        case .notOurs: "; name another file in the database url"
+        case .cannotOpen, .tooNew, .closed, .constraint, .other: ""
+        }
+    }
+}

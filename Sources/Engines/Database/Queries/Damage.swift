@@ -1,0 +1,42 @@
+import Crypto
+import SQL
+
+/// Damage: chunks whose bytes were found wrong or missing, and the walk of those who look for it.
+extension CatalogSession {
+    /// Marks chunks as damaged, and all NARs that need one of them: such a NAR counts as missing when a client asks what to push,
+    /// such a chunk is not offered as known, and the next upload that brings it takes its place. Needs `write`.
+    package func markDamaged(chunkIDs: [Int64]) throws(DatabaseError) {
+        try trying("mark damaged chunks") { connection throws(SQLError) in
+            for id in chunkIDs {
+                try connection.execute("UPDATE chunk SET is_damaged = 1 WHERE id = $1", [.integer(id)])
+                try connection.execute(
+                    """
+                    UPDATE nar SET is_damaged = 1
+                    WHERE id IN (SELECT nar_id FROM chunk_reference WHERE chunk_id = $1)
+                    """, [.integer(id)])
+            }
+        }
+    }
+
+    /// The chunks with an id above `after`, by id: a walk over all of them, in steps.
+    package func chunks(after: Int64, limit: Int) throws(DatabaseError) -> [ChunkRecord] {
+        try trying("list chunks") { connection throws(SQLError) in
+            try connection.query(
+                """
+                SELECT \(ChunkRecord.columns) FROM chunk c CROSS JOIN pack p
+                WHERE c.id > $1 AND p.id = c.pack_id ORDER BY c.id LIMIT $2
+                """, [.integer(after), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try ChunkRecord(row) }
+        }
+    }
+
+    /// The NARs with an id above `after`, by id: a walk over all of them, in steps.
+    package func nars(after: Int64, limit: Int) throws(DatabaseError) -> [NarRecord] {
+        try trying("list NARs") { connection throws(SQLError) in
+            try connection.query(
+                "SELECT \(NarRecord.columns) FROM nar n WHERE n.id > $1 ORDER BY n.id LIMIT $2",
+                [.integer(after), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try NarRecord(row) }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+import Platform
+import SQL
+
+/// Packs: which are there, which are empty, and the bytes in them that are dead.
+extension CatalogSession {
+    /// Whether a row names the pack. A file that none names is the remains of an upload that never ended.
+    package func packExists(_ name: String) throws(DatabaseError) -> Bool {
+        try trying("find a pack") { connection throws(SQLError) in
+            try connection.first("SELECT 1 FROM pack WHERE name = $1", [.text(name)]) { _ in true } ?? false
+        }
+    }
+
+    /// The packs that may still grow, each with the end of the last byte that a row names, living or dead: what a file
+    /// holds beyond it is the remains of an upload that never ended, and may be cut off where no writer has the pack.
+    package func unsealedPacks() throws(DatabaseError) -> [PackState] {
+        try trying("list the open packs") { connection throws(SQLError) in
+            // Dead extents count: were new bytes put there, the hole for the old ones would be punched into them.
+            try connection.query(
+                """
+                SELECT p.name,
+                    COALESCE((SELECT c.pack_offset + c.stored_byte_count FROM chunk c
+                        WHERE c.pack_id = p.id ORDER BY c.pack_offset DESC LIMIT 1), 0),
+                    COALESCE((SELECT d.pack_offset + d.byte_count FROM dead_extent d
+                        WHERE d.pack_id = p.id ORDER BY d.pack_offset DESC LIMIT 1), 0)
+                FROM pack p WHERE p.is_sealed = 0 ORDER BY p.name
+                """
+            ) { row throws(SQLError) in
+                let end = try max(row.integer(1), row.integer(2))
+                return PackState(name: try row.text(0), byteCount: end, isSealed: false)
+            }
+        }
+    }
+
+    /// Notes that nothing will be appended to the pack any more. Needs `write`.
+    package func sealPack(_ name: String) throws(DatabaseError) {
+        try trying("seal a pack") { connection throws(SQLError) in
+            try connection.execute("UPDATE pack SET is_sealed = 1 WHERE name = $1", [.text(name)])
+        }
+    }
+
+    // MARK: Dead bytes
+
+    /// Extents whose chunk is gone, oldest first, recorded before `before`: who began to read a NAR by then has read it.
+    package func deadExtents(limit: Int, before: WallTime? = nil) throws(DatabaseError) -> [DeadExtent] {
+        try trying("list dead extents") { connection throws(SQLError) in
+            try connection.query(
+                """
+                SELECT d.id, p.name, d.pack_offset, d.byte_count FROM dead_extent d CROSS JOIN pack p
+                WHERE d.recorded_at < $1 AND p.id = d.pack_id ORDER BY d.id LIMIT $2
+                """, [.integer(before?.milliseconds ?? .max), .integer(Int64(limit))]
+            ) { row throws(SQLError) in
+                DeadExtent(
+                    id: try row.integer(0),
+                    extent: try StoredExtent(pack: row.text(1), offset: row.integer(2), byteCount: row.integer(3)))
+            }
+        }
+    }
+
+    /// Forgets extents whose bytes were given back. Needs `write`.
+    package func forgetDeadExtents(_ ids: [Int64]) throws(DatabaseError) {
+        try trying("forget dead extents") { connection throws(SQLError) in
+            for id in ids { try connection.execute("DELETE FROM dead_extent WHERE id = $1", [.integer(id)]) }
+        }
+    }
+
+    // MARK: Empty packs
+
+    /// Packs in which no chunk lies, by name, from those that lost one since they were last found in use. Needs `write`.
+    ///
+    /// One that cannot be removed now (a writer has it) is given again next time.
+    /// - Parameter after: gives names above this one only: to go on where a batch ended.
+    package func emptyPacks(limit: Int, after: String = "") throws(DatabaseError) -> [String] {
+        try trying("find empty packs") { connection throws(SQLError) in
+            try connection.execute(
+                """
+                DELETE FROM pack_candidate WHERE pack_id IN (SELECT k.pack_id FROM pack_candidate k
+                    WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.pack_id = k.pack_id))
+                """)
+            return try connection.query(
+                """
+                SELECT p.name FROM pack_candidate k CROSS JOIN pack p WHERE p.id = k.pack_id AND p.name > $1
+                ORDER BY p.name LIMIT $2
+                """, [.text(after), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.text(0) }
+        }
+    }
+
+    /// Forgets a pack and its dead extents, where no chunk lies in it; false where one does. Needs `write`.
+    ///
+    /// To be called with the pack locked against writers, and before its file is removed: a file without a row is cleared
+    /// away at the next start, a row without a file would be damage.
+    package func forgetPack(_ name: String) throws(DatabaseError) -> Bool {
+        try trying("forget a pack") { connection throws(SQLError) in
+            let id = try connection.first("SELECT id FROM pack WHERE name = $1", [.text(name)]) { row throws(SQLError) in
+                try row.integer(0)
+            }
+            guard let id else { return true }
+            let pack: [SQLValue] = [.integer(id)]
+            if try connection.first("SELECT 1 FROM chunk WHERE pack_id = $1 LIMIT 1", pack, { _ in true }) != nil {
+                return false
+            }
+            try connection.execute("DELETE FROM dead_extent WHERE pack_id = $1", pack)
+            try connection.execute("DELETE FROM pack_candidate WHERE pack_id = $1", pack)
+            try connection.execute("DELETE FROM pack WHERE id = $1", pack)
+            return true
+        }
+    }
+}

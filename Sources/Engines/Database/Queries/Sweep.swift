@@ -1,0 +1,129 @@
+import Platform
+import SQL
+
+/// What one step of the sweep did. A step is one short transaction; call it again until it is finished.
+package struct SweepStep: Sendable, Hashable {
+    /// How many of what the step deletes are gone.
+    package let deletedCount: Int
+    /// Nothing is left to look at for now.
+    package let isFinished: Bool
+}
+
+/// The sweep: uploads whose lease has ended, objects of destroyed caches, NARs without object or hold, chunks without reference
+/// or hold. Each level looks at the candidates that the level above noted, so the cost follows the garbage. All need `write`.
+extension CatalogSession {
+    /// Ends uploads whose lease ended by `now`.
+    package func expireUploads(at now: WallTime, limit: Int) throws(DatabaseError) -> SweepStep {
+        try trying("end expired uploads") { connection throws(SQLError) in
+            let ids = try connection.query(
+                "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+                [.time(now), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
+            for id in ids { try connection.endUpload(id) }
+            return SweepStep(deletedCount: ids.count, isFinished: ids.count < limit)
+        }
+    }
+
+    /// Deletes objects of caches that were destroyed (not softly), and the caches after their last object.
+    package func purgeDestroyedCaches(limit: Int) throws(DatabaseError) -> SweepStep {
+        try trying("delete the objects of a destroyed cache") { connection throws(SQLError) in
+            let cacheID = try connection.first("SELECT id FROM cache WHERE is_destroyed = 1 LIMIT 1") {
+                row throws(SQLError) in try row.integer(0)
+            }
+            guard let cacheID else { return SweepStep(deletedCount: 0, isFinished: true) }
+            let narIDs = try connection.query(
+                """
+                DELETE FROM object WHERE id IN (SELECT id FROM object WHERE cache_id = $1 LIMIT $2) RETURNING nar_id
+                """, [.integer(cacheID), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
+            for narID in narIDs { try connection.noteNarCandidate(narID) }
+            if narIDs.count < limit { try connection.execute("DELETE FROM cache WHERE id = $1", [.integer(cacheID)]) }
+            // There may be another one.
+            return SweepStep(deletedCount: narIDs.count, isFinished: false)
+        }
+    }
+
+    /// Deletes NARs that no object names and no upload holds, then their references, whose chunks become candidates.
+    ///
+    /// - Parameter limit: of references and NARs together. A NAR of 100,000 chunks takes many steps: its row goes first, so
+    ///   that nobody can come to name it, and it is a candidate until its last reference is gone.
+    package func deleteOrphanNars(limit: Int) throws(DatabaseError) -> SweepStep {
+        try trying("delete NARs without object") { connection throws(SQLError) in
+            var count = 0
+            var work = 0
+            while work < limit {
+                let narID = try connection.first("SELECT nar_id FROM nar_candidate ORDER BY nar_id LIMIT 1") {
+                    row throws(SQLError) in try row.integer(0)
+                }
+                guard let narID else { return SweepStep(deletedCount: count, isFinished: true) }
+                let nar: [SQLValue] = [.integer(narID)]
+                count += try connection.execute(CatalogSession.deleteOrphanNarSQL, nar)
+                work += 1
+                let remains = try connection.first("SELECT 1 FROM nar WHERE id = $1", nar) { _ in true } == nil
+                if remains {
+                    let chunkIDs = try connection.query(
+                        """
+                        DELETE FROM chunk_reference WHERE nar_id = $1 AND position IN (
+                            SELECT position FROM chunk_reference WHERE nar_id = $1 ORDER BY position LIMIT $2)
+                        RETURNING chunk_id
+                        """, nar + [.integer(Int64(limit))]
+                    ) { row throws(SQLError) in try row.integer(0) }
+                    for chunkID in Set(chunkIDs) { try connection.noteChunkCandidate(chunkID) }
+                    work += chunkIDs.count
+                    if chunkIDs.count == limit { continue }
+                }
+                // Somebody names it still or again, or nothing is left of it.
+                try connection.execute("DELETE FROM nar_candidate WHERE nar_id = $1", nar)
+            }
+            return SweepStep(deletedCount: count, isFinished: false)
+        }
+    }
+
+    static let deleteOrphanNarSQL = """
+        DELETE FROM nar WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM object WHERE nar_id = $1)
+        AND NOT EXISTS (SELECT 1 FROM upload_hold WHERE nar_id = $1)
+        """
+
+    /// Deletes chunks that no NAR refers to and no upload holds; their places are dead extents from then on, so that a crash
+    /// between this and giving the bytes back loses nothing.
+    package func deleteOrphanChunks(
+        limit: Int, at now: WallTime
+    ) throws(DatabaseError) -> (step: SweepStep, extents: [StoredExtent]) {
+        try trying("delete chunks without NAR") { connection throws(SQLError) in
+            let candidates = try connection.query(
+                """
+                DELETE FROM chunk_candidate WHERE chunk_id IN (
+                    SELECT chunk_id FROM chunk_candidate ORDER BY chunk_id LIMIT $1)
+                RETURNING chunk_id
+                """, [.integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
+            var extents: [StoredExtent] = []
+            var packNames: [Int64: String] = [:]
+            for id in candidates {
+                let place = try connection.first(CatalogSession.deleteOrphanChunkSQL, [.integer(id)]) {
+                    row throws(SQLError) in
+                    (pack: try row.integer(0), offset: try row.integer(1), byteCount: try row.integer(2))
+                }
+                guard let place else { continue }
+                try connection.noteDeadExtent(
+                    packID: place.pack, offset: place.offset, byteCount: place.byteCount, at: now)
+                if packNames[place.pack] == nil {
+                    packNames[place.pack] = try connection.first(
+                        "SELECT name FROM pack WHERE id = $1", [.integer(place.pack)]
+                    ) { row throws(SQLError) in try row.text(0) }
+                }
+                extents.append(StoredExtent(
+                    pack: packNames[place.pack] ?? "", offset: place.offset, byteCount: place.byteCount))
+            }
+            return (
+                SweepStep(deletedCount: extents.count, isFinished: candidates.count < limit), extents
+            )
+        }
+    }
+
+    static let deleteOrphanChunkSQL = """
+        DELETE FROM chunk WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM chunk_reference WHERE chunk_id = $1)
+        AND NOT EXISTS (SELECT 1 FROM upload_hold WHERE chunk_id = $1)
+        RETURNING pack_id, pack_offset, stored_byte_count
+        """
+}

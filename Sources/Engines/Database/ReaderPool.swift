@@ -1,0 +1,50 @@
+import Platform
+import SQL
+
+/// Connections that only read, and who waits for one.
+///
+/// Each reads in a transaction of its own, so a body sees one state of the database however many statements it runs
+/// (WAL: a writer does not wait for it, nor it for a writer).
+final class ReaderPool: Sendable {
+    private let connections: [Monitor<SQLiteConnection>]
+    /// Which of them are free; nil once closed.
+    private let free: Monitor<[Int]?>
+    private let dialect: Dialect
+
+    init(_ connections: [Monitor<SQLiteConnection>], _ dialect: Dialect) {
+        self.connections = connections
+        self.dialect = dialect
+        free = Monitor(Array(connections.indices))
+    }
+
+    /// Lends a connection to `body`, inside a transaction; waits for one to be free.
+    func read<Result: Sendable>(
+        _ body: (CatalogSession) throws(DatabaseError) -> Result
+    ) throws(DatabaseError) -> Result {
+        let taken = free.wait { free -> Int? in
+            // -1: closed.
+            free == nil ? -1 : free?.popLast()
+        }
+        if taken < 0 { throw DatabaseError(.closed, "read from the database", "", "the catalog was closed") }
+        defer { free.update { $0?.append(taken) } }
+        let dialect = self.dialect
+        return try connections[taken].peek { connection throws(DatabaseError) in
+            let session = CatalogSession(connection, dialect)
+            try session.trying("begin to read") { connection throws(SQLError) in _ = try connection.execute("BEGIN") }
+            // Nothing was written, so how the transaction ends is the same to the database.
+            defer { _ = try? connection.execute("ROLLBACK") }
+            return try body(session)
+        }
+    }
+
+    /// Waits until nobody reads, then refuses everyone.
+    func close() {
+        let count = connections.count
+        free.wait { free -> Void? in
+            guard let now = free else { return () }
+            if now.count < count { return nil }
+            free = nil
+            return ()
+        }
+    }
+}

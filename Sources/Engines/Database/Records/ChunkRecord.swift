@@ -1,0 +1,57 @@
+import Crypto
+import SQL
+
+/// Where bytes lie in a pack.
+package struct StoredExtent: Sendable, Hashable {
+    package let pack: String
+    package let offset: Int64
+    package let byteCount: Int64
+
+    package init(pack: String, offset: Int64, byteCount: Int64) {
+        self.pack = pack
+        self.offset = offset
+        self.byteCount = byteCount
+    }
+}
+
+/// A chunk as the database keeps it: content by hash and compression, and its place.
+package struct ChunkRecord: Sendable, Hashable {
+    package let id: Int64
+    package let hash: SHA256Digest
+    /// Uncompressed.
+    package let byteCount: Int64
+    package let compression: String
+    package let place: StoredExtent
+    /// Of the stored frame.
+    package var storedByteCount: Int64 { place.byteCount }
+
+    /// The columns, of the tables named `c` (chunk) and `p` (pack).
+    static let columns = "c.id, c.hash, c.byte_count, c.compression, p.name, c.pack_offset, c.stored_byte_count"
+
+    init(_ row: borrowing SQLRow) throws(SQLError) {
+        id = try row.integer(0)
+        hash = try row.digest(1)
+        byteCount = try row.integer(2)
+        compression = try row.text(3)
+        place = try StoredExtent(pack: row.text(4), offset: row.integer(5), byteCount: row.integer(6))
+    }
+}
+
+/// An extent whose chunk is gone: its bytes may be given back to the file system.
+package struct DeadExtent: Sendable, Hashable {
+    package let id: Int64
+    package let extent: StoredExtent
+}
+
+/// A pack as a writer leaves it.
+package struct PackState: Sendable, Hashable {
+    package let name: String
+    package let byteCount: Int64
+    package let isSealed: Bool
+
+    package init(name: String, byteCount: Int64, isSealed: Bool) {
+        self.name = name
+        self.byteCount = byteCount
+        self.isSealed = isSealed
+    }
+}

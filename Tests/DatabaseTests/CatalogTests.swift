@@ -1,0 +1,217 @@
+import Platform
+import SQL
+import Support
+import Testing
+
+@testable import Database
+
+@Suite struct CatalogTests {
+    @Test func `a new file gets all steps once, and each is reported`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("server.db")
+        for round in 0..<2 {
+            let catalog = try Catalog(path: path, readers: 1, log: Fixture.log)
+            #expect(try catalog.pendingMigrations() == (round == 0 ? Migration.all.map(\.name) : []))
+            var reported: [String] = []
+            try catalog.migrate { reported.append($0) }
+            #expect(reported == (round == 0 ? Migration.all.map(\.name) : []))
+            catalog.close()
+        }
+    }
+
+    @Test func `the schema of a newer version is refused with a sentence`() throws {
+        let fixture = try Fixture(.sqlite)
+        fixture.catalog.close()
+        let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
+        try connection.execute("INSERT INTO migration (name, applied_at) VALUES ('2099-01-01 wings', 1)")
+        let error = #expect(throws: DatabaseError.self) {
+            try Catalog(path: fixture.path, readers: 1, log: Fixture.log)
+        }
+        #expect(error?.kind == .tooNew)
+        #expect(error?.description.contains("\"2099-01-01 wings\", which this version does not know") == true)
+    }
+
+    @Test func `another program's database is refused and left as it is`() throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("other.db")
+        let connection = try SQLiteConnection(path: path, access: .create)
+        try connection.runScript("CREATE TABLE cookie (value TEXT)")
+        let before = try File.readAll(path)
+        let error = #expect(throws: DatabaseError.self) { try Catalog(path: path, readers: 1, log: Fixture.log) }
+        #expect(error?.kind == .notOurs)
+        #expect(try File.readAll(path) == before)
+
+        let text = directory.file("text")
+        try File.replace(text, with: Array(repeating: 65, count: 4096), permissions: 0o600)
+        #expect(throws: DatabaseError.self) { try Catalog(path: text, readers: 1, log: Fixture.log) }
+        let absent = #expect(throws: DatabaseError.self) {
+            try Catalog(path: directory.file("no/such/directory.db"), readers: 1, log: Fixture.log)
+        }
+        #expect(absent?.kind == .cannotOpen)
+    }
+
+    @Test func `what was written is there after a kill and after a close`() throws {
+        let fixture = try Fixture(.sqlite)
+        let cache = try fixture.cache()
+        try fixture.push(cache, 1)
+        #expect(try fixture.crashed().object(cache, 1) != nil)
+        #expect(try fixture.reopened().object(cache, 1) != nil)
+    }
+
+    @Test func `after close everything is refused`() throws {
+        let fixture = try Fixture(.sqlite)
+        fixture.catalog.close()
+        fixture.catalog.close()
+        let read = #expect(throws: DatabaseError.self) {
+            try fixture.catalog.read { session throws(DatabaseError) in try session.listCaches() }
+        }
+        let write = #expect(throws: DatabaseError.self) { try fixture.catalog.write { _ in } }
+        #expect(read?.kind == .closed && write?.kind == .closed)
+    }
+
+    @Test func `eight threads write, each reads what it wrote`() throws {
+        let fixture = try Fixture(.sqlite)
+        let catalog = fixture.catalog
+        let failures = Monitor<[String]>([])
+        onThreads(8) { thread in
+            for round in 0..<25 {
+                let name = Fixture.name("cache-\(thread)-\(round)")
+                let new = NewCache(
+                    name: name, keypair: "k", isPublic: false, storeDirectory: "/", priority: 1, createdAt: Fixture.time(0))
+                do throws(DatabaseError) {
+                    let made = try catalog.write { session throws(DatabaseError) in try session.createCache(new) }
+                    let found = try catalog.read { session throws(DatabaseError) in try session.findCache(name) }
+                    if !made || found == nil { failures.update { $0.append(name.rawValue) } }
+                } catch { failures.update { $0.append("\(error)") } }
+            }
+        }
+        #expect(failures.peek { $0 }.isEmpty)
+        #expect(try fixture.count("cache") == 200)
+    }
+
+    @Test func `what is queued together is one commit, and a body that throws takes nothing else with it`() throws {
+        let fixture = try Fixture(.sqlite)
+        let catalog = fixture.catalog
+        let gate = Monitor(Gate.shut)
+        let outcomes = Monitor<[Int: String]>([:])
+        let before = catalog.writeGeneration
+        onThreads(9) { thread in
+            if thread == 0 {
+                // Keeps the writing thread until all others have queued.
+                try? catalog.write { _ in
+                    gate.update { $0 = .reached }
+                    gate.wait { $0 == .open ? () : nil }
+                }
+                return
+            }
+            gate.wait { $0 == .shut ? nil : () }
+            let result: String
+            do throws(DatabaseError) {
+                try catalog.write { session throws(DatabaseError) in
+                    let new = NewCache(
+                        name: Fixture.name("c\(thread)"), keypair: "k", isPublic: false, storeDirectory: "/", priority: 1,
+                        createdAt: Fixture.time(0))
+                    _ = try session.createCache(new)
+                    if thread % 2 == 0 { throw DatabaseError(.other, "go on", "", "no") }
+                }
+                result = "done"
+            } catch { result = error.message }
+            outcomes.update { $0[thread] = result }
+        } while: {
+            catalog.writer.waitUntilQueued(8)
+            gate.update { $0 = .open }
+        }
+        #expect(outcomes.peek { $0 } == [
+            1: "done", 2: "no", 3: "done", 4: "no", 5: "done", 6: "no", 7: "done", 8: "no",
+        ])
+        #expect(catalog.writeGeneration == before + 2)
+        let names = try catalog.read { session throws(DatabaseError) in try session.listCaches() }.map(\.name.rawValue)
+        #expect(names == ["c1", "c3", "c5", "c7"])
+    }
+
+    @Test func `a lock that another process keeps is busy, and later writes go on`() throws {
+        let directory = try TemporaryDirectory()
+        var options = Catalog.Options()
+        options.busyMilliseconds = 1
+        options.busyRetriesMax = 2
+        let catalog = try Catalog(path: directory.file("server.db"), readers: 1, log: Fixture.log, options: options)
+        try catalog.migrate()
+        let other = try SQLiteConnection(path: directory.file("server.db"), access: .readWrite)
+        try other.execute("BEGIN IMMEDIATE")
+        let error = #expect(throws: DatabaseError.self) { try catalog.write { _ in } }
+        #expect(error?.kind == .busy)
+        _ = try catalog.read { session throws(DatabaseError) in try session.listCaches() }
+        try other.execute("ROLLBACK")
+        try catalog.write { _ in }
+    }
+
+    @Test func `a full disk fails the write as full, and the catalog goes on`() throws {
+        let fixture = try Fixture(.sqlite)
+        let cache = try fixture.cache()
+        try fixture.catalog.write { session throws(DatabaseError) in
+            try session.trying("limit") { connection throws(SQLError) in
+                let pages = try connection.first("PRAGMA page_count") { row throws(SQLError) in try row.integer(0) } ?? 0
+                try connection.runScript("PRAGMA max_page_count = \(pages)")
+            }
+        }
+        var object = Fixture.object(cache, 1)
+        object.deriver = String(repeating: "x", count: 500_000)
+        let large = object
+        let error = #expect(throws: DatabaseError.self) {
+            try fixture.commit(Commit(
+                uploadID: nil, chunks: [Fixture.stored(1, "p", 0)], nar: Fixture.newNar(1), object: large))
+        }
+        #expect(error?.kind == .full)
+        #expect(try fixture.count("chunk") == 0)
+        try fixture.push(cache, 2)
+    }
+
+    @Test func `the generation moves with own commits, and others' changes are seen`() throws {
+        let fixture = try Fixture(.sqlite)
+        let catalog = fixture.catalog
+        _ = try catalog.seesOtherProcessesChange()
+        let before = catalog.writeGeneration
+        try fixture.cache()
+        #expect(catalog.writeGeneration > before)
+        #expect(try !catalog.seesOtherProcessesChange())
+        let other = try Fixture(.sqlite, directory: fixture.directory)
+        #expect(try !catalog.seesOtherProcessesChange())
+        try other.cache("theirs")
+        #expect(try catalog.seesOtherProcessesChange())
+        #expect(try !catalog.seesOtherProcessesChange())
+        #expect(try catalog.read { session throws(DatabaseError) in try session.findCache(Fixture.name("theirs")) } != nil)
+    }
+
+    @Test func `a reader sees one state, and cannot write`() throws {
+        let fixture = try Fixture(.sqlite)
+        let catalog = fixture.catalog
+        try fixture.cache("one")
+        let counts = try catalog.read { session throws(DatabaseError) in
+            let before = try session.listCaches().count
+            let new = NewCache(
+                name: Fixture.name("two"), keypair: "k", isPublic: false, storeDirectory: "/", priority: 1,
+                createdAt: Fixture.time(0))
+            _ = try catalog.write { session throws(DatabaseError) in try session.createCache(new) }
+            return [before, try session.listCaches().count]
+        }
+        #expect(counts == [1, 1])
+        let error = #expect(throws: DatabaseError.self) {
+            try catalog.read { session throws(DatabaseError) in try session.beginUpload(expiresAt: Fixture.time(1)) }
+        }
+        #expect(error?.description.contains("attempt to write a readonly database") == true)
+    }
+}
+
+private enum Gate { case shut, reached, open }
+
+/// Runs `body` on so many threads at once, `meanwhile` on this one, and joins them.
+func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void, while meanwhile: () -> Void = {}) {
+    startThread(count - 1, body, then: meanwhile)
+}
+
+private func startThread(_ index: Int, _ body: @escaping @Sendable (Int) -> Void, then last: () -> Void) {
+    if index < 0 { return last() }
+    let thread = Thread(named: "test-\(index)") { body(index) }
+    startThread(index - 1, body, then: last)
+    thread.join()
+}

@@ -1,0 +1,52 @@
+import SQL
+import Testing
+
+@testable import Database
+
+/// What the hot statements cost does not grow with the store: each finds its rows by an index.
+@Suite struct PlanTests {
+    @Test("a hot statement scans no table", arguments: [
+        CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
+        CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, CatalogSession.deleteObjectSQL,
+        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, "missing", "touchPresent", "findChunks",
+        "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
+        "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
+        "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",
+        "DELETE FROM chunk WHERE id = $1", "DELETE FROM nar WHERE id = $1", "DELETE FROM object WHERE id = $1",
+    ])
+    func scansNothing(statement: String) throws {
+        let fixture = try Fixture(.sqlite)
+        let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
+        let session = CatalogSession(connection, .sqlite)
+        let sql = switch statement {
+        case "missing": session.missingSQL
+        case "touchPresent": session.touchPresentSQL
+        case "findChunks": session.findChunksSQL
+        default: statement
+        }
+        let count = (1...9).last { sql.contains("$\($0)") } ?? 0
+        let plan = try connection.query(
+            "EXPLAIN QUERY PLAN \(sql)", Array(repeating: SQLValue.null, count: count)
+        ) { row throws(SQLError) in try row.text(3) }
+        #expect(!plan.isEmpty)
+        // The list that was handed in, and what was found already, are walked; no table is.
+        let walked = ["SCAN item", "SCAN place", "SCAN kept", "SCAN k", "SCAN expired", "SCAN e", "SCAN CONSTANT ROW"]
+        let scans = plan.filter { $0.hasPrefix("SCAN") && !walked.contains($0) }
+        #expect(scans.isEmpty, "\(plan.joined(separator: "; "))")
+        // A range over all objects of a cache is no better than a scan where one path is looked for.
+        if !sql.contains("expired") {
+            #expect(!plan.contains { $0.contains("object_by_access") }, "\(plan.joined(separator: "; "))")
+        }
+    }
+
+    @Test func `retention walks the expired, and finds a living referrer by the path`() throws {
+        let fixture = try Fixture(.sqlite)
+        let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
+        let plan = try connection.query(
+            "EXPLAIN QUERY PLAN \(CatalogSession.expiredObjectsSQL)", [1, 2]
+        ) { row throws(SQLError) in try row.text(3) }
+        #expect(plan.contains { $0.contains("object_by_access (cache_id=? AND last_accessed_at<?)") })
+        #expect(plan.contains { $0.contains("SEARCH r USING COVERING INDEX object_reference_by_path (cache_id=? AND store_path_hash=?)") })
+        #expect(!plan.contains { $0.contains("last_accessed_at>?") }, "\(plan.joined(separator: "; "))")
+    }
+}
