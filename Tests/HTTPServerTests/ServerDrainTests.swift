@@ -39,6 +39,23 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(drained.peek { $0 } == true)
     }
 
+    @Test(arguments: 0..<20)
+    func aRequestThatWasSentBeforeTheDrainIsAnswered(round: Int) throws {
+        let server = try LoopbackServer()
+        let kept = try server.connect()
+        try kept.send(get)
+        #expect(try kept.receiveAnswer()?.status == 200)
+        let fresh = try server.connect()
+        try fresh.send(get)
+        try kept.send(get)
+        let thread = ThreadHandle(named: "drain") { server.server.drain(timeout: .seconds(30)) }
+        for client in [kept, fresh] {
+            #expect(try client.receiveAnswer()?.status == 200)
+            client.close()
+        }
+        thread.join()
+    }
+
     @Test func whatDoesNotFinishIsBrokenOff() throws {
         let server = try LoopbackServer(lane: .transfer, echo)
         let client = try server.connect()

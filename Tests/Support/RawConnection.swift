@@ -4,16 +4,18 @@ import Platform
 /// A client's TCP connection, byte by byte: for tests that say exactly what is sent and what comes back.
 ///
 /// Calls wait, at most half a minute: a test whose peer says nothing fails instead of hanging.
-package final class RawConnection {
-    private var descriptor: FileDescriptor?
-    private var buffered: [UInt8] = []
+package final class RawConnection: Sendable {
+    /// Nil when closed. One thread may send while another receives.
+    private let socket: Monitor<OpenFile?>
+    /// Received, and not given out yet.
+    private let buffer = Monitor<[UInt8]>([])
 
     /// Connects to an address as a server names it: `127.0.0.1:8080`.
     package init(to address: String) throws(SystemError) {
         guard let colon = address.utf8.lastIndex(of: UInt8(ascii: ":")), let port = UInt16(address[address.utf8.index(after: colon)...]) else {
             throw SystemError("connect to", address, Errno(EINVAL))
         }
-        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        let raw = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         if raw < 0 { throw SystemError("make a socket for", address, .current) }
         let descriptor = FileDescriptor(owning: raw)
         var target = sockaddr_in()
@@ -31,17 +33,18 @@ package final class RawConnection {
         _ = unsafe setsockopt(raw, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         var one: Int32 = 1
         _ = unsafe setsockopt(raw, Int32(IPPROTO_TCP), TCP_NODELAY, &one, socklen_t(4))
-        self.descriptor = consume descriptor
+        socket = Monitor(OpenFile(descriptor))
     }
 
-    private var number: Int32 { descriptor?.rawValue ?? -1 }
+    private var file: OpenFile? { socket.peek { $0 } }
 
     /// Sends all of `bytes`.
     package func send(_ bytes: [UInt8]) throws(SystemError) {
+        let file = file
         var sent = 0
         while sent < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { buffer in
-                unsafe Glibc.send(number, buffer.baseAddress.map { unsafe $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
+                unsafe Glibc.send(file?.descriptor.rawValue ?? -1, buffer.baseAddress.map { unsafe $0 + sent }, bytes.count - sent, Int32(MSG_NOSIGNAL))
             }
             if count < 0 { throw SystemError("send", "", .current) }
             sent += count
@@ -51,26 +54,28 @@ package final class RawConnection {
     package func send(_ text: String) throws(SystemError) { try send(Array(text.utf8)) }
 
     /// Ends the client's direction; answers can still be read.
-    package func shutdownWriting() { _ = shutdown(number, Int32(SHUT_WR)) }
+    package func shutdownWriting() { _ = shutdown(file?.descriptor.rawValue ?? -1, Int32(SHUT_WR)) }
 
     /// Closes the connection.
-    package func close() { descriptor = nil }
+    package func close() { socket.update { $0 = nil } }
 
     /// Breaks the connection off (a reset).
     package func reset() {
         var option = linger(l_onoff: 1, l_linger: 0)
-        _ = unsafe setsockopt(number, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
-        descriptor = nil
+        _ = unsafe setsockopt(file?.descriptor.rawValue ?? -1, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+        close()
     }
 
     /// Some bytes; empty at the end.
     package func receiveSome() throws(SystemError) -> [UInt8] {
-        if !buffered.isEmpty {
-            defer { buffered = [] }
-            return buffered
+        let kept = buffer.peek { buffer in
+            defer { buffer = [] }
+            return buffer
         }
+        if !kept.isEmpty { return kept }
+        let file = file
         var bytes = [UInt8](repeating: 0, count: 64 << 10)
-        let count = unsafe bytes.withUnsafeMutableBytes { buffer in unsafe recv(number, buffer.baseAddress, buffer.count, 0) }
+        let count = unsafe bytes.withUnsafeMutableBytes { buffer in unsafe recv(file?.descriptor.rawValue ?? -1, buffer.baseAddress, buffer.count, 0) }
         if count < 0 { throw SystemError("receive", "", .current) }
         return Array(bytes[..<count])
     }
@@ -94,7 +99,7 @@ package final class RawConnection {
             if some.isEmpty { break }
             bytes += some
         }
-        buffered = Array(bytes.dropFirst(byteCount))
+        buffer.peek { $0 = Array(bytes.dropFirst(byteCount)) }
         return Array(bytes.prefix(byteCount))
     }
 
@@ -108,7 +113,7 @@ package final class RawConnection {
                 let head = String(decoding: bytes[..<end], as: UTF8.self)
                 var answer = RawAnswer(head: head, body: [])
                 let length = hasBody ? answer.header("Content-Length").flatMap { Int($0) } ?? 0 : 0
-                buffered = Array(bytes[end...])
+                buffer.peek { $0 = Array(bytes[end...]) }
                 answer.body = try receive(length)
                 return answer
             }

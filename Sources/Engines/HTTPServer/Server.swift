@@ -1,6 +1,5 @@
 import Logging
 import Platform
-import Synchronization
 
 /// An HTTP/1.1 server: loops that own connections, and lanes of threads that run handlers.
 ///
@@ -16,7 +15,7 @@ package final class Server: Sendable {
     package let boundAddresses: [String]
     private let shared: SharedContext
     private let loops: [LoopContext]
-    private let threads = Mutex<[ThreadHandle]>([])
+    private let threads = Monitor<[ThreadHandle]>([])
 
     /// Opens the listeners; connections wait in the kernel until `start`.
     ///
@@ -52,7 +51,7 @@ package final class Server: Sendable {
 
     /// Starts the loops.
     package func start() {
-        threads.withLock { threads in
+        threads.peek { threads in
             precondition(threads.isEmpty, "a server is started once")
             shared.runningLoops.update { $0 = loops.count }
             for (index, context) in loops.enumerated() {
@@ -75,7 +74,7 @@ package final class Server: Sendable {
     /// - Returns: whether everything that had begun was finished.
     @discardableResult
     package func drain(timeout: Duration) -> Bool {
-        let running = threads.withLock { threads in
+        let running = threads.peek { threads in
             defer { threads = [] }
             return threads
         }

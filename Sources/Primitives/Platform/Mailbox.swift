@@ -1,13 +1,12 @@
 import CLinux
 import Glibc
-import Synchronization
 
 /// Messages from any thread into one that sleeps in an epoll.
 ///
 /// The owner watches `descriptor` for reading; it becomes ready when there is mail. Posting never blocks and never
 /// fails. Only the first message into an empty box costs a system call.
 package final class Mailbox<Message: Sendable>: Sendable {
-    private let messages = Mutex<[Message]>([])
+    private let messages = Monitor<[Message]>([])
     /// The eventfd that is readable while there is mail.
     package let descriptor: FileDescriptor
 
@@ -17,7 +16,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
 
     /// Puts a message in. Thread: any.
     package func post(_ message: Message) {
-        let wasEmpty = messages.withLock { box in
+        let wasEmpty = messages.peek { box in
             box.append(message)
             return box.count == 1
         }
@@ -33,7 +32,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         _ = unsafe read(descriptor.rawValue, &count, 8)
         var taken = spent
         taken.removeAll(keepingCapacity: true)
-        messages.withLock { box in swap(&box, &taken) }
+        messages.peek { box in swap(&box, &taken) }
         return taken
     }
 

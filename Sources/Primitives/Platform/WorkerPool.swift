@@ -1,5 +1,3 @@
-import Synchronization
-
 /// A bounded number of threads that run jobs which may block, and a bounded queue before them.
 ///
 /// Threads start when they are first needed and stay. The one that became idle last runs the next job, so a quiet pool
@@ -16,7 +14,7 @@ package final class WorkerPool: Sendable {
         var isStopping = false
     }
 
-    private let state = Mutex(State())
+    private let state = Monitor(State())
     private let name: String
     private let threadsMax: Int
     private let queueMax: Int
@@ -35,7 +33,7 @@ package final class WorkerPool: Sendable {
     /// Runs a job on one of the threads, soon. Never blocks. False where the queue is full or the pool stops: the job
     /// will not run.
     package func submit(_ job: @escaping Job) -> Bool {
-        let plan: Plan = state.withLock { state in
+        let plan: Plan = state.peek { state in
             if state.isStopping { return .refused }
             if let worker = state.idle.popLast() { return .wake(worker) }
             if state.workers.count < threadsMax {
@@ -61,7 +59,7 @@ package final class WorkerPool: Sendable {
 
     /// Takes no more jobs, finishes those that were taken, and joins the threads. Thread: any but the pool's own.
     package func stop() {
-        let (idle, workers) = state.withLock { state in
+        let (idle, workers) = state.peek { state in
             state.isStopping = true
             defer { state.idle = [] }
             return (state.idle, state.workers)
@@ -72,7 +70,7 @@ package final class WorkerPool: Sendable {
 
     /// What a worker does next: a waiting job, the end, or nil to sleep until one is given to it.
     private func next(after worker: Worker) -> Order? {
-        state.withLock { state in
+        state.peek { state in
             if state.queueHead < state.queue.count {
                 let job = state.queue[state.queueHead]
                 state.queueHead += 1
@@ -94,7 +92,7 @@ package final class WorkerPool: Sendable {
     /// One thread and the place where it is given its orders.
     private final class Worker: Sendable {
         private let order = Monitor<Order?>(nil)
-        private let thread = Mutex<ThreadHandle?>(nil)
+        private let thread = Monitor<ThreadHandle?>(nil)
 
         func start(named name: String, first job: @escaping Job, next: @escaping @Sendable () -> Order?) {
             let order = order
@@ -107,12 +105,12 @@ package final class WorkerPool: Sendable {
                     }
                 }
             }
-            thread.withLock { $0 = handle }
+            thread.peek { $0 = handle }
         }
 
         func give(_ next: Order) { order.update { $0 = next } }
 
-        func join() { thread.withLock { $0 }?.join() }
+        func join() { thread.peek { $0 }?.join() }
 
         private static func await(_ order: Monitor<Order?>) -> Order {
             order.wait { order in

@@ -9,7 +9,7 @@ import HTTP
 ///
 /// In an exchange two things go on side by side: the request's body comes in, and the answer goes out. The next request
 /// is looked at when both are over, so answers keep the order of their requests; what was read too early is kept by
-/// whoever performs the actions, and shown again.
+/// whoever performs the actions, and shown again. Here is what bytes do to it; `ConnectionMachine+Events` has the rest.
 struct ConnectionMachine {
     enum Phase: Equatable { case idle, head, exchange, lingering, closed }
 
@@ -39,7 +39,7 @@ struct ConnectionMachine {
         case close
     }
 
-    private enum Body {
+    enum Body {
         case ended
         case length(remaining: Int64)
         case chunked(ChunkedDecoder)
@@ -47,22 +47,23 @@ struct ConnectionMachine {
         case failed
     }
 
-    private enum Reply { case awaited, sending, sent }
+    enum Reply { case awaited, sending, sent }
 
-    private let limits: Limits
+    // Nothing outside the two files of the machine changes these.
+    let limits: Limits
     private var parser: RequestParser
-    private(set) var phase = Phase.idle
-    private var body = Body.ended
-    private var reply = Reply.sent
-    private var keepsAlive = true
+    var phase = Phase.idle
+    var body = Body.ended
+    var reply = Reply.sent
+    var keepsAlive = true
     /// The client waits for `100 Continue`, and has not been sent it.
-    private var owesContinue = false
+    var owesContinue = false
     /// The handler has begun to read.
-    private var isBodyWanted = false
-    private var bodyByteCount: Int64 = 0
-    private var isDiscarding = false
-    private var hasPeerClosed = false
-    private var isDraining = false
+    var isBodyWanted = false
+    var bodyByteCount: Int64 = 0
+    var isDiscarding = false
+    var hasPeerClosed = false
+    var isDraining = false
     /// Requests so far; tells one exchange from the next.
     private(set) var requestCount = 0
 
@@ -181,148 +182,18 @@ struct ConnectionMachine {
         return isDiscarding ? .wait : .endOfBody
     }
 
-    private mutating func failBody(_ error: RequestBodyError) -> Action {
+    mutating func failBody(_ error: RequestBodyError) -> Action {
         body = .failed
         keepsAlive = false
         return isDiscarding ? .wait : .failBody(error)
     }
 
-    private mutating func refuse(_ refusal: Refusal) -> Action {
+    mutating func refuse(_ refusal: Refusal) -> Action {
         phase = .exchange
         body = .failed
         isDiscarding = true
         keepsAlive = false
         reply = .sending
         return .refuse(refusal)
-    }
-
-    // MARK: The handler
-
-    /// The handler reads the body for the first time.
-    ///
-    /// - Returns: true where `100 Continue` has to be sent now (RFC 9110, section 10.1.1).
-    mutating func bodyWanted() -> Bool {
-        guard phase == .exchange, reply == .awaited else { return false }
-        isBodyWanted = true
-        guard owesContinue, bodyByteCount == 0, isBodyComing else { return false }
-        owesContinue = false
-        return true
-    }
-
-    /// There is an answer, which is going to be sent now.
-    ///
-    /// - Returns: whether the connection is kept after it; the answer has to say so.
-    mutating func replied() -> Bool {
-        precondition(phase == .exchange && reply == .awaited, "an answer without a request")
-        reply = .sending
-        isDiscarding = true
-        switch body {
-        case .ended: break
-        case .length(let remaining):
-            // A client that was told to wait may send its body now or never: what comes next could be either.
-            if owesContinue && bodyByteCount == 0 || remaining > limits.discardedBytesMax { keepsAlive = false }
-        case .chunked, .failed: keepsAlive = false
-        }
-        if isDraining || hasPeerClosed { keepsAlive = false }
-        return keepsAlive
-    }
-
-    /// The answer has been given to the kernel, all of it.
-    mutating func replySent() -> Sequel {
-        precondition(phase == .exchange && reply == .sending, "an answer was sent that nobody gave")
-        reply = .sent
-        if keepsAlive && !hasPeerClosed {
-            if case .ended = body { phase = .idle }
-            if case .length(remaining: 0) = body { (body, phase) = (.ended, .idle) }
-            if phase == .idle && isDraining { return close() }
-            return .next
-        }
-        if hasPeerClosed { return close() }
-        phase = .lingering
-        return .linger
-    }
-
-    private mutating func close() -> Sequel {
-        phase = .closed
-        return .close
-    }
-
-    // MARK: Other events
-
-    /// The client has ended its direction; it may still read.
-    mutating func peerClosed() -> Action {
-        hasPeerClosed = true
-        switch phase {
-        case .head: return refuse(Refusal(.truncated))
-        case .exchange:
-            keepsAlive = false
-            if reply == .sent { break }
-            return isBodyComing ? failBody(.disconnected) : .wait
-        case .idle, .lingering, .closed: break
-        }
-        phase = .closed
-        return .close
-    }
-
-    /// The deadline that `deadline` named has passed without what it waited for.
-    mutating func expired() -> Action {
-        switch phase {
-        case .head: return refuse(Refusal(.requestTimeout, "the request's head did not come in time"))
-        case .exchange where reply == .awaited && isBodyComing: return failBody(.timedOut)
-        case .exchange where reply == .awaited: return .wait
-        case .idle, .exchange, .lingering, .closed:
-            phase = .closed
-            return .close
-        }
-    }
-
-    /// The server is being stopped: no more requests after those that have begun.
-    mutating func drain() -> Action {
-        isDraining = true
-        guard phase == .idle else { return .wait }
-        phase = .closed
-        return .close
-    }
-
-    // MARK: Questions
-
-    private var isBodyComing: Bool {
-        switch body {
-        case .length(let remaining): remaining > 0
-        case .chunked: true
-        case .ended, .failed: false
-        }
-    }
-
-    /// Whether bytes should be read from the client now; not reading is how it is held back.
-    func wantsBytes(bodyRoom: Int) -> Bool {
-        switch phase {
-        case .idle, .head, .lingering: true
-        case .exchange where reply == .awaited: isBodyComing && bodyRoom > 0
-        case .exchange: isBodyComing
-        case .closed: false
-        }
-    }
-
-    /// Bytes of the body that may be taken in before its handler has asked for any; nil when it has.
-    var bodyBytesUnasked: Int? {
-        isBodyWanted ? nil : max(0, limits.bodyBytesBeforeFirstRead - Int(clamping: bodyByteCount))
-    }
-
-    /// What the connection waits for, for whose deadline somebody has to care.
-    func deadline(bodyRoom: Int) -> DeadlineClass? {
-        switch phase {
-        case .idle: .idle
-        case .head: .head
-        case .exchange:
-            switch reply {
-            // A client that could not send is not late.
-            case .awaited: isBodyComing && isBodyWanted && bodyRoom > 0 ? .bodyProgress : nil
-            case .sending: .writeProgress
-            case .sent: .bodyProgress
-            }
-        case .lingering: .linger
-        case .closed: nil
-        }
     }
 }

@@ -6,7 +6,7 @@ import Platform
 ///
 /// One turn reads the clock once, waits in epoll until the next deadline, handles what is ready, takes the mail, goes on
 /// with connections that used up their turn before, expires deadlines, and hands over the turn's access log. Nothing in
-/// it waits for anything else; `EventLoop+Connections` has what a turn does with one connection.
+/// it waits for anything else; `EventLoop+Pump` has what a turn does with one connection.
 ///
 /// Thread: loop.
 final class EventLoop {
@@ -111,6 +111,10 @@ final class EventLoop {
         isDraining = true
         acceptor.close()
         for connection in table.all {
+            // A request that has come, though nobody looked yet, has begun.
+            connection.isReadable = true
+            pump(connection)
+            if connection.isClosed { continue }
             perform(connection.machine.drain(), connection)
             pump(connection)
         }

@@ -4,13 +4,13 @@ import Synchronization
 
 /// What a loop is given when it is started: its own listeners, epoll and mailbox, and what all loops share.
 final class LoopContext: Sendable {
-    private let listeners: Mutex<[OpenFile]>
+    private let listeners: Monitor<[OpenFile]>
     let epoll: Epoll
     let mailbox: Mailbox<LoopMessage>
     let shared: SharedContext
 
     init(listeners: [OpenFile], shared: SharedContext) throws(SystemError) {
-        self.listeners = Mutex(listeners)
+        self.listeners = Monitor(listeners)
         self.shared = shared
         epoll = try Epoll()
         mailbox = try Mailbox()
@@ -18,7 +18,7 @@ final class LoopContext: Sendable {
 
     /// Gives the listeners up to the loop, so that they are closed when it closes them.
     func takeListeners() -> [OpenFile] {
-        listeners.withLock { listeners in
+        listeners.peek { listeners in
             defer { listeners = [] }
             return listeners
         }

@@ -24,6 +24,9 @@ struct ResponseSender {
     private var extentIndex = 0
     private var extentOffset: Int64 = 0
 
+    /// Up to here a body is copied behind its head: cheaper than telling the kernel of two pieces.
+    private static let joinedBytesMax = 2048
+
     /// Whether there is anything to send.
     private(set) var isBusy = false
 
@@ -35,6 +38,7 @@ struct ResponseSender {
         head = head.isEmpty ? added : head + added
         switch body {
         case .empty: break
+        case .bytes(let added) where added.count <= Self.joinedBytesMax: head += added
         case .bytes(let added): bytes = added
         case .files(let added, _): extents = added.filter { $0.byteCount > 0 }
         }

@@ -2,7 +2,7 @@ import HTTP
 import Logging
 import Platform
 
-/// What happens to one connection: the only place that performs what its machine says.
+/// How one connection goes on: bytes in and out, as far as the socket, the machine and its turn allow.
 extension EventLoop {
     // MARK: Events
 
@@ -102,6 +102,18 @@ extension EventLoop {
         }
     }
 
+    /// Sets the deadline that belongs to what the connection waits for now.
+    func updateDeadline(_ connection: Connection, hasSent: Bool, hasReceived: Bool) {
+        let slot = Int(connection.cookie.slot)
+        guard let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else { return deadlines.remove(slot) }
+        let request = connection.machine.requestCount
+        let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
+        let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent
+        guard isNew || isMoved else { return }
+        connection.deadlineRequest = request
+        deadlines.set(slot, kind, now: now)
+    }
+
     // MARK: What comes in
 
     /// Shows the machine what was kept; whether that led anywhere.
@@ -192,124 +204,5 @@ extension EventLoop {
             isMoving = true
         }
         return (consumed, isMoving)
-    }
-
-    // MARK: Actions
-
-    /// Does what a machine says.
-    func perform(_ action: ConnectionMachine.Action, _ connection: Connection) {
-        switch action {
-        case .wait, .body: break
-        case .begin(let head): begin(connection, head)
-        case .endOfBody: connection.exchange?.pipe?.finish(.complete)
-        case .failBody(let error): connection.exchange?.pipe?.finish(.failed(error))
-        case .refuse(let refusal):
-            if connection.exchange == nil { connection.exchange = exchange(nil, pipe: nil) }
-            send(connection, refusal.response, keepsAlive: false)
-        case .close: close(connection)
-        }
-    }
-
-    private func exchange(_ head: RequestHead?, pipe: BytePipe<RequestBodyError>?) -> Connection.Exchange {
-        Connection.Exchange(id: requestIDs.next(), head: head, began: now, time: .now, pipe: pipe)
-    }
-
-    /// A request has come: answered at once, or given to its lane.
-    private func begin(_ connection: Connection, _ head: RequestHead) {
-        connection.exchange = exchange(head, pipe: nil)
-        let shared = context.shared
-        if let response = shared.handler.answerAtOnce(head) { return reply(connection, response) }
-        let body = body(connection, head)
-        let request = Request(
-            head: head, id: connection.exchange?.id ?? "", remoteAddress: connection.peer.host, body: body)
-        let cookie = connection.cookie
-        let mailbox = context.mailbox
-        let isTaken = shared.pool(shared.handler.lane(for: head)).submit {
-            mailbox.post(.replied(cookie, shared.handler.respond(to: request)))
-        }
-        if isTaken { return }
-        let refusal = Refusal(
-            .serviceUnavailable, "the server has more to do than it can take in",
-            retryAfterSeconds: limits.retryAfterSeconds)
-        reply(connection, refusal.response)
-    }
-
-    private func body(_ connection: Connection, _ head: RequestHead) -> RequestBody {
-        guard head.bodyFraming.hasBytes else { return RequestBody() }
-        let cookie = connection.cookie
-        let mailbox = context.mailbox
-        let declared = head.bodyFraming.declaredByteCount
-        let capacity = Int(min(declared ?? .max, Int64(limits.bodyBufferBytes)))
-        let pipe = BytePipe<RequestBodyError>(capacity: capacity) { mailbox.post(.bodyRoom(cookie)) }
-        connection.exchange?.pipe = pipe
-        return RequestBody(declaredByteCount: declared, pipe: pipe) { mailbox.post(.bodyWanted(cookie)) }
-    }
-
-    /// There is an answer to the request under way.
-    private func reply(_ connection: Connection, _ response: Response) {
-        connection.exchange?.pipe?.abandon()
-        connection.exchange?.pipe = nil
-        let keepsAlive = connection.machine.replied()
-        send(connection, checked(response, connection), keepsAlive: keepsAlive)
-    }
-
-    /// Answers whose files do not add up to what they promise would break the connection's order: a bug of a handler.
-    private func checked(_ response: Response, _ connection: Connection) -> Response {
-        guard case .files(let extents, let byteCount) = response.body, connection.exchange?.head?.method != .head,
-            extents.reduce(0, { $0 + $1.byteCount }) != byteCount
-        else { return response }
-        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange?.id ?? "")")
-        return Refusal(.internalServerError, "the server encountered an internal error").response
-    }
-
-    private func send(_ connection: Connection, _ response: Response, keepsAlive: Bool) {
-        guard let exchange = connection.exchange else { preconditionFailure("an answer without an exchange") }
-        connection.exchange?.status = response.status
-        let head = renderer.render(
-            response, requestID: exchange.id, keepsAlive: keepsAlive, version: exchange.head?.version ?? .http11,
-            time: .now)
-        let hasBody = exchange.head?.method != .head && !response.status.neverHasBody
-        connection.sender.add(head: head, body: hasBody ? response.body : .empty)
-    }
-
-    // MARK: The end
-
-    /// Ends a connection, whatever it is doing.
-    func close(_ connection: Connection) {
-        if connection.isClosed { return }
-        connection.isClosed = true
-        if let exchange = connection.exchange {
-            exchange.pipe?.finish(.failed(.disconnected))
-            if exchange.status != nil { record(connection, isComplete: false) }
-            connection.exchange = nil
-        }
-        if let kept = connection.kept {
-            connection.kept = nil
-            pool.giveBack(kept)
-        }
-        deadlines.remove(Int(connection.cookie.slot))
-        // The descriptor is closed with the last reference, which is not long in coming.
-        table.remove(connection.cookie)
-        connectionEnded()
-    }
-
-    private func record(_ connection: Connection, isComplete: Bool) {
-        guard context.shared.accessLog != nil, let exchange = connection.exchange, let status = exchange.status else { return }
-        accessRecords.append(AccessRecord(
-            time: exchange.time, duration: MonotonicTime.now - exchange.began, peer: connection.peer,
-            requestID: exchange.id, head: exchange.head, status: status, sentByteCount: exchange.sentByteCount,
-            isComplete: isComplete))
-    }
-
-    /// Sets the deadline that belongs to what the connection waits for now.
-    func updateDeadline(_ connection: Connection, hasSent: Bool, hasReceived: Bool) {
-        let slot = Int(connection.cookie.slot)
-        guard let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else { return deadlines.remove(slot) }
-        let request = connection.machine.requestCount
-        let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
-        let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent
-        guard isNew || isMoved else { return }
-        connection.deadlineRequest = request
-        deadlines.set(slot, kind, now: now)
     }
 }
