@@ -140,6 +140,41 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
+    func `eight uploads race for one NAR and its chunks: one row each, and seven of eight places dead`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        let catalog = fixture.catalog
+        let outcomes = Monitor<[CommitOutcome]>([])
+        onThreads(8) { thread in
+            let commit = Commit(
+                uploadID: nil, packs: [PackState(name: "pack-\(thread)", byteCount: 300, isSealed: false)],
+                chunks: (0..<3).map { Fixture.stored($0, "pack-\(thread)", $0) }, nar: Fixture.newNar(1),
+                object: Fixture.object(cache, 1, signatures: ["key-\(thread):s"]))
+            let outcome = try? catalog.write { session throws(DatabaseError) in try session.commitUpload(commit) }
+            if let outcome { outcomes.update { $0.append(outcome) } }
+        }
+        let committed = outcomes.peek { $0 }.compactMap { if case .committed(let done) = $0 { done } else { nil } }
+        #expect(committed.count == 8 && Set(committed.map(\.narID)).count == 1)
+        #expect(committed.filter(\.isNewNar).count == 1)
+        #expect(try fixture.count("nar") == 1 && fixture.count("object") == 1 && fixture.count("chunk") == 3)
+        #expect(try fixture.deadExtents().count == 21)
+        #expect(try fixture.emptyPacks().count == 7)
+        #expect(try fixture.object(cache, 1)?.signatures.count == 8)
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `an upload that has ended holds nothing`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        try fixture.push(try fixture.cache(), 1)
+        let error = #expect(throws: DatabaseError.self) {
+            try fixture.catalog.write { session throws(DatabaseError) in
+                try session.holdChunks(99, [Fixture.chunk(1)], "zstd")
+            }
+        }
+        #expect(error?.kind == .constraint)
+    }
+
+    @Test(arguments: Kind.allCases)
     func `a repair takes the place of the damaged chunk`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache()

@@ -30,6 +30,7 @@ extension CatalogSession {
     /// Finds the chunks that the database has in that compression, whole, and holds them for the upload. Needs `write`.
     ///
     /// - Returns: those found. The others, and the damaged, must be stored.
+    /// - Throws: `.constraint` where the upload has ended, as its lease may have.
     package func holdChunks(
         _ uploadID: Int64, _ hashes: [SHA256Digest], _ compression: String
     ) throws(DatabaseError) -> [SHA256Digest: ChunkRecord] {
