@@ -65,7 +65,7 @@ let tests: [(name: String, uses: [String])] = [
     ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
     ("StorageTests", ["Storage", "Platform", "Crypto"]),
     ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Platform"]),
-    ("NixStoreTests", ["NixStore", "Nix", "Platform", "Crypto", "Encoding"]),
+    ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
         "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
         "Crypto", "Encoding", "ConfigFile", "Platform",

@@ -1,0 +1,81 @@
+import Nix
+import Platform
+
+/// Writes the NAR of a tree in the file system; the same bytes as `nix-store --dump`.
+///
+/// Files are read straight into the buffer that is handed on, names stay in one arena, and each directory is opened once
+/// from its parent: no string and no lookup of a whole path for any file (`NarTreeWalk`).
+package enum NarDump {
+    /// Bytes that are handed on at once.
+    package static let bufferByteCount = 256 << 10
+
+    /// Dumps what is at `path`: a directory, a regular file or a symbolic link (which is not followed).
+    ///
+    /// - Parameters:
+    ///   - bufferByteCount: how many bytes at most `sink` is given at once; at least 4 KiB.
+    ///   - sink: takes the next bytes, lent for the call.
+    /// - Throws: `.tree` where the tree cannot be dumped, `.sink` with what `sink` threw. What came out before is not
+    ///   a NAR then.
+    package static func dump<Failure: Error>(
+        path: String, bufferByteCount: Int = NarDump.bufferByteCount,
+        into sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(NarDumpFailure<Failure>) {
+        var failure: Failure?
+        let walk = NarTreeWalk(root: path, bufferByteCount: bufferByteCount)
+        do throws(NarTreeWalk.Stop) {
+            // The walk itself is not generic, so that it is compiled once.
+            try unsafe walk.run { bytes in
+                do throws(Failure) {
+                    try unsafe sink(bytes)
+                    return true
+                } catch {
+                    failure = error
+                    return false
+                }
+            }
+        } catch {
+            if let failure { throw .sink(failure) }
+            switch error {
+            case .tree(let error): throw .tree(error)
+            case .sink: preconditionFailure("a sink stopped without a failure")
+            }
+        }
+    }
+}
+
+/// Why a dump stopped: the tree, or who was to take it.
+package enum NarDumpFailure<SinkFailure: Error>: Error {
+    case tree(NarDumpError)
+    case sink(SinkFailure)
+}
+
+extension NarDumpFailure: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .tree(let error): error.description
+        case .sink(let error): "\(error)"
+        }
+    }
+}
+
+/// Why a tree has no NAR.
+package enum NarDumpError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// A file cannot be opened, read or listed.
+    case system(SystemError)
+    /// Something that is no regular file, directory or symbolic link.
+    case unsupportedKind(path: String, kind: String)
+    /// A file became longer, shorter or something else while it was dumped.
+    case changed(path: String, how: String)
+    /// More directories within one another than a NAR may have here.
+    case tooDeep(path: String, max: Int)
+
+    package var description: String {
+        switch self {
+        case .system(let error): "\(error)"
+        case .unsupportedKind(let path, let kind):
+            "cannot archive \(path): it is \(kind), and a NAR holds only files, directories and symbolic links"
+        case .changed(let path, let how): "cannot archive \(path): it \(how) while it was read; try again"
+        case .tooDeep(let path, let max): "cannot archive \(path): more than \(max) directories within one another"
+        }
+    }
+}

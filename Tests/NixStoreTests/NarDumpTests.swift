@@ -1,0 +1,265 @@
+import Glibc
+import Nix
+import NixStore
+import Platform
+import Support
+import Testing
+
+/// The whole NAR, put together from pieces of which none may be larger than agreed.
+private func dump(_ path: String, bufferByteCount: Int = NarDump.bufferByteCount) throws -> [UInt8] {
+    var bytes: [UInt8] = []
+    try unsafe NarDump.dump(path: path, bufferByteCount: bufferByteCount) { piece in
+        let byteCount = piece.count
+        #expect(byteCount > 0 && byteCount <= bufferByteCount)
+        unsafe bytes.append(contentsOf: piece)
+    }
+    return bytes
+}
+
+private func makeExecutable(_ path: String, _ mode: mode_t = 0o755) { _ = unsafe chmod(path, mode) }
+
+private func link(_ target: String, _ path: String) { _ = unsafe symlink(target, path) }
+
+/// A tree with what makes NARs differ.
+private func oddTree() throws -> TemporaryDirectory {
+    let tree = try TemporaryDirectory()
+    try tree.write("t/with space", text: "x")
+    try tree.write("t/naïve-Ünïcode-名", text: "unicode")
+    try tree.write("t/UPPER", text: "A")
+    try tree.write("t/upper", text: "a")
+    try tree.write("t/.hidden-empty", [])
+    try tree.write("t/..dots", text: "dots")
+    try tree.write("t/a\nnewline", text: "n")
+    try tree.write("t/\u{7f}\u{1}", text: "control")
+    try tree.write("t/" + String(repeating: "n", count: 255), text: "longest name")
+    for size in [1, 7, 8, 9, 4095, 4096, 4097, 70_000] {
+        try tree.write("t/sizes/\(size)", (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+    }
+    makeExecutable(try tree.write("t/bin/all", text: "#!/bin/sh\n"))
+    makeExecutable(try tree.write("t/bin/owner-only", text: "#!/bin/sh\n"), 0o744)
+    makeExecutable(try tree.write("t/bin/group-only", text: "#!/bin/sh\n"), 0o654)
+    makeExecutable(try tree.write("t/bin/empty", []))
+    for directory in ["t/empty", "t/a/b/c/d/e/f/g", "t/-"] { try Directory.make(tree.file(directory)) }
+    link("../does/not/exist", tree.file("t/dangling"))
+    link("/", tree.file("t/absolute"))
+    link("bin/all", tree.file("t/relative"))
+    link("empty", tree.file("t/to-directory"))
+    link(String(repeating: "l", count: 4000), tree.file("t/long-target"))
+    link("名", tree.file("t/unicode-target"))
+    return tree
+}
+
+/// Name for name, bytes of which many directories are longer than one listing, and names that share their beginnings.
+private func wideTree() throws -> TemporaryDirectory {
+    let tree = try TemporaryDirectory()
+    for number in 0..<1500 {
+        let name = String(number &* 7919 % 1500, radix: 36)
+        try tree.write("t/\(number % 3 == 0 ? "common-prefix-of-names-" : "")\(name)\(number % 2 == 0 ? "" : "Ü")", text: name)
+    }
+    return tree
+}
+
+private func deepTree(_ depth: Int) throws -> TemporaryDirectory {
+    let tree = try TemporaryDirectory()
+    var path = tree.file("t")
+    try Directory.make(path)
+    for level in 0..<depth {
+        if level % 10 == 0 { try tree.write(path.dropFirst(tree.path.count + 1) + "/file-\(level)", text: "\(level)") }
+        if level % 10 == 0 { try tree.write(path.dropFirst(tree.path.count + 1) + "/a", text: "\(level)") }
+        path += "/d"
+        _ = unsafe mkdir(path, 0o755)
+    }
+    return tree
+}
+
+private func wide() throws -> TemporaryDirectory { try wideTree() }
+private func deep() throws -> TemporaryDirectory { try deepTree(300) }
+
+@Suite("Dumping trees as Nix does")
+struct NarDumpAgainstNix {
+    private func check(_ tree: TemporaryDirectory) throws {
+        let nix = try Subprocess.run(["nix-store", "--dump", tree.file("t")])
+        try #require(nix.isSuccess, "\(nix.errorText)")
+        for bufferByteCount in [4096, 5000, 64 << 10, NarDump.bufferByteCount] {
+            let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount) == nix.standardOutput
+            #expect(isSame, "with a buffer of \(bufferByteCount)")
+        }
+    }
+
+    @Test("Odd names, kinds, sizes and bits", .enabled(if: ScratchNix.isWanted))
+    func odd() throws { try check(try oddTree()) }
+
+    @Test("Directories of many names", .enabled(if: ScratchNix.isWanted))
+    func manyNames() throws { try check(try wideTree()) }
+
+    @Test("More directories within one another than stay open", .enabled(if: ScratchNix.isWanted))
+    func manyLevels() throws { try check(try deepTree(300)) }
+
+    @Test("A file, an executable, a link and an empty directory as the root", .enabled(if: ScratchNix.isWanted))
+    func roots() throws {
+        let file = try TemporaryDirectory()
+        try file.write("t", text: "alone")
+        try check(file)
+        makeExecutable(file.file("t"))
+        try check(file)
+        let links = try TemporaryDirectory()
+        link("nowhere", links.file("t"))
+        try check(links)
+        let empty = try TemporaryDirectory()
+        try Directory.make(empty.file("t"))
+        try check(empty)
+    }
+}
+
+@Test("A dump reads back, every buffer size giving the same bytes", arguments: [oddTree, wide, deep])
+func dumpReadsBack(_ make: @Sendable () throws -> TemporaryDirectory) throws {
+    let tree = try make()
+    let bytes = try dump(tree.file("t"))
+    var reader = NarReader()
+    var position = 0
+    var contents: [String: [UInt8]] = [:]
+    var path: [String] = []
+    var begun: [UInt8] = []
+    while let event = try reader.next(in: bytes, at: &position) {
+        switch event {
+        case .directoryBegin: path.append("")
+        case .directoryEnd: path.removeLast()
+        case .entry(let name): path[path.count - 1] = String(decoding: name, as: UTF8.self)
+        case .fileBegin: begun = []
+        case .fileBytes(let range): begun += bytes[range]
+        case .fileEnd: contents[path.joined(separator: "/")] = begun
+        case .symbolicLink(let target):
+            let target = String(decoding: target, as: UTF8.self)
+            #expect(try File.linkTarget(tree.file("t/" + path.joined(separator: "/"))) == target)
+        }
+    }
+    try reader.finish()
+    #expect(!contents.isEmpty)
+    for (name, bytes) in contents {
+        let isSame = try File.readAll(tree.file("t/\(name)")) == bytes
+        #expect(isSame, "\(name)")
+    }
+    for bufferByteCount in [4096, 8192 + 1] {
+        let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount) == bytes
+        #expect(isSame)
+    }
+}
+
+// MARK: - What cannot be dumped
+
+private func failure(_ path: String, bufferByteCount: Int = 4096, _ meanwhile: () throws -> Void = {}) -> NarDumpError? {
+    var isFirst = true
+    do throws(NarDumpFailure<any Error>) {
+        try unsafe NarDump.dump(path: path, bufferByteCount: bufferByteCount) { _ throws(any Error) in
+            if isFirst { try meanwhile() }
+            isFirst = false
+        }
+        return nil
+    } catch {
+        guard case .tree(let error) = error else {
+            Issue.record("\(error)")
+            return nil
+        }
+        return error
+    }
+}
+
+@Test("A file that grows while it is dumped is an error")
+func growing() throws {
+    let tree = try TemporaryDirectory()
+    let path = try tree.write("t/big", [UInt8](repeating: 7, count: 100_000))
+    let error = failure(tree.file("t")) { try tree.write("t/big", [UInt8](repeating: 7, count: 100_001)) }
+    #expect(error == .changed(path: path, how: "grew"))
+}
+
+@Test("A file that becomes shorter while it is dumped is an error", arguments: [0, 4096, 99_999])
+func shrinking(_ byteCount: Int64) throws {
+    let tree = try TemporaryDirectory()
+    let path = try tree.write("t/big", [UInt8](repeating: 7, count: 100_000))
+    let error = failure(tree.file("t")) { try File.open(path, .readWrite).truncate(to: byteCount) }
+    #expect(error == .changed(path: path, how: "became shorter"))
+}
+
+@Test("What changes its kind or goes away after it was listed is an error, and no link is followed")
+func replaced() throws {
+    let tree = try TemporaryDirectory()
+    try tree.write("t/a", [UInt8](repeating: 7, count: 100_000))
+    let file = try tree.write("t/b", text: "b")
+    #expect(
+        failure(tree.file("t")) {
+            try File.remove(file)
+            link("/etc/passwd", file)
+        } == .changed(path: file, how: "became something else"))
+    #expect(
+        failure(tree.file("t")) { try File.remove(file) }
+            == .system(SystemError("read link", file, .noSuchFile)))
+    try tree.write("t/c/d", text: "d")
+    let directory = tree.file("t/c")
+    #expect(
+        failure(tree.file("t")) {
+            try File.rename(directory, to: tree.file("elsewhere"))
+            link("elsewhere", directory)
+        } == .changed(path: directory, how: "became something else"))
+}
+
+@Test("Pipes, sockets and devices are refused by name")
+func kinds() throws {
+    let tree = try TemporaryDirectory()
+    try Directory.make(tree.file("t/in"))
+    let path = tree.file("t/in/pipe")
+    _ = unsafe mkfifo(path, 0o644)
+    #expect(failure(tree.file("t")) == .unsupportedKind(path: path, kind: "a named pipe"))
+    #expect(failure(path) == .unsupportedKind(path: path, kind: "a named pipe"))
+    #expect(failure("/dev/null") == .unsupportedKind(path: "/dev/null", kind: "a character device"))
+}
+
+@Test("A path that is not there is named")
+func missing() throws {
+    let tree = try TemporaryDirectory()
+    #expect(failure(tree.file("t")) == .system(SystemError("look at", tree.file("t"), .noSuchFile)))
+}
+
+@Test("A file that cannot be opened is named", .enabled(if: geteuid() != 0, "root may open everything"))
+func unreadable() throws {
+    let tree = try TemporaryDirectory()
+    let path = try tree.write("t/in/secret", text: "s")
+    _ = unsafe chmod(path, 0)
+    #expect(failure(tree.file("t")) == .system(SystemError("open", path, .accessDenied)))
+    _ = unsafe chmod(tree.file("t/in"), 0)
+    #expect(failure(tree.file("t")) == .system(SystemError("open", tree.file("t/in"), .accessDenied)))
+}
+
+@Test("A file that cannot be read is named")
+func unreadableContents() {
+    // Says that it has no bytes, and answers EIO to who reads some at 0.
+    #expect(failure("/proc/self/mem") == .system(SystemError("read", "/proc/self/mem", .inputOutput)))
+}
+
+@Test("Directories within one another are bounded")
+func tooDeep() throws {
+    let tree = try deepTree(NarReader.depthMaxDefault)
+    guard case .tooDeep(_, NarReader.depthMaxDefault) = failure(tree.file("t")) else {
+        Issue.record("a tree that is too deep was dumped")
+        return
+    }
+}
+
+@Test("What the sink throws comes out, and nothing is given to it afterwards")
+func sinkFailure() throws {
+    struct Full: Error, Equatable {}
+    let tree = try oddTree()
+    var calls = 0
+    do throws(NarDumpFailure<Full>) {
+        try unsafe NarDump.dump(path: tree.file("t"), bufferByteCount: 4096) { _ throws(Full) in
+            calls += 1
+            if calls == 2 { throw Full() }
+        }
+        Issue.record("the sink's error was lost")
+    } catch {
+        guard case .sink(Full()) = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+    #expect(calls == 2)
+}
