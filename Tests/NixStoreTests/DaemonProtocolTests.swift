@@ -34,6 +34,7 @@ private func path(_ baseName: String) throws(NixStoreError) -> StorePath {
 func versions(_ minor: Int, _ pieceByteCount: Int) throws {
     let daemon = try FakeDaemon(.init(
         minor: minor, answers: answers, chatter: FakeDaemon.chatter, pieceByteCount: pieceByteCount))
+    defer { daemon.stop() }
     let reader = try NixDaemon(socket: daemon.socket)
     #expect(reader.protocolMinor == min(minor, 38))
     let closure = try reader.closure(of: [try path(tool)])
@@ -59,6 +60,7 @@ func versions(_ minor: Int, _ pieceByteCount: Int) throws {
 @Test("A daemon that is too old is refused with its version and what to do", arguments: [10, 18, 20])
 func tooOld(_ minor: Int) throws {
     let daemon = try FakeDaemon(.init(minor: minor))
+    defer { daemon.stop() }
     do throws(NixStoreError) {
         _ = try NixDaemon(socket: daemon.socket)
         Issue.record("it was taken")
@@ -74,6 +76,7 @@ func errors(_ minor: Int) throws {
         "\u{1b}[31;1merror:\u{1b}[0m path '\u{1b}[35;1m/nix/store/x\u{1b}[0m' is broken\nbadly", minor: minor,
         traces: ["while looking"])
     let daemon = try FakeDaemon(.init(minor: minor, chatter: FakeDaemon.chatter, failure: failure))
+    defer { daemon.stop() }
     let reader = try NixDaemon(socket: daemon.socket)
     let words = "path '/nix/store/x' is broken badly" + (minor < 26 ? "" : " (while looking)")
     // Twice: the second time on a new connection.
@@ -91,6 +94,7 @@ func errors(_ minor: Int) throws {
 func refusal() throws {
     let refusal = FakeDaemon.error("user 'nobody' is not allowed to connect to the Nix daemon", minor: 34)
     let daemon = try FakeDaemon(.init(chatter: refusal))
+    defer { daemon.stop() }
     do throws(NixStoreError) {
         _ = try NixDaemon(socket: daemon.socket)
         Issue.record("it was taken")
@@ -110,6 +114,7 @@ func refusal() throws {
     ] as [[UInt8]])
 func nonsense(_ bytes: [UInt8]) throws {
     let daemon = try FakeDaemon(.init(failure: bytes))
+    defer { daemon.stop() }
     let reader = try NixDaemon(socket: daemon.socket)
     #expect(throws: NixStoreError.self) { try reader.pathInfos(of: [try path(tool)]) }
 }
@@ -119,6 +124,7 @@ func nonsense(_ bytes: [UInt8]) throws {
     arguments: [Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), [], FakeDaemon.word(0x6478_696f) + FakeDaemon.word(0x234)])
 func greetings(_ bytes: [UInt8]) throws {
     let daemon = try FakeDaemon(.init(greeting: bytes))
+    defer { daemon.stop() }
     #expect(throws: NixStoreError.self) { try NixDaemon(socket: daemon.socket) }
 }
 

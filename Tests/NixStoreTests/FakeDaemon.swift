@@ -26,27 +26,45 @@ final class FakeDaemon: Sendable {
     private let directory: TemporaryDirectory
     private let thread: ThreadHandle
     private let listener: OpenFile
+    private struct State {
+        var isStopped = false
+        /// What is being served.
+        var connection: OpenFile?
+    }
+    private let state = Monitor(State())
 
     init(_ behaviour: Behaviour) throws {
         directory = try TemporaryDirectory()
         socket = directory.file("socket")
         listener = OpenFile(try Self.listen(socket))
-        let listener = listener
+        let (listener, state) = (listener, state)
         thread = ThreadHandle(named: "fake-daemon") {
             while true {
                 let raw = Glibc.accept(listener.descriptor.rawValue, nil, nil)
                 if raw < 0 { return }
-                let connection = Connection(FileDescriptor(owning: raw), behaviour)
-                try? connection.serve()
+                let socket = OpenFile(FileDescriptor(owning: raw))
+                let isStopped = state.peek { state in
+                    state.connection = socket
+                    return state.isStopped
+                }
+                if isStopped { return }
+                try? Connection(socket, behaviour).serve()
+                state.peek { $0.connection = nil }
             }
         }
     }
 
-    deinit {
-        // Wakes accept(2), which then fails.
-        shutdown(listener.descriptor.rawValue, Int32(SHUT_RDWR))
+    /// Ends the connection that is served, and takes no more.
+    func stop() {
+        state.peek { state in
+            state.isStopped = true
+            // Wakes accept(2) and read(2), which then fail.
+            for file in [listener, state.connection] { if let file { shutdown(file.descriptor.rawValue, Int32(SHUT_RDWR)) } }
+        }
         thread.join()
     }
+
+    deinit { stop() }
 
     private static func listen(_ path: String) throws -> FileDescriptor {
         let listener = FileDescriptor(owning: Glibc.socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
@@ -94,10 +112,10 @@ final class FakeDaemon: Sendable {
     }
 
     private final class Connection {
-        private let socket: FileDescriptor
-        private var behaviour: Behaviour
+        private let socket: OpenFile
+        private let behaviour: Behaviour
 
-        init(_ socket: consuming FileDescriptor, _ behaviour: Behaviour) {
+        init(_ socket: OpenFile, _ behaviour: Behaviour) {
             self.socket = socket
             self.behaviour = behaviour
         }
@@ -144,7 +162,7 @@ final class FakeDaemon: Sendable {
             while filled < count {
                 var span = bytes.mutableSpan
                 let got = try unsafe span.withUnsafeMutableBytes { buffer throws(Errno) in
-                    try unsafe socket.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
+                    try unsafe socket.descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]))
                 }
                 if got == 0 { throw .connectionReset }
                 filled += got
@@ -174,7 +192,7 @@ final class FakeDaemon: Sendable {
                 let end = min(bytes.count, start + behaviour.pieceByteCount)
                 let piece = Array(bytes[start..<end])
                 start += try unsafe piece.span.withUnsafeBytes { buffer throws(Errno) in
-                    try unsafe socket.send(buffer, more: false) ?? 0
+                    try unsafe socket.descriptor.send(buffer, more: false) ?? 0
                 }
             }
         }

@@ -138,40 +138,40 @@ struct RealStore {
     func daemon() throws {
         let nix = try ScratchNix()
         let root = try nix.buildClosure(count: 14)
-        let daemon = try nix.startDaemon()
-        defer { daemon.kill() }
-        let reader = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: nix.storeDirectory)
-        #expect(reader.protocolMinor >= 21)
-        try check(reader, nix, root: root)
-        // More paths than are asked for ahead.
-        let path = try StorePath(absolute: root, storeDirectory: nix.storeDirectory)
-        #expect(try reader.pathInfos(of: [StorePath](repeating: path, count: 300)).count == 300)
-        var places = nix.places
-        places.remote = "daemon"
-        try check(try LocalStore.open(places), nix, root: root)
-        places.remote = "unix://\(nix.places.daemonSocket)"
-        #expect(try LocalStore.open(places) is NixDaemon)
+        try nix.withDaemon {
+            let reader = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: nix.storeDirectory)
+            #expect(reader.protocolMinor >= 21)
+            try check(reader, nix, root: root)
+            // More paths than are asked for ahead.
+            let path = try StorePath(absolute: root, storeDirectory: nix.storeDirectory)
+            #expect(try reader.pathInfos(of: [StorePath](repeating: path, count: 300)).count == 300)
+            var places = nix.places
+            places.remote = "daemon"
+            try check(try LocalStore.open(places), nix, root: root)
+            places.remote = "unix://\(nix.places.daemonSocket)"
+            #expect(try LocalStore.open(places) is NixDaemon)
+        }
     }
 
     @Test("What the daemon refuses is told in its words")
     func daemonRefuses() throws {
         let nix = try ScratchNix()
-        let daemon = try nix.startDaemon()
-        defer { daemon.kill() }
-        // Asked for a path of another store, it says so.
-        let reader = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: "/elsewhere/store")
-        let path = try StorePath(baseName: "00000000000000000000000000000000-x")
-        do throws(NixStoreError) {
-            _ = try reader.pathInfos(of: [path])
-            Issue.record("it answered")
-        } catch {
-            guard case .daemon(let message) = error else {
-                Issue.record("\(error)")
-                return
+        try nix.withDaemon {
+            // Asked for a path of another store, it says so.
+            let reader = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: "/elsewhere/store")
+            let path = try StorePath(baseName: "00000000000000000000000000000000-x")
+            do throws(NixStoreError) {
+                _ = try reader.pathInfos(of: [path])
+                Issue.record("it answered")
+            } catch {
+                guard case .daemon(let message) = error else {
+                    Issue.record("\(error)")
+                    return
+                }
+                #expect(message.contains("/elsewhere/store"))
+                #expect(message.contains("is not in the Nix store"))
+                #expect(!message.contains("\u{1b}"))
             }
-            #expect(message.contains("/elsewhere/store"))
-            #expect(message.contains("is not in the Nix store"))
-            #expect(!message.contains("\u{1b}"))
         }
     }
 
@@ -180,17 +180,18 @@ struct RealStore {
         let nix = try ScratchNix()
         let root = try StorePath(absolute: try nix.buildClosure(count: 2), storeDirectory: nix.storeDirectory)
         let first = try nix.startDaemon()
-        let reader = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: nix.storeDirectory)
-        #expect(try reader.closure(of: [root]).count == 3)
+        var reader: NixDaemon? = try NixDaemon(socket: nix.places.daemonSocket, storeDirectory: nix.storeDirectory)
+        #expect(try reader?.closure(of: [root]).count == 3)
         // The process that serves this connection is a child of the daemon, in a session of its own.
-        for child in try File.readText("/proc/\(first.processID)/task/\(first.processID)/children")?.split(separator: " ") ?? [] {
-            if let child = Int32(child) { _ = kill(child, SIGKILL) }
-        }
+        let children = try File.readText("/proc/\(first.processID)/task/\(first.processID)/children") ?? ""
+        for child in children.split(separator: " ").compactMap({ Int32($0) }) { _ = kill(child, SIGKILL) }
         first.kill()
         _ = first.wait()
-        let second = try nix.startDaemon()
-        defer { second.kill() }
-        #expect(try reader.closure(of: [root]).count == 3)
+        try nix.withDaemon {
+            let closure = try reader?.closure(of: [root])
+            #expect(closure?.count == 3)
+            reader = nil
+        }
     }
 }
 

@@ -83,6 +83,14 @@ final class ScratchNix: Sendable {
         return try run("nix-build", "--no-out-link", "-E", expression).outputText.trimmed
     }
 
+    /// Runs `body` while this store's daemon runs. Connections made in it must end with it: the processes that serve
+    /// them hold the daemon's output open, which is waited for.
+    func withDaemon(_ body: () throws -> Void) throws {
+        let daemon = try startDaemon()
+        defer { daemon.kill() }
+        try body()
+    }
+
     /// Starts this store's daemon, and waits until its socket takes connections.
     func startDaemon() throws -> BackgroundProcess {
         let daemon = try BackgroundProcess(["nix-daemon"], environment: environment)
