@@ -44,3 +44,5 @@ int clinux_unlock(int descriptor);
 // getdents64(2) into `buffer`; bytes filled, 0 at the end, -1 with errno.
 ssize_t clinux_getdents(int descriptor, void *buffer, size_t size);
 int clinux_pipe(int descriptors[2]);
+// Columns and rows of the terminal behind the descriptor (TIOCGWINSZ); -1 with errno where there is none.
+int clinux_terminal_size(int descriptor, int *columns, int *rows);
