@@ -1,0 +1,157 @@
+import AtticAPI
+import Glibc
+import HTTP
+import HTTPClient
+import Nix
+import Platform
+
+/// Asks a server about one cache. Threads share it.
+package final class APIClient: Sendable {
+    package let target: ResolvedCache
+    private let session: HTTPSession
+    private let time: TimeSource
+    private let pause: @Sendable (Duration) -> Void
+
+    /// How often a request is sent that the server puts off.
+    private static let attemptsMax = 4
+    /// The longest that a server may put one off; more is a failure that says so.
+    private static let pauseMax = Duration.seconds(60)
+
+    /// - Parameters:
+    ///   - connectionsMax: uploads that run at once, and one.
+    ///   - pause: waits before a request is sent again.
+    package init(
+        _ target: ResolvedCache, connectionsMax: Int = 2, time: TimeSource = .system,
+        pause: @escaping @Sendable (Duration) -> Void = { usleep(UInt32(clamping: $0.wholeNanoseconds / 1000)) }
+    ) throws(ClientFailure) {
+        self.target = target
+        self.time = time
+        self.pause = pause
+        do throws(ClientError) { session = try HTTPSession(endpoint: target.endpoint, connectionsMax: connectionsMax) } catch {
+            throw Self.failure(error, .readConfiguration, target)
+        }
+    }
+
+    // MARK: Requests
+
+    /// What the cache is like.
+    package func configuration() throws(ClientFailure) -> CacheConfig {
+        let answer = try send(.readConfiguration) { ClientRequest(.get, Endpoint.cacheConfig(target.cache), headers: $0) }
+        return try read(answer, .readConfiguration) { bytes throws(APIFormatError) in try CacheConfig(json: bytes) }
+    }
+
+    package func create(_ request: CreateCacheRequest) throws(ClientFailure) {
+        _ = try send(.create) {
+            ClientRequest(.post, Endpoint.cacheConfig(target.cache), headers: $0, body: .bytes(request.json()))
+        }
+    }
+
+    /// Changes what is set in `changes`, and nothing else.
+    package func configure(_ changes: CacheConfig) throws(ClientFailure) {
+        _ = try send(.configure(retention: changes.retentionPeriod != nil)) {
+            ClientRequest(.patch, Endpoint.cacheConfig(target.cache), headers: $0, body: .bytes(changes.json()))
+        }
+    }
+
+    package func destroy() throws(ClientFailure) {
+        _ = try send(.destroy) { ClientRequest(.delete, Endpoint.cacheConfig(target.cache), headers: $0) }
+    }
+
+    /// Those of the paths that the cache does not have.
+    package func missing(_ hashes: [StorePathHash]) throws(ClientFailure) -> Set<StorePathHash> {
+        let body = MissingPathsRequest(cache: target.cache, storePathHashes: hashes).json()
+        let answer = try send(.push) {
+            ClientRequest(.post, Endpoint.getMissingPaths, headers: $0, body: .bytes(body), mayRepeat: true)
+        }
+        let response = try read(answer, .push) { bytes throws(APIFormatError) in try MissingPathsResponse(json: bytes) }
+        return Set(response.missingPaths)
+    }
+
+    /// Uploads one path; `body` makes the bytes, `byteCount` of them, and is called again where they must be sent again.
+    func upload(
+        headers: [(String, String)], byteCount: Int64, expectContinue: Bool, body: @escaping (BodyWriter) throws -> Void
+    ) throws(ClientFailure) -> UploadPathResult {
+        let answer = try send(.push) {
+            ClientRequest(
+                .put, Endpoint.uploadPath, headers: $0.filter { $0.0 != "Content-Type" } + headers,
+                body: .stream(byteCount: byteCount, isRepeatable: true, write: body), expectContinue: expectContinue)
+        }
+        return try read(answer, .push) { bytes throws(APIFormatError) in try UploadPathResult(json: bytes) }
+    }
+
+    // MARK: -
+
+    /// Sends a request, again where the server puts it off or a connection breaks, and gives the body of its answer.
+    private func send(
+        _ operation: CacheOperation, _ request: ([(String, String)]) -> ClientRequest
+    ) throws(ClientFailure) -> [UInt8] {
+        var headers = [
+            ("User-Agent", "tetryx/\(ClientVersion.current)"), ("Accept", Endpoint.jsonType), ("Content-Type", Endpoint.jsonType),
+        ]
+        if let token = target.token { headers.append(("Authorization", "Bearer \(token)")) }
+        let request = request(headers)
+        var attempt = 1
+        while true {
+            let delay: Duration
+            switch Result(catching: { () throws(ClientError) in try session.send(request) }) {
+            case .success(let answer):
+                if answer.status.isSuccess { return answer.body }
+                // Both say that nothing was done (RFC 9110, 15.6.4; RFC 6585, 4): any method may come again.
+                let isPutOff = answer.status.code == 503 || answer.status.code == 429
+                delay = Self.delay(answer, attempt)
+                guard isPutOff, attempt < Self.attemptsMax, delay <= Self.pauseMax else {
+                    throw Refusal(
+                        operation: operation, target: target, status: answer.status, body: answer.body,
+                        nowSeconds: time.now().seconds
+                    ).failure
+                }
+            case .failure(let error):
+                guard case .disconnected = error, request.mayRepeat, attempt < Self.attemptsMax else {
+                    throw Self.failure(error, operation, target)
+                }
+                delay = Self.growing(attempt)
+            }
+            pause(delay)
+            attempt += 1
+        }
+    }
+
+    /// What Retry-After asks for, in seconds (RFC 9110, section 10.2.3); a date is answered by our own guess.
+    private static func delay(_ answer: ClientResponse, _ attempt: Int) -> Duration {
+        answer.header("Retry-After").flatMap { Int64($0) }.map { .seconds(max($0, 0)) } ?? growing(attempt)
+    }
+
+    private static func growing(_ attempt: Int) -> Duration { .milliseconds(250 << (2 * (attempt - 1))) }
+
+    private func read<Value>(
+        _ bytes: [UInt8], _ operation: CacheOperation, _ parse: ([UInt8]) throws(APIFormatError) -> Value
+    ) throws(ClientFailure) -> Value {
+        do throws(APIFormatError) { return try parse(bytes) } catch {
+            throw ClientFailure(
+                .failed, "cannot \(operation.verb) \(target.quoted): the server's answer cannot be read: \(error)",
+                advice: "Is \(target.endpoint) the endpoint of an atticd? tetryx login changes it.")
+        }
+    }
+
+    private static func failure(_ error: ClientError, _ operation: CacheOperation, _ target: ResolvedCache) -> ClientFailure {
+        let message = "cannot \(operation.verb) \(target.quoted): "
+        return switch error {
+        case .unreachable, .timedOut, .disconnected:
+            ClientFailure(
+                .unreachable, message + "\(error)",
+                advice: "Is atticd running at \(target.endpoint)? tetryx login changes the endpoint.")
+        case .malformed:
+            ClientFailure(
+                .failed, message + "\(error)",
+                advice: "Is \(target.endpoint) the endpoint of an atticd? tetryx login changes it.")
+        case .malformedURL, .unsupportedScheme: ClientFailure(.usage, message + "\(error)")
+        case .tooLarge: ClientFailure(.failed, message + "\(error)")
+        case .bodyFailed(let cause), .receiverFailed(let cause): ClientFailure(.failed, message + "\(cause)")
+        }
+    }
+}
+
+/// The client's version, for `--version` and the server's log.
+package enum ClientVersion {
+    package static let current = "0.1.0"
+}
