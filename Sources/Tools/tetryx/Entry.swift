@@ -1,0 +1,34 @@
+import ArgumentParser
+import AtticClient
+import Glibc
+import Platform
+
+/// Parses the command line, runs the command, and turns what it threw into words and an exit code.
+@main
+enum Entry {
+    static func main() {
+        // A server or a daemon that hangs up is an error number, not the end of the process.
+        signal(SIGPIPE, SIG_IGN)
+        exit(status().rawValue)
+    }
+
+    private static func status() -> ExitStatus {
+        do {
+            var command = try Tetryx.parseAsRoot()
+            try command.run()
+            return .done
+        } catch let failure as ClientFailure {
+            Terminal.say("❌ \(failure)")
+            return ExitStatus(failure.kind)
+        } catch {
+            let message = Tetryx.fullMessage(for: error)
+            // --help and --version are thrown too.
+            if Tetryx.exitCode(for: error) == .success {
+                print(message)
+                return .done
+            }
+            Terminal.say(message)
+            return .usage
+        }
+    }
+}
