@@ -9,7 +9,7 @@ import Testing
 /// Tests that need it are `.enabled(if: ScratchNix.isWanted)`: where Nix is not installed they are left out, unless the
 /// environment variable CI is set; then they run and fail.
 final class ScratchNix: Sendable {
-    static let isThere = (try? Subprocess.run(["nix-store", "--version"]).isSuccess) ?? false
+    static let isThere = (try? Subprocess.run(["nix", "--version"]).isSuccess) ?? false
     static var isWanted: Bool { isThere || Subprocess.ownEnvironment["CI"] != nil }
 
     let directory: TemporaryDirectory

@@ -1,28 +1,27 @@
 import Crypto
 import Encoding
 import Nix
-import Platform
 import SQL
 
 /// Reads Nix's own database (`/nix/var/nix/db/db.sqlite`; its tables are in nix/src/libstore/schema.sql) beside
 /// whatever Nix does to it meanwhile.
 ///
 /// Thread: any. Any number of paths costs a handful of statements: they travel as one JSON array. All statements of one
-/// call see the same state of the database.
+/// call see the same state of the database, and each call the newest: the file is opened for the call (under a
+/// millisecond), because a database that could only be opened as immutable would never show a change.
 package final class StoreDatabase: StoreReader {
     package let storeDirectory: String
-    private let connection: Monitor<SQLiteConnection>
+    private let path: String
 
-    /// Opens the database.
+    /// Takes the database file, and tries whether it opens.
     ///
     /// - Throws: `.database` where it is not there, or may not be read.
     package init(
         path: String, storeDirectory: String = StorePath.defaultStoreDirectory
     ) throws(NixStoreError) {
         self.storeDirectory = storeDirectory
-        do throws(SQLError) {
-            connection = Monitor(try SQLiteConnection.openForeign(path: path))
-        } catch { throw .database(error) }
+        self.path = path
+        do { _ = try SQLiteConnection.openForeign(path: path) } catch { throw .database(error) }
     }
 
     package func pathInfos(of paths: [StorePath]) throws(NixStoreError) -> [PathInfo] {
@@ -70,15 +69,12 @@ package final class StoreDatabase: StoreReader {
     }
 
     /// Runs `body` in one transaction, so that its statements see one state.
-    private func reading<Result: Sendable>(
-        _ body: (SQLiteConnection) throws(SQLError) -> Result
-    ) throws(NixStoreError) -> Result {
+    private func reading<Result>(_ body: (SQLiteConnection) throws(SQLError) -> Result) throws(NixStoreError) -> Result {
         do throws(SQLError) {
-            return try connection.peek { connection throws(SQLError) in
-                try connection.runScript("BEGIN")
-                defer { try? connection.runScript("COMMIT") }
-                return try body(connection)
-            }
+            let connection = try SQLiteConnection.openForeign(path: path)
+            // It ends with the connection.
+            try connection.runScript("BEGIN")
+            return try body(connection)
         } catch { throw .database(error) }
     }
 
