@@ -107,6 +107,9 @@ package enum File {
         return FileStatus(raw)
     }
 
+    /// From now on, whatever this process makes is readable by its user only (umask(2)).
+    package static func keepToOwner() { umask(0o077) }
+
     package static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     /// Makes the names in a directory durable.

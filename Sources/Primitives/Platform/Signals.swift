@@ -36,6 +36,20 @@ package enum Signals {
         return number == SIGHUP ? .hangUp : .terminate(number: number)
     }
 
+    /// As `wait`, for at most so long; nil where none came.
+    package static func wait(atMost duration: Duration) -> Received? {
+        let deadline = MonotonicTime.now + duration
+        while true {
+            let left = max(0, (deadline - .now).wholeNanoseconds)
+            var set = waited
+            var limit = timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+            let number = unsafe sigtimedwait(&set, nil, &limit)
+            if number > 0 { return number == SIGHUP ? .hangUp : .terminate(number: number) }
+            // EINTR: a signal that is not waited for.
+            if Errno.current == .wouldBlock { return nil }
+        }
+    }
+
     private static var waited: sigset_t {
         var set = sigset_t()
         unsafe sigemptyset(&set)

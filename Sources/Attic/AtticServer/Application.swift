@@ -1,0 +1,63 @@
+import AtticAPI
+import HTTP
+import HTTPServer
+import Platform
+
+/// The server as the HTTP engine sees it: a request comes in, its route's handler answers, errors become problems.
+package final class Application: RequestHandler {
+    private let context: Context
+
+    package init(_ context: Context) { self.context = context }
+
+    /// Thread: loop. Nothing is answered from memory yet but what needs no look-up at all.
+    package func answerAtOnce(_ head: RequestHead) -> Response? {
+        do throws(Problem) {
+            try checkHost(head)
+            if case .welcome = try Route(head.method, head.target.segments) { return Application.welcome }
+            return nil
+        } catch {
+            return error.response
+        }
+    }
+
+    /// Thread: loop.
+    package func lane(for head: RequestHead) -> Lane {
+        (try? Route(head.method, head.target.segments))?.lane ?? .query
+    }
+
+    /// Thread: pool.
+    package func respond(to request: Request) -> Response {
+        do {
+            let now = context.time.now()
+            let visitor = context.access.visitor(of: request.head, nowSeconds: now.seconds)
+            let call = Call(context: context, request: request, visitor: visitor, now: now)
+            switch try Route(request.head.method, request.head.target.segments) {
+            case .welcome: return Application.welcome
+            case .cacheInfo(let cache): return try GetCacheInfo.respond(call, cache)
+            case .narInfo(let cache, let hash): return try GetNarInfo.respond(call, cache, hash)
+            case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
+            case .getCacheConfig(let cache): return try GetCacheConfig.respond(call, cache)
+            case .createCache(let cache): return try CreateCache.respond(call, cache)
+            case .configureCache(let cache): return try ConfigureCache.respond(call, cache)
+            case .destroyCache(let cache): return try DestroyCache.respond(call, cache)
+            case .findMissingPaths: return try FindMissingPaths.respond(call)
+            case .uploadPath: return try UploadPath.respond(call)
+            }
+        } catch {
+            return Problem(cause: error, of: request, log: context.log).response
+        }
+    }
+
+    /// Refuses a `Host` outside `allowed-hosts`, where that is configured.
+    private func checkHost(_ head: RequestHead) throws(Problem) {
+        let allowed = context.configuration.allowedHosts
+        guard !allowed.isEmpty else { return }
+        let host = head.header("Host") ?? ""
+        guard allowed.contains(where: { $0.lowercased() == host.lowercased() }) else {
+            throw .request("this server does not answer for the host \"\(Route.printable(host))\" (see allowed-hosts in its configuration).")
+        }
+    }
+
+    private static let welcome = Response(.ok, headers: [("Content-Type", "text/plain; charset=utf-8")],
+        body: .bytes(Array("This is a tetryx Nix binary cache server. A cache is at /{cache}; \"tetryx use {cache}\" configures Nix for it.\n".utf8)))
+}

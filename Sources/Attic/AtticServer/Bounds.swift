@@ -1,0 +1,16 @@
+/// Bounds on what handlers take in, beside the HTTP engine's own `Limits`.
+enum Bounds {
+    /// A cache's configuration as JSON, in bytes: a few fields and at most 100 key names.
+    static let configurationBytesMax = 256 << 10
+    /// A list of store path hashes as JSON, in bytes: 100,000 hashes are 3.5 MB; this is room for 900,000.
+    static let missingPathsBytesMax = 32 << 20
+    /// References of one store path; the largest closures known have a few thousand.
+    static let referencesMax = 100_000
+    /// Signatures of one store path.
+    static let signaturesMax = 100
+    /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
+    /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
+    static let leaseSeconds: Int64 = 3600
+    /// How often a running upload renews its lease, in seconds.
+    static let leaseRenewalSeconds: Int64 = 600
+}

@@ -1,0 +1,58 @@
+import AtticAPI
+import Database
+import HTTP
+import HTTPServer
+import Logging
+import Platform
+import Storage
+
+/// What every handler works with: built once by the daemon, shared and immutable.
+package final class Context: Sendable {
+    package let configuration: Configuration
+    package let catalog: Catalog
+    package let store: any ChunkStore
+    package let access: Access
+    package let accessTimes: AccessTimes
+    package let press: Press
+    package let time: TimeSource
+    package let log: Logger
+
+    package init(
+        configuration: Configuration, catalog: Catalog, store: any ChunkStore, access: Access,
+        accessTimes: AccessTimes, press: Press, time: TimeSource, log: Logger
+    ) {
+        self.configuration = configuration
+        self.catalog = catalog
+        self.store = store
+        self.access = access
+        self.accessTimes = accessTimes
+        self.press = press
+        self.time = time
+        self.log = log
+    }
+}
+
+/// One request on its way through a handler: the shared context, what was asked, and who asks.
+package struct Call: Sendable {
+    package let context: Context
+    package let request: Request
+    package let visitor: Visitor
+    package let now: WallTime
+
+    /// Finds the cache and lets the visitor in, or says what it may be told.
+    func enter(_ name: CacheName, needing needed: Permissions) throws -> CacheRecord {
+        let record = try context.catalog.read { session throws(DatabaseError) in try session.findCache(name) }
+        return try visitor.enter(name, record, needing: needed)
+    }
+
+    /// The request's whole body, of a JSON document at most `byteCountMax` long.
+    func body(byteCountMax: Int) throws -> [UInt8] { try request.body.readAll(byteCountMax: byteCountMax) }
+}
+
+/// Headers that answers share.
+enum Headers {
+    /// The header that marks answers about a public cache.
+    static func visibility(of cache: CacheRecord) -> [(String, String)] {
+        cache.isPublic ? [(Endpoint.cacheVisibilityHeader, "public")] : []
+    }
+}

@@ -1,0 +1,114 @@
+import AtticAPI
+import Database
+import HTTPServer
+import Logging
+import Platform
+import Storage
+
+/// The whole server: built from a configuration in one order, stopped in the reverse.
+package final class Daemon: Sendable {
+    private let context: Context
+    private let server: Server
+    private let upkeep: Upkeep
+
+    /// Requests in flight get this long to finish when the daemon stops.
+    private static let drainTimeout = Duration.seconds(30)
+
+    /// Opens database and storage, and listens; nothing is served before `start`.
+    ///
+    /// - Parameters:
+    ///   - listen: addresses to serve on.
+    ///   - collects: whether this process also collects garbage by time.
+    /// - Throws: `DatabaseError`, `StorageError` or `SystemError`, each naming what could not be opened.
+    package init(_ configuration: Configuration, listen: [ListenAddress], collects: Bool, log: Logger) throws {
+        let catalog = try Daemon.openCatalog(configuration, log: log)
+        let store = try LocalChunkStore(path: configuration.storagePath, forServing: true, log: log)
+        try Daemon.recover(store, catalog, log: log)
+        let press = Press(
+            threadCount: Processors.count, kind: configuration.compressionKind, level: configuration.compressionLevel)
+        context = Context(
+            configuration: configuration, catalog: catalog, store: store,
+            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules),
+            accessTimes: AccessTimes(), press: press, time: .system, log: log)
+        let upkeep = Upkeep(
+            context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
+        self.upkeep = upkeep
+        server = try Server(
+            listen: listen, limits: Limits(), handler: Application(context), loopCount: Processors.count,
+            log: log, accessLog: { upkeep.note($0) })
+    }
+
+    /// The addresses in use, with the ports that were bound.
+    package var boundAddresses: [String] { server.boundAddresses }
+
+    package func start() {
+        upkeep.start()
+        server.start()
+    }
+
+    /// Stops in order: no new requests, those in flight finish, then what they worked with.
+    package func stop() {
+        server.drain(timeout: Daemon.drainTimeout)
+        upkeep.stop()
+        context.press.close()
+        context.catalog.close()
+    }
+
+    /// Opens the database of a configuration.
+    package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
+        try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
+    }
+
+    /// Brings the database to this release's schema.
+    ///
+    /// - Parameter report: told the title of each step before it runs.
+    package static func migrate(
+        _ configuration: Configuration, log: Logger, report: (String) -> Void
+    ) throws(DatabaseError) {
+        let catalog = try openCatalog(configuration, log: log)
+        defer { catalog.close() }
+        try catalog.migrate(report: report)
+    }
+
+    /// One collection beside whatever server is running; the mode `garbage-collector-once`.
+    package static func collectOnce(_ configuration: Configuration, log: Logger) throws -> Sweeper.Report {
+        let catalog = try openCatalog(configuration, log: log)
+        defer { catalog.close() }
+        let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+        let sweeper = Sweeper(
+            catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
+            punchDelay: isServed(configuration.storagePath) ? Sweeper.punchDelayBesideReaders : .zero, log: log)
+        return try sweeper.sweep(now: .now)
+    }
+
+    /// Opens what a configuration names, and lets go of it again; for `check-config`.
+    ///
+    /// - Throws: what is wrong with the database, or with the storage directory.
+    package static func check(_ configuration: Configuration, log: Logger) throws {
+        if File.exists(configuration.databasePath) {
+            let catalog = try openCatalog(configuration, log: log)
+            defer { catalog.close() }
+            let pending = try catalog.pendingMigrations()
+            if !pending.isEmpty { log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date") }
+        }
+        if File.exists(configuration.storagePath) {
+            _ = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+        }
+    }
+
+    /// Whether a server has the storage directory: then it may have readers.
+    private static func isServed(_ path: String) -> Bool {
+        (try? LocalChunkStore(path: path, forServing: true)) == nil
+    }
+
+    /// Cuts off what a crash left behind: bytes at the end of open packs that no row names.
+    private static func recover(_ store: LocalChunkStore, _ catalog: Catalog, log: Logger) throws {
+        let living = try catalog.read { session throws(DatabaseError) in try session.unsealedPacks() }.compactMap { pack in
+            PackName(pack.name).map { RecoverablePack(name: $0, byteCount: pack.byteCount) }
+        }
+        let report = try store.recover(unsealed: living) { name in
+            try catalog.read { session throws(DatabaseError) in try session.packExists(name.text) }
+        }
+        if report != RecoveryReport() { log.notice("the storage was put in order after an unclean stop: \(report)") }
+    }
+}

@@ -1,0 +1,26 @@
+import AtticAPI
+import Database
+import HTTP
+import HTTPServer
+
+/// `POST /_api/v1/get-missing-paths`: which of these store paths the cache does not have.
+enum FindMissingPaths {
+    static func respond(_ call: Call) throws -> Response {
+        let asked = try MissingPathsRequest(json: call.body(byteCountMax: Bounds.missingPathsBytesMax))
+        let cache = try call.enter(asked.cache, needing: .push)
+        let missing = try call.context.catalog.read { session throws(DatabaseError) in
+            try session.missing(cache.id, asked.storePathHashes)
+        }
+        // Whoever asks is about to push what refers to the paths that are here: they count as used now, written at
+        // once and not with the gathered reads, so that a collection between this answer and the push spares them.
+        let isCollectedByAge = (cache.retentionSeconds ?? call.context.configuration.defaultRetentionSeconds) > 0
+        if isCollectedByAge, missing.count < asked.storePathHashes.count {
+            let now = call.now
+            try call.context.catalog.write { session throws(DatabaseError) in
+                try session.touchPresent(cache.id, asked.storePathHashes, now)
+            }
+        }
+        return Response(.ok, headers: [("Content-Type", "application/json")],
+            body: .bytes(MissingPathsResponse(missingPaths: missing).json()))
+    }
+}

@@ -1,0 +1,47 @@
+import AtticAPI
+import Compression
+import Database
+import HTTP
+import HTTPServer
+import Nix
+
+/// `GET /{cache}/{hash}.narinfo`: what a store path is and where its NAR lies, signed by the cache's key.
+enum GetNarInfo {
+    static func respond(_ call: Call, _ name: CacheName, _ hash: StorePathHash) throws -> Response {
+        let cache = try call.enter(name, needing: .pull)
+        let found = try call.context.catalog.read { session throws(DatabaseError) in
+            try session.findObject(cache.id, hash)
+        }
+        guard let object = found else { throw Problem.noSuchObject }
+        let info = try narInfo(of: object, in: cache)
+        return Response(.ok,
+            headers: [("Content-Type", "text/x-nix-narinfo")] + Headers.visibility(of: cache),
+            body: .bytes(info.rendered()))
+    }
+
+    /// The object as narinfo: the cache's own signature first, then those that came with the upload.
+    static func narInfo(of object: ObjectRecord, in cache: CacheRecord) throws -> NarInfo {
+        let nar = object.nar
+        let compression = CompressionKind(rawValue: nar.compression)
+        let path = try StorePath(absolute: object.storePath, storeDirectory: cache.storeDirectory)
+        let fingerprint = NarInfo.fingerprint(
+            storeDirectory: cache.storeDirectory, storePath: path, narHash: nar.narHash, narSize: nar.narSize,
+            references: object.references)
+        let own = try SigningKey(parsing: cache.keypair).sign(fingerprint)
+        // A signature by a key of the same name is the cache's own of another day: the fresh one is right.
+        let ownName = own.prefix { $0 != ":" }
+        return try NarInfo(
+            storeDirectory: cache.storeDirectory,
+            storePath: path,
+            url: "nar/\(nar.fileHash.base32).nar\(compression?.fileSuffix ?? "")",
+            compression: nar.compression,
+            fileHash: nar.fileHash,
+            fileSize: nar.fileSize,
+            narHash: nar.narHash,
+            narSize: nar.narSize,
+            references: object.references,
+            deriver: object.deriver,
+            signatures: [own] + object.signatures.filter { !$0.hasPrefix("\(ownName):") },
+            ca: object.ca)
+    }
+}

@@ -1,0 +1,59 @@
+import AtticAPI
+import Database
+import HTTPServer
+import Logging
+import Platform
+import Storage
+
+extension Problem {
+    /// What a client is told of a lower error. Each kind is decided here and nowhere else; what the world did (files,
+    /// SQL) is logged once, with the request's id, and reaches the client as a status only.
+    package init(cause: any Error, of request: Request, log: Logger) {
+        switch cause {
+        case let problem as Problem:
+            self = problem
+        case let error as APIFormatError:
+            self = .request("\(error)")
+        case let error as RequestBodyError:
+            self = Problem(body: error)
+        case let error as DatabaseError:
+            log.error("database: \(error)", metadata: Problem.metadata(request))
+            self =
+                switch error.kind {
+                case .full: .storageFull
+                case .busy, .closed: .busy(retryAfterSeconds: 1)
+                case .corrupt, .cannotOpen, .notOurs, .tooNew, .constraint, .other: .internalServer
+                }
+        case let error as StorageError:
+            log.error("storage: \(error)", metadata: Problem.metadata(request))
+            self = Problem(storage: error)
+        default:
+            log.error("\(cause)", metadata: Problem.metadata(request))
+            self = .internalServer
+        }
+    }
+
+    private init(body error: RequestBodyError) {
+        self =
+            switch error {
+            case .tooLarge(let byteCountMax): .tooLarge("the request's body is larger than \(byteCountMax) bytes, the most that this URL takes.")
+            // Nobody is left to read these two, but the access log shows their status.
+            case .disconnected: .request("the connection ended before the body did.")
+            case .timedOut: .request("the body did not arrive in time.")
+            case .malformed(let reason): .request("the body is malformed: \(reason)")
+            }
+    }
+
+    private init(storage error: StorageError) {
+        self =
+            switch error.cause {
+            case .missing, .short: .incompleteNar
+            case .full: .storageFull
+            case .unsupported, .inUse, .unknownVersion, .checkFailed, .system: .internalServer
+            }
+    }
+
+    private static func metadata(_ request: Request) -> Logger.Metadata {
+        ["request": "\(request.id)", "method": "\(request.head.method)", "path": "\(request.head.target.path)"]
+    }
+}

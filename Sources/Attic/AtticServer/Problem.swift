@@ -1,0 +1,89 @@
+import AtticAPI
+import HTTP
+import HTTPServer
+
+/// Everything a client can be told went wrong: the closed list. A lower error becomes one of these in exactly one
+/// place (`Problem+Causes.swift`); its details go to the log under the request's id and never to the client.
+package enum Problem: Error, Hashable, Sendable {
+    case notFound
+    case methodNotAllowed(allowed: String)
+    /// `reason` says which of: no token, expired, bad signature, not permitted.
+    case unauthorized(reason: String)
+    /// The visitor may know of the cache, but not do this.
+    case accessDenied
+    case noSuchCache
+    case cacheAlreadyExists
+    case noSuchObject
+    case incompleteNar
+    /// The request itself is wrong; the text says where and what to do.
+    case request(String)
+    case tooLarge(String)
+    case storageFull
+    case busy(retryAfterSeconds: Int)
+    case internalServer
+
+    package var status: Status {
+        switch self {
+        case .notFound, .noSuchCache, .noSuchObject: .notFound
+        case .methodNotAllowed: .methodNotAllowed
+        case .unauthorized: .unauthorized
+        case .accessDenied: .forbidden
+        case .cacheAlreadyExists, .request: .badRequest
+        case .tooLarge: .contentTooLarge
+        case .incompleteNar, .busy: .serviceUnavailable
+        case .storageFull: .insufficientStorage
+        case .internalServer: .internalServerError
+        }
+    }
+
+    /// The word that clients match on.
+    package var name: String {
+        switch self {
+        case .notFound: "NotFound"
+        case .unauthorized: "Unauthorized"
+        case .accessDenied: "AccessError"
+        case .noSuchCache: "NoSuchCache"
+        case .cacheAlreadyExists: "CacheAlreadyExists"
+        case .noSuchObject: "NoSuchObject"
+        case .incompleteNar: "IncompleteNar"
+        case .methodNotAllowed, .request, .tooLarge: "RequestError"
+        case .storageFull: "StorageFull"
+        case .busy: "Busy"
+        case .internalServer: "InternalServerError"
+        }
+    }
+
+    /// The sentence for people.
+    package var message: String {
+        switch self {
+        case .notFound: "The URL you requested was not found."
+        case .methodNotAllowed(let allowed): "General request error: this URL takes \(allowed) only."
+        case .unauthorized(let reason): "Unauthorized. \(reason)"
+        case .accessDenied: "Access error: User does not have permission to complete this action."
+        case .noSuchCache: "The requested cache does not exist."
+        case .cacheAlreadyExists: "The cache already exists."
+        case .noSuchObject: "The requested object does not exist."
+        case .incompleteNar: "The requested NAR has missing chunks and needs to be repaired."
+        case .request(let text): "General request error: \(text)"
+        case .tooLarge(let text): "General request error: \(text)"
+        case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
+        case .busy: "The server is busy. Try again in a moment."
+        case .internalServer: "The server encountered an internal error or misconfiguration."
+        }
+    }
+
+    /// The answer as it goes over the wire: protocol's error body, and the headers that go with some of them.
+    package var response: Response {
+        var headers = [("Content-Type", "application/json")]
+        switch self {
+        case .unauthorized: headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
+        case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
+        case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
+        case .notFound, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request,
+            .tooLarge, .storageFull, .internalServer:
+            break
+        }
+        let body = ErrorBody(code: status.code, error: name, message: message)
+        return Response(status, headers: headers, body: .bytes(body.json()))
+    }
+}

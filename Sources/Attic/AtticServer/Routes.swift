@@ -1,0 +1,135 @@
+import AtticAPI
+import Crypto
+import Encoding
+import HTTP
+import HTTPServer
+import Nix
+
+/// The whole HTTP surface: what a method and a path ask for.
+package enum Route: Sendable {
+    case welcome
+    // The binary cache protocol, below /{cache}
+    case cacheInfo(CacheName)
+    case narInfo(CacheName, StorePathHash)
+    case nar(CacheName, NarName)
+    // The API, below /_api/v1
+    case getCacheConfig(CacheName)
+    case createCache(CacheName)
+    case configureCache(CacheName)
+    case destroyCache(CacheName)
+    case findMissingPaths
+    case uploadPath
+
+    /// The lane that runs it: bodies of NARs travel on a transfer thread, all else is a short query.
+    package var lane: Lane {
+        switch self {
+        case .uploadPath: .transfer
+        case .welcome, .cacheInfo, .narInfo, .nar, .getCacheConfig, .createCache, .configureCache, .destroyCache,
+            .findMissingPaths:
+            .query
+        }
+    }
+
+    /// Finds the route of a request.
+    ///
+    /// - Throws: `.notFound`, `.methodNotAllowed`, or `.request` where a name in the path is malformed.
+    package init(_ method: Method, _ segments: [String]) throws(Problem) {
+        if segments.isEmpty {
+            try Route.requireReading(method)
+            self = .welcome
+        } else if segments[0] == "_api" {
+            self = try Route.api(method, Array(segments.dropFirst()))
+        } else if segments[0].hasPrefix("_") {
+            // Reserved: a segment that begins with an underscore is never a cache.
+            throw .notFound
+        } else {
+            self = try Route.binaryCache(method, segments)
+        }
+    }
+
+    private static func api(_ method: Method, _ segments: [String]) throws(Problem) -> Route {
+        guard segments.first == "v1" else { throw .notFound }
+        switch (segments.count, segments.count > 1 ? segments[1] : "") {
+        case (2, "get-missing-paths"):
+            guard method == .post else { throw .methodNotAllowed(allowed: "POST") }
+            return .findMissingPaths
+        case (2, "upload-path"):
+            guard method == .put else { throw .methodNotAllowed(allowed: "PUT") }
+            return .uploadPath
+        case (3, "cache-config"):
+            let name = try cacheName(segments[2])
+            switch method {
+            case .get, .head: return .getCacheConfig(name)
+            case .post: return .createCache(name)
+            case .patch: return .configureCache(name)
+            case .delete: return .destroyCache(name)
+            case .put, .options, .other: throw .methodNotAllowed(allowed: "GET, HEAD, POST, PATCH, DELETE")
+            }
+        default:
+            throw .notFound
+        }
+    }
+
+    private static func binaryCache(_ method: Method, _ segments: [String]) throws(Problem) -> Route {
+        guard segments.count >= 2 else { throw .notFound }
+        guard let name = CacheName(segments[0]) else { throw .notFound }
+        let file = segments[1]
+        let route: Route
+        if segments.count == 2 && file == "nix-cache-info" {
+            route = .cacheInfo(name)
+        } else if segments.count == 2 && file == "attic-cache-info" {
+            route = .getCacheConfig(name)
+        } else if segments.count == 2 && file.hasSuffix(".narinfo") {
+            guard let hash = StorePathHash(file.dropLast(".narinfo".utf8.count)) else {
+                throw .request("\"\(printable(file))\" does not begin with a store path hash (32 characters of Nix base-32).")
+            }
+            route = .narInfo(name, hash)
+        } else if segments.count == 3 && file == "nar" {
+            guard let nar = NarName(segments[2]) else { throw .notFound }
+            route = .nar(name, nar)
+        } else {
+            throw .notFound
+        }
+        try requireReading(method)
+        return route
+    }
+
+    private static func requireReading(_ method: Method) throws(Problem) {
+        guard method == .get || method == .head else { throw .methodNotAllowed(allowed: "GET, HEAD") }
+    }
+
+    private static func cacheName(_ text: String) throws(Problem) -> CacheName {
+        guard let name = CacheName(text) else {
+            throw .request("\"\(printable(text))\" is no cache name: a letter or digit, then at most 49 of letters, digits, '-', '_' and '+'.")
+        }
+        return name
+    }
+
+    /// A client's word as it may stand in an answer: short, and without control characters.
+    static func printable(_ text: String) -> String {
+        String(text.unicodeScalars.prefix(80).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
+    }
+}
+
+/// The last segment of a NAR's URL.
+package enum NarName: Hashable, Sendable {
+    /// `{file hash, base-32}.nar` and the compression's suffix: immutable, what our narinfo names.
+    case file(SHA256Digest, suffix: String)
+    /// `{store path hash}.nar`, as older clients of the protocol ask.
+    case storePath(StorePathHash)
+
+    init?(_ segment: String) {
+        guard let dot = segment.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+        let stem = segment[..<dot]
+        let suffix = segment[dot...]
+        guard suffix.hasPrefix(".nar") else { return nil }
+        if let hash = StorePathHash(stem) {
+            guard suffix == ".nar" else { return nil }
+            self = .storePath(hash)
+        } else if let bytes = NixBase32.decode(stem), let digest = SHA256Digest(bytes) {
+            self = .file(digest, suffix: String(suffix.dropFirst(".nar".utf8.count)))
+        } else {
+            return nil
+        }
+    }
+}

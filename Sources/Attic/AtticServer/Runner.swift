@@ -1,0 +1,162 @@
+import HTTPServer
+import Logging
+import Platform
+
+/// This release.
+package enum Release {
+    package static let version = "0.1.0"
+    #if DEBUG
+        package static let build = "debug"
+    #else
+        package static let build = "release"
+    #endif
+}
+
+/// What `atticd` can be started as.
+package enum Mode: String, CaseIterable, Sendable {
+    /// API server and garbage collector in one process, with the first-run set-up and migrations.
+    case monolithic
+    /// The API only.
+    case apiServer = "api-server"
+    /// Collects garbage at its interval.
+    case garbageCollector = "garbage-collector"
+    /// Brings the database's schema up to date, and ends.
+    case dbMigrations = "db-migrations"
+    /// Collects garbage once, beside whatever is running, and ends.
+    case garbageCollectorOnce = "garbage-collector-once"
+    /// Reads the configuration, opens what it names, and says what is wrong.
+    case checkConfig = "check-config"
+}
+
+/// How a tool ended, as the shell sees it.
+package enum ExitStatus: Int32, Sendable {
+    case done = 0
+    case failed = 1
+    case usage = 2
+}
+
+/// `atticd` from its arguments on: finds the configuration, runs the mode, waits for the signal to stop.
+///
+/// Everything here is for people and goes to standard error. Thread: main.
+package struct Runner: Sendable {
+    let configurationPath: String?
+    let listen: String?
+    let mode: Mode
+
+    package init(configurationPath: String?, listen: String?, mode: Mode) {
+        self.configurationPath = configurationPath
+        self.listen = listen
+        self.mode = mode
+    }
+
+    /// Runs until done or told to stop. Errors are one line on standard error.
+    package func run() -> ExitStatus {
+        do {
+            // Before any thread starts, so that every one of them leaves the signals to this one.
+            Signals.block()
+            // Signing keys lie in the database: what this process makes is for its user alone.
+            File.keepToOwner()
+            if mode != .checkConfig && mode != .garbageCollectorOnce {
+                Terminal.say("Tetryx Server \(Release.version) (\(Release.build))\n")
+            }
+            let environment = Environment.all
+            let configuration = try configuration(environment)
+            return try run(configuration)
+        } catch {
+            Terminal.say("atticd: \(error)")
+            return .failed
+        }
+    }
+
+    /// The configuration of `-f`, the environment or the usual place; made by the first run where there is none.
+    private func configuration(_ environment: [String: String]) throws -> Configuration {
+        if let found = try Configuration.find(path: configurationPath, environment: environment) { return found }
+        guard let locations = Locations(environment: environment) else {
+            throw RunnerError("neither XDG_CONFIG_HOME nor HOME is set: name a configuration file with -f")
+        }
+        guard mode == .monolithic else {
+            throw RunnerError("there is no configuration file \(locations.configurationPath): start atticd once to make one, or name another with -f")
+        }
+        let firstRun = try FirstRun.setUp(locations, now: .now)
+        let port = try listenAddresses(nil).first?.port ?? 8080
+        Terminal.say(firstRun.welcome(port: Int(port)))
+        guard let made = try Configuration.find(path: locations.configurationPath, environment: environment) else {
+            throw RunnerError("the configuration file \(locations.configurationPath) vanished after it was written")
+        }
+        return made
+    }
+
+    private func listenAddresses(_ configuration: Configuration?) throws -> [ListenAddress] {
+        let text = listen ?? configuration?.listen ?? "[::]:8080"
+        return [try ListenAddress(parsing: text)]
+    }
+
+    private func run(_ configuration: Configuration) throws -> ExitStatus {
+        let log = Runner.logger()
+        for warning in configuration.warnings { log.warning("\(warning)") }
+        switch mode {
+        case .monolithic:
+            try migrate(configuration, log)
+            return try serve(configuration, collects: true, log)
+        case .apiServer:
+            return try serve(configuration, collects: false, log)
+        case .garbageCollector:
+            return try collectForever(configuration, log)
+        case .dbMigrations:
+            try migrate(configuration, log)
+            return .done
+        case .garbageCollectorOnce:
+            let report = try Daemon.collectOnce(configuration, log: log)
+            Terminal.say("Garbage collection: \(report)")
+            return report.failures == 0 ? .done : .failed
+        case .checkConfig:
+            try Daemon.check(configuration, log: log)
+            _ = try listenAddresses(configuration)
+            Terminal.say("The configuration is good.")
+            return .done
+        }
+    }
+
+    private func migrate(_ configuration: Configuration, _ log: Logger) throws {
+        Terminal.say("Running migrations...")
+        try Daemon.migrate(configuration, log: log) { title in Terminal.say("* Migrating \(title)...") }
+    }
+
+    private func serve(_ configuration: Configuration, collects: Bool, _ log: Logger) throws -> ExitStatus {
+        Terminal.say("Starting API server...")
+        let daemon = try Daemon(configuration, listen: listenAddresses(configuration), collects: collects, log: log)
+        daemon.start()
+        for address in daemon.boundAddresses { Terminal.say("Listening on \(address)...") }
+        // There is nothing to read again: a changed configuration counts from the next start.
+        while Signals.wait() == .hangUp {}
+        Terminal.say("Finishing the requests in flight...")
+        daemon.stop()
+        return .done
+    }
+
+    private func collectForever(_ configuration: Configuration, _ log: Logger) throws -> ExitStatus {
+        guard configuration.garbageCollectionIntervalSeconds > 0 else {
+            throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
+        }
+        Terminal.say("Collecting garbage every \(configuration.garbageCollectionIntervalSeconds) seconds...")
+        repeat {
+            do {
+                let report = try Daemon.collectOnce(configuration, log: log)
+                log.info("garbage collection: \(report)")
+            } catch {
+                log.error("garbage collection stopped, the next one goes on: \(error)")
+            }
+        } while Signals.wait(atMost: .seconds(configuration.garbageCollectionIntervalSeconds)) == nil
+        return .done
+    }
+
+    private static func logger() -> Logger {
+        Logger(label: "atticd") { StreamLogHandler.standardError(label: $0) }
+    }
+}
+
+/// A sentence for the one who started the program.
+struct RunnerError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}

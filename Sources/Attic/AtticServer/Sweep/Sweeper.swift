@@ -1,0 +1,170 @@
+import AtticAPI
+import Database
+import Logging
+import Platform
+import Storage
+
+/// Garbage collection ("sweep" here, because collection means something else in Swift), on three levels: objects of a
+/// cache by age, then NARs that no object names, then chunks that no NAR names, whose space is freed.
+///
+/// It works from what was deleted, in short transactions, beside running servers and from another process. Whatever it
+/// cannot delete is counted, stays recorded, and is tried again by the next run.
+package struct Sweeper: Sendable {
+    /// What one run did.
+    package struct Report: Sendable, Equatable, CustomStringConvertible {
+        package var objects = 0
+        package var nars = 0
+        package var chunks = 0
+        package var packs = 0
+        /// Bytes given back to the file system.
+        package var freedBytes: Int64 = 0
+        /// Deletions that failed and will be tried again.
+        package var failures = 0
+
+        package var description: String {
+            "\(objects) objects, \(nars) NARs, \(chunks) chunks and \(packs) packs removed, \(freedBytes) bytes freed"
+                + (failures > 0 ? ", \(failures) deletions failed and will be tried again" : "")
+        }
+    }
+
+    /// How long bytes of dead chunks stay where downloads may be running: the NARs were unused for a retention period,
+    /// so only a download that began in the collection's last moments can still be reading them.
+    package static let punchDelayBesideReaders = Duration.seconds(60)
+
+    private let catalog: Catalog
+    private let store: any ChunkStore
+    private let defaultRetentionSeconds: Int64
+    private let punchDelay: Duration
+    private let log: Logger
+
+    /// Packs or extents that one look-up gives at most.
+    private static let batchCount = 500
+
+    /// - Parameters:
+    ///   - defaultRetentionSeconds: for caches without a retention period of their own; 0 is for ever.
+    ///   - punchDelay: how long an extent must have been dead before its bytes are given back. Who began to download a NAR
+    ///     just before it was collected reads on; zero where no server is running.
+    package init(
+        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration, log: Logger
+    ) {
+        self.catalog = catalog
+        self.store = store
+        self.defaultRetentionSeconds = defaultRetentionSeconds
+        self.punchDelay = punchDelay
+        self.log = log
+    }
+
+    /// Runs one collection.
+    ///
+    /// - Parameter now: objects are expired that were not created, pushed or pulled within their cache's retention
+    ///   period before this moment.
+    /// - Throws: `DatabaseError` where the database fails; what was collected until then stays collected.
+    package func sweep(now: WallTime) throws(DatabaseError) -> Report {
+        let rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds)
+        var report = Report()
+        report.objects = rows.objectCount
+        report.nars = rows.narCount
+        report.chunks = rows.chunkCount
+        try removeEmptyPacks(&report)
+        try punchDeadExtents(now, &report)
+        try removeUnnamedPacks(&report)
+        return report
+    }
+
+    /// Gives back the bytes of extents that have been dead for long enough, and nothing else; cheap where there are none.
+    package func punch(now: WallTime) throws(DatabaseError) -> Report {
+        var report = Report()
+        try punchDeadExtents(now, &report)
+        return report
+    }
+
+    // MARK: The space
+
+    /// Removes packs in which nothing lives: the cheapest way to free space, so it comes first. Whoever reads one has it
+    /// open, and reads on.
+    private func removeEmptyPacks(_ report: inout Report) throws(DatabaseError) {
+        var last = ""
+        while true {
+            let after = last
+            let names = try catalog.write { session throws(DatabaseError) in
+                try session.emptyPacks(limit: Sweeper.batchCount, after: after)
+            }
+            guard let end = names.last else { return }
+            last = end
+            for text in names {
+                // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
+                // committed is overlooked.
+                remove(text, &report) { [catalog] in
+                    try catalog.write { session throws(DatabaseError) in try session.forgetPack(text) }
+                }
+            }
+        }
+    }
+
+    /// Removes files that no row names: what an upload left behind that was killed.
+    private func removeUnnamedPacks(_ report: inout Report) throws(DatabaseError) {
+        let names: [PackName]
+        do { names = try store.packNames() } catch {
+            report.failures += 1
+            log.warning("could not list the packs: \(error)")
+            return
+        }
+        for text in names.map(\.text) {
+            let isNamed = try catalog.read { session throws(DatabaseError) in try session.packExists(text) }
+            if isNamed { continue }
+            remove(text, &report) { [catalog] in
+                // Asked again under the pack's lock: its upload may have committed in between.
+                try !catalog.read { session throws(DatabaseError) in try session.packExists(text) }
+            }
+        }
+    }
+
+    /// Removes a pack's file, where `ifStill` agrees under the pack's lock; a failure is counted and tried again next time.
+    private func remove(_ text: String, _ report: inout Report, ifStill: () throws -> Bool) {
+        guard let name = PackName(text) else { return }
+        do {
+            let byteCount = try store.packByteCount(name) ?? 0
+            guard try store.removePack(name, ifStill: ifStill) else { return }
+            report.packs += 1
+            report.freedBytes += byteCount
+        } catch {
+            report.failures += 1
+            log.warning("could not remove pack \(text), will try again: \(error)")
+        }
+    }
+
+    /// Gives the space of dead chunks back where their pack lives on.
+    private func punchDeadExtents(_ now: WallTime, _ report: inout Report) throws(DatabaseError) {
+        let cutoff = punchDelay == .zero ? nil : now - punchDelay
+        while true {
+            let dead = try catalog.read { session throws(DatabaseError) in
+                try session.deadExtents(limit: Sweeper.batchCount, before: cutoff)
+            }
+            var punched: [Int64] = []
+            for extent in dead where punch(extent, &report) { punched.append(extent.id) }
+            let done = punched
+            if !done.isEmpty {
+                try catalog.write { session throws(DatabaseError) in try session.forgetDeadExtents(done) }
+            }
+            // Those that failed would be given again at once: they wait for the next run.
+            if dead.count < Sweeper.batchCount || done.count < dead.count { return }
+        }
+    }
+
+    /// Punches one extent; false where it must be tried again.
+    private func punch(_ dead: DeadExtent, _ report: inout Report) -> Bool {
+        let place = dead.extent
+        guard let name = PackName(place.pack) else { return true }
+        do {
+            try store.punch([Extent(pack: name, offset: place.offset, byteCount: place.byteCount)])
+            report.freedBytes += place.byteCount
+            return true
+        } catch {
+            // A file system that cannot give parts of a file back: the space goes with the pack.
+            if error.cause == .unsupported { return true }
+            report.failures += 1
+            log.warning("could not free bytes of pack \(place.pack), will try again: \(error)")
+            return false
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Compression
+import Crypto
+import Database
+import Platform
+import Storage
+
+/// Some chunks of an upload on their way through the press: hashed, looked up, compressed where they are new.
+///
+/// A batch is about a mebibyte, so that one look-up serves a dozen chunks and a NAR still keeps every core busy.
+final class ChunkBatch: Sendable {
+    /// What the press found out about one chunk.
+    struct Pressed: Sendable {
+        let hash: SHA256Digest
+        let byteCount: Int64
+        let frame: Frame
+    }
+
+    /// Where a chunk's stored frame is.
+    enum Frame: Sendable {
+        /// In the store already, held for this upload; its bytes, which the file hash needs.
+        case known(ChunkRecord, stored: [UInt8])
+        /// Freshly compressed, not yet written. `repairs`: the database knows the chunk, but its bytes are gone.
+        case fresh([UInt8], repairs: Bool)
+        /// An earlier chunk of the same upload has the same bytes.
+        case repeated
+    }
+
+    private let outcome = Monitor<Swift.Result<[Pressed], any Error>?>(nil)
+
+    /// Waits for the press; throws what it met.
+    func wait() throws -> [Pressed] { try outcome.wait { $0 }.get() }
+
+    /// Presses the batch. Thread: press.
+    ///
+    /// - Parameters:
+    ///   - bytes: the chunks, one after another; `byteCounts` says where each ends.
+    ///   - number: the batch's place in the upload.
+    func press(
+        _ bytes: [UInt8], byteCounts: [Int], number: Int, for upload: UploadScope, with tools: inout Press.Tools
+    ) {
+        do {
+            let pressed = try pressed(bytes, byteCounts, number, upload, &tools)
+            outcome.update { $0 = .success(pressed) }
+        } catch {
+            outcome.update { $0 = .failure(error) }
+        }
+    }
+
+    private func pressed(
+        _ bytes: [UInt8], _ byteCounts: [Int], _ number: Int, _ upload: UploadScope, _ tools: inout Press.Tools
+    ) throws -> [Pressed] {
+        var hashes: [SHA256Digest] = []
+        var ranges: [Range<Int>] = []
+        var start = 0
+        for count in byteCounts {
+            ranges.append(start..<(start + count))
+            unsafe bytes.span.withUnsafeBytes { buffer in
+                unsafe tools.sha256.update(UnsafeRawBufferPointer(rebasing: buffer[start..<(start + count)]))
+            }
+            hashes.append(tools.sha256.finish())
+            start += count
+        }
+        let isFirst = upload.claim(hashes, batch: number)
+        let wanted = zip(hashes, isFirst).filter(\.1).map(\.0)
+        let known = try upload.findAndHold(wanted)
+        return try hashes.indices.map { index in
+            let hash = hashes[index]
+            let byteCount = Int64(byteCounts[index])
+            guard isFirst[index] else { return Pressed(hash: hash, byteCount: byteCount, frame: .repeated) }
+            if let record = known[hash], let stored = try upload.storedBytes(of: record) {
+                return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored))
+            }
+            let range = ranges[index]
+            let frame = unsafe bytes.span.withUnsafeBytes { buffer in
+                unsafe tools.compressor.compress(UnsafeRawBufferPointer(rebasing: buffer[range]))
+            }
+            return Pressed(hash: hash, byteCount: byteCount, frame: .fresh(frame, repairs: known[hash] != nil))
+        }
+    }
+}
+
+/// What the batches of one upload share while they are pressed. Thread: any.
+final class UploadScope: Sendable {
+    private let catalog: Catalog
+    private let store: any ChunkStore
+    private let lease: UploadLease
+    private let compression: CompressionKind
+    /// The batch in which each chunk hash of this upload stands first.
+    private let claims = Monitor<[SHA256Digest: Int]>([:])
+
+    init(catalog: Catalog, store: any ChunkStore, lease: UploadLease, compression: CompressionKind) {
+        self.catalog = catalog
+        self.store = store
+        self.lease = lease
+        self.compression = compression
+    }
+
+    /// Claims chunks for a batch; false for those that an earlier batch, or an earlier place in this one, has.
+    ///
+    /// Batches may be pressed out of order. A later batch that claims first does not take the chunk from an earlier
+    /// one: both press it then, and the writer, which works in order, stores it once.
+    func claim(_ hashes: [SHA256Digest], batch: Int) -> [Bool] {
+        claims.peek { claims in
+            var here: Set<SHA256Digest> = []
+            return hashes.map { hash in
+                guard here.insert(hash).inserted else { return false }
+                if let owner = claims[hash], owner < batch { return false }
+                claims[hash] = batch
+                return true
+            }
+        }
+    }
+
+    /// The chunks of these that the store has, held for the upload. Reads first: new data never waits for the writer.
+    func findAndHold(_ hashes: [SHA256Digest]) throws -> [SHA256Digest: ChunkRecord] {
+        let word = compression.rawValue
+        let found = try catalog.read { session throws(DatabaseError) in
+            try session.findChunks(hashes, word)
+        }
+        return found.isEmpty ? [:] : try lease.hold(Array(found.keys), compression: word)
+    }
+
+    /// A known chunk's stored frame; nil where its bytes are gone, so that this upload puts them back.
+    func storedBytes(of record: ChunkRecord) throws(StorageError) -> [UInt8]? {
+        guard let pack = PackName(record.place.pack) else { return nil }
+        do throws(StorageError) {
+            return try store.read(Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount))
+        } catch {
+            switch error.cause {
+            case .missing, .short: return nil
+            case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Compression
+import Crypto
+import Platform
+
+/// The threads that hash and compress chunks: one a core, each with a compressor of its own.
+package final class Press: Sendable {
+    /// What a job works with; belongs to the thread that runs it.
+    package struct Tools: ~Copyable {
+        let compressor: Compressor
+        var sha256 = SHA256()
+    }
+
+    package typealias Job = @Sendable (inout Tools) -> Void
+
+    private struct Queue {
+        var jobs: [Job] = []
+        /// Where the oldest job stands in `jobs`; those before it are done.
+        var first = 0
+        var isClosed = false
+        var threads: [ThreadHandle] = []
+
+        mutating func take() -> Job? {
+            guard first < jobs.count else { return nil }
+            let job = jobs[first]
+            first += 1
+            if first == jobs.count {
+                jobs.removeAll(keepingCapacity: true)
+                first = 0
+            }
+            return job
+        }
+    }
+
+    private let queue = Monitor(Queue())
+
+    package init(threadCount: Int, kind: CompressionKind, level: Int32) {
+        for number in 0..<threadCount {
+            let thread = ThreadHandle(named: "press-\(number)") { [queue] in
+                Press.run(queue, kind: kind, level: level)
+            }
+            queue.update { $0.threads.append(thread) }
+        }
+    }
+
+    /// Queues a job. Uploads bound how many they have under way, so the queue is bounded by the uploads.
+    package func submit(_ job: @escaping Job) {
+        queue.update { queue in
+            precondition(!queue.isClosed, "nothing is pressed after the press was closed")
+            queue.jobs.append(job)
+        }
+    }
+
+    /// Runs what is queued, then ends the threads.
+    package func close() {
+        let threads = queue.update { queue in
+            queue.isClosed = true
+            return queue.threads
+        }
+        for thread in threads { thread.join() }
+    }
+
+    private static func run(_ queue: Monitor<Queue>, kind: CompressionKind, level: Int32) {
+        var tools = Tools(compressor: Compressor(kind, level: level))
+        while true {
+            // Optional of optional: the outer says whether to go on waiting, the inner whether there will be more.
+            let job = queue.wait { queue -> Job?? in
+                if let job = queue.take() { return .some(job) }
+                return queue.isClosed ? .some(nil) : nil
+            }
+            guard let job else { return }
+            job(&tools)
+        }
+    }
+}

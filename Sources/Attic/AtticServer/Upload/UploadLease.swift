@@ -1,0 +1,106 @@
+import Crypto
+import Database
+import Platform
+import Storage
+
+/// An upload's lease in the database: what it found there (chunks, a NAR) is held until it commits, gives up, or its
+/// lease ends. It begins when the first thing is to be held; a push of new bytes only never needs one.
+final class UploadLease: Sendable {
+    private struct State {
+        var id: Int64?
+        var renewedAt: WallTime
+    }
+
+    private let catalog: Catalog
+    private let time: TimeSource
+    private let state: Monitor<State>
+
+    init(catalog: Catalog, time: TimeSource) {
+        self.catalog = catalog
+        self.time = time
+        state = Monitor(State(id: nil, renewedAt: time.now()))
+    }
+
+    /// The lease's number, nil where it never began.
+    var id: Int64? { state.peek { $0.id } }
+
+    /// Finds chunks and holds them. Thread: press or transfer.
+    func hold(_ digests: [SHA256Digest], compression: String) throws(DatabaseError) -> [SHA256Digest: ChunkRecord] {
+        let id = try begin()
+        return try catalog.write { session throws(DatabaseError) in
+            try session.holdChunks(id, digests, compression)
+        }
+    }
+
+    /// Finds a whole NAR and holds it.
+    func holdNar(_ hash: SHA256Digest) throws(DatabaseError) -> NarRecord? {
+        let id = try begin()
+        return try catalog.write { session throws(DatabaseError) in try session.holdNar(id, hash) }
+    }
+
+    /// Renews the lease when it is due; called as the upload makes progress.
+    func keepAlive() throws(DatabaseError) {
+        let now = time.now()
+        let due: Int64? = state.peek { state in
+            guard let id = state.id, now.seconds - state.renewedAt.seconds > Bounds.leaseRenewalSeconds else { return nil }
+            state.renewedAt = now
+            return id
+        }
+        guard let id = due else { return }
+        let expiry = now + .seconds(Bounds.leaseSeconds)
+        try catalog.write { session throws(DatabaseError) in try session.renewUpload(id, expiresAt: expiry) }
+    }
+
+    /// Lets go of everything, after a failure. Best effort: what is not let go now ends with the lease.
+    func end() {
+        guard let id = state.update({ state in
+            defer { state.id = nil }
+            return state.id
+        }) else { return }
+        _ = try? catalog.write { session throws(DatabaseError) in try session.endUpload(id) }
+    }
+
+    /// The lease was ended by the commit itself.
+    func forget() { state.update { $0.id = nil } }
+
+    private func begin() throws(DatabaseError) -> Int64 {
+        if let id { return id }
+        let now = time.now()
+        let expiry = now + .seconds(Bounds.leaseSeconds)
+        let fresh = try catalog.write { session throws(DatabaseError) in try session.beginUpload(expiresAt: expiry) }
+        // Two jobs of one upload may begin at once: the first lease counts, the other is given back.
+        let kept: Int64 = state.update { state in
+            if let id = state.id { return id }
+            state.id = fresh
+            state.renewedAt = now
+            return fresh
+        }
+        if kept != fresh {
+            try catalog.write { session throws(DatabaseError) in try session.endUpload(fresh) }
+        }
+        return kept
+    }
+}
+
+extension UploadLease {
+    /// Finds a whole NAR whose bytes are all here, and holds it; nil where it is unknown or damaged, so that its bytes
+    /// are taken in anew.
+    func findIntactNar(_ hash: SHA256Digest, in store: any ChunkStore) throws -> NarRecord? {
+        // Most pushes bring something new: they never wait for the writer here.
+        guard try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }) != nil,
+            let nar = try holdNar(hash)
+        else { return nil }
+        let places = try catalog.read { session throws(DatabaseError) in try session.extents(ofNar: nar.id) }
+        do {
+            _ = try NarAssembly(places, byteCount: nar.fileSize, in: store)
+            return nar
+        } catch Problem.incompleteNar {
+            return nil
+        } catch let error as StorageError {
+            switch error.cause {
+            case .missing, .short: return nil
+            case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+            }
+        }
+    }
+}

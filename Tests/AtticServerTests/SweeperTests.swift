@@ -1,0 +1,158 @@
+import AtticAPI
+import HTTP
+import Nix
+import Platform
+import Storage
+import Testing
+
+@testable import AtticServer
+
+@Suite("Garbage collection")
+struct SweeperTests {
+    func setRetention(_ fixture: Fixture, _ cache: CacheName, _ retention: RetentionConfig) throws {
+        let body = CacheConfig(retentionPeriod: retention).json()
+        #expect(try fixture.send("PATCH", Endpoint.cacheConfig(cache), token: fixture.root(), body: body).status == .ok)
+    }
+
+    func isThere(_ fixture: Fixture, _ path: TestPath, in cache: CacheName) throws -> Bool {
+        try fixture.send("GET", "/\(cache)/\(path.storePath.hash).narinfo", token: fixture.root()).status == .ok
+    }
+
+    @Test("goes over three levels: objects, then NARs, then chunks, and leaves an empty pack directory")
+    func levels() throws {
+        let fixture = try Fixture()
+        let first = try fixture.makeCache("first")
+        let second = try fixture.makeCache("second")
+        let path = try TestPath("tool", seeds: [1, 2], byteCount: 300_000)
+        _ = try fixture.push(path, to: first)
+        _ = try fixture.push(path, to: second)
+        try setRetention(fixture, first, .period(seconds: 1))
+        fixture.advance(.seconds(3))
+
+        let one = try fixture.sweep()
+        #expect(one.objects == 1 && one.nars == 0 && one.chunks == 0)
+        #expect(try !isThere(fixture, path, in: first))
+        #expect(try isThere(fixture, path, in: second))
+
+        try setRetention(fixture, second, .period(seconds: 1))
+        fixture.advance(.seconds(3))
+        let two = try fixture.sweep()
+        #expect(two.objects == 1 && two.nars == 1 && two.chunks > 3 && two.packs == 1)
+        #expect(try fixture.store.packNames().isEmpty)
+        #expect(try Directory.names(fixture.directory.path + "/storage/packs").isEmpty)
+        #expect(two.freedBytes > 500_000)
+
+        // The next push begins anew.
+        _ = try fixture.push(path, to: first)
+        #expect(try isThere(fixture, path, in: first))
+    }
+
+    @Test("keeps what is in the closure of a living object of the same cache")
+    func closure() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let base = try TestPath("base", seeds: [1], byteCount: 100)
+        let middle = try TestPath("middle", seeds: [2], byteCount: 100, references: [base])
+        let top = try TestPath("top", seeds: [3], byteCount: 100, references: [middle])
+        let alone = try TestPath("alone", seeds: [4], byteCount: 100)
+        for path in [base, middle, alone] { _ = try fixture.push(path, to: cache) }
+        try setRetention(fixture, cache, .period(seconds: 60))
+        fixture.advance(.seconds(50))
+        _ = try fixture.push(top, to: cache)
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == 1)
+        #expect(try isThere(fixture, base, in: cache) && isThere(fixture, middle, in: cache))
+        #expect(try !isThere(fixture, alone, in: cache))
+    }
+
+    @Test("a pull, and a question of a pusher, count as use")
+    func use() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let paths = try (0..<3).map { try TestPath("p\($0)", seeds: [UInt64($0)], byteCount: 100) }
+        for path in paths { _ = try fixture.push(path, to: cache) }
+        try setRetention(fixture, cache, .period(seconds: 60))
+        fixture.advance(.seconds(50))
+        let url = try fixture.narInfo(paths[0], in: cache).url
+        _ = try fixture.send("GET", "/hello/\(url)", token: fixture.root())
+        let question = MissingPathsRequest(cache: cache, storePathHashes: [paths[1].storePath.hash])
+        _ = try fixture.send("POST", Endpoint.getMissingPaths, token: fixture.root(), body: question.json())
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == 1)
+        #expect(try isThere(fixture, paths[0], in: cache))
+        #expect(try isThere(fixture, paths[1], in: cache))
+    }
+
+    @Test("without a retention period nothing goes; with the server's default, caches without their own follow it")
+    func global() throws {
+        let fixture = try Fixture()
+        let plain = try fixture.makeCache("plain")
+        let own = try fixture.makeCache("own")
+        let path = try TestPath("tool", seeds: [1], byteCount: 100)
+        for cache in [plain, own] { _ = try fixture.push(path, to: cache) }
+        try setRetention(fixture, own, .period(seconds: 0))
+        fixture.advance(.seconds(1_000_000))
+        #expect(try fixture.sweep().objects == 0)
+        #expect(try fixture.sweep(defaultRetentionSeconds: 60).objects == 1)
+        #expect(try isThere(fixture, path, in: own))
+    }
+
+    @Test("frees the dead part of a pack that lives on, and the living part stays whole")
+    func holes() throws {
+        let fixture = try Fixture()
+        let dying = try fixture.makeCache("dying")
+        let living = try fixture.makeCache("living")
+        let gone = try TestPath("gone", seeds: [1], byteCount: 900_000)
+        let kept = try TestPath("kept", seeds: [2], byteCount: 900_000)
+        _ = try fixture.push(gone, to: dying)
+        _ = try fixture.push(kept, to: living)
+        try setRetention(fixture, dying, .period(seconds: 1))
+        fixture.advance(.seconds(3))
+        let report = try fixture.sweep()
+        #expect(report.packs == 0 && report.freedBytes > 800_000)
+        let pack = try #require(fixture.store.packNames().first)
+        let file = "\(fixture.directory.path)/storage/packs/\(pack.text.prefix(2))/\(pack.text).pack"
+        #expect(try File.status(file).allocatedByteCount < 1_100_000)
+        let info = try fixture.narInfo(kept, in: living)
+        let nar = try fixture.send("GET", "/living/\(info.url)", token: fixture.root())
+        #expect(nar.bytes.count == Int(info.fileSize ?? 0))
+        #expect(try UploadTests().plain(nar.bytes) == kept.nar)
+    }
+
+    @Test("is not stopped by packs that are missing, and does not count them as failures")
+    func missing() throws {
+        let fixture = try Fixture(packs: 100_000)
+        let cache = try fixture.makeCache("hello")
+        _ = try fixture.push(TestPath("tool", seeds: [1, 2], byteCount: 300_000), to: cache)
+        for pack in try fixture.store.packNames().prefix(2) { _ = try fixture.store.removePack(pack) { true } }
+        try setRetention(fixture, cache, .period(seconds: 1))
+        fixture.advance(.seconds(3))
+        let report = try fixture.sweep()
+        #expect(report.failures == 0)
+        #expect(try fixture.store.packNames().isEmpty)
+    }
+
+    @Test("destroying a cache frees what only it had")
+    func destroyed() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        _ = try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: cache)
+        #expect(try fixture.send("DELETE", Endpoint.cacheConfig(cache), token: fixture.root()).status == .ok)
+        #expect(try fixture.send("GET", "/hello/nix-cache-info", token: fixture.root()).status == .notFound)
+        try fixture.sweep()
+        #expect(try fixture.store.packNames().isEmpty)
+        try fixture.makeCache("hello")
+    }
+
+    @Test("removes files that no row names, but none that an upload is writing")
+    func unnamed() throws {
+        let fixture = try Fixture()
+        let writer = try fixture.store.borrowPack()
+        _ = try unsafe [UInt8](repeating: 7, count: 1000).withUnsafeBytes { try unsafe writer.append($0) }
+        try fixture.sweep()
+        #expect(try fixture.store.packNames().count == 1)
+        writer.giveBack()
+        try fixture.sweep()
+        #expect(try fixture.store.packNames().isEmpty)
+    }
+}
