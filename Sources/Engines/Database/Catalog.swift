@@ -128,7 +128,7 @@ package final class Catalog: Sendable {
         for step in Migration.all {
             let isNew = try write { session throws(DatabaseError) in try session.apply(step, at: now) }
             guard isNew else { continue }
-            log.info("applied the schema step \(step.name) to \(path)")
+            log.debug("applied the schema step \(step.name) to \(path)")
             report(step.name)
         }
     }

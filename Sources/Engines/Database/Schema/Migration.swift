@@ -8,7 +8,10 @@ struct Migration: Sendable {
     let name: String
     let script: @Sendable (Dialect) -> String
 
-    static let all = [Migration(name: "2026-11-22 base", script: baseSchema)]
+    static let all = [
+        Migration(name: "NARs to chunks", script: globalStoreSchema),
+        Migration(name: "NAR schema", script: cacheSchema),
+    ]
 }
 
 extension CatalogSession {
