@@ -20,7 +20,7 @@ server_log=$work/server.log
 
 finish() {
   local status=$?
-  [[ -z $server_pid ]] || kill -KILL "$server_pid" 2>/dev/null || true
+  [[ -z $server_pid ]] || kill_server
   if [[ $status != 0 ]]; then
     say "failed; the server's last lines:"
     tail -n 30 "$server_log" >&2 || true
@@ -58,7 +58,7 @@ die() { say "$*"; exit 1; }
 expect_equal() { # what, expected, actual
   [[ $2 == "$3" ]] && return
   say "$1 is not as expected (- expected, + actual):"
-  diff -u <(printf '%s\n' "$2") <(printf '%s\n' "$3") | tail -n +3 >&2
+  diff -u <(printf '%s\n' "$2") <(printf '%s\n' "$3") | tail -n +3 >&2 || true
   exit 1
 }
 
@@ -118,7 +118,7 @@ stop_server() { # gracefully
 }
 
 kill_server() { # as a power cut does to a process
-  kill -KILL "$server_pid"
+  kill -KILL "$server_pid" 2>/dev/null || true
   wait "$server_pid" 2>/dev/null || true
   server_pid=
 }

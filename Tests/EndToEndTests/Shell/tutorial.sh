@@ -110,7 +110,7 @@ verify_pulled "$work/nix-demo" "${closure[@]}"
 
 say 'without the key or without the token nothing is pulled'
 expect_failure 'a pull without the key' pull "$work/nix-no-key" "$root" --option trusted-public-keys ''
-expect_contains 'a pull without the key' 'signature' "$output"
+expect_contains 'a pull without the key' 'is not signed by any of the keys' "$output"
 expect_failure 'a pull without the token' pull "$work/nix-no-token" "$root" --option netrc-file /dev/null
 
 # --- Access control ------------------------------------------------------------------------------------------------
