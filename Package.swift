@@ -46,6 +46,9 @@ let pictured: [Layer] = [
         .tool("atticd", uses: ["AtticServer", "Platform"], packages: [.arguments, .log]),
         .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
+        .tool("atticbench", uses: [
+            "Platform", "Encoding", "Crypto", "Compression", "HTTP", "Nix", "AtticAPI", "Chunking",
+        ], packages: [.arguments]),
     ]),
 ]
 
