@@ -9,15 +9,16 @@ package final class Application: RequestHandler {
 
     package init(_ context: Context) { self.context = context }
 
-    /// Thread: loop. Nothing is answered from memory yet but what needs no look-up at all.
+    /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane.
     package func answerAtOnce(_ head: RequestHead) -> Response? {
-        do throws(Problem) {
-            try checkHost(head)
-            if case .welcome = try Route(head.method, head.target.segments) { return Application.welcome }
-            return nil
-        } catch {
-            return error.response
-        }
+        do throws(Problem) { try checkHost(head) } catch { return error.response }
+        guard head.method == .get || head.method == .head,
+            let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
+        else { return nil }
+        if answer.isPublic { return answer.response }
+        let now = context.time.now().seconds
+        let held = context.visitors.permissions(of: head, on: answer.cache, nowSeconds: now)
+        return held?.contains(.pull) == true ? answer.response : nil
     }
 
     /// Thread: loop.
@@ -29,7 +30,7 @@ package final class Application: RequestHandler {
     package func respond(to request: Request) -> Response {
         do {
             let now = context.time.now()
-            let visitor = context.access.visitor(of: request.head, nowSeconds: now.seconds)
+            let visitor = context.visitors.visitor(of: request.head, nowSeconds: now.seconds)
             let call = Call(context: context, request: request, visitor: visitor, now: now)
             switch try Route(request.head.method, request.head.target.segments) {
             case .welcome: return Application.welcome

@@ -11,7 +11,8 @@ package final class Context: Sendable {
     package let configuration: Configuration
     package let catalog: Catalog
     package let store: any ChunkStore
-    package let access: Access
+    package let visitors: HotVisitors
+    package let hot: HotAnswers
     package let accessTimes: AccessTimes
     package let press: Press
     package let time: TimeSource
@@ -24,7 +25,8 @@ package final class Context: Sendable {
         self.configuration = configuration
         self.catalog = catalog
         self.store = store
-        self.access = access
+        visitors = HotVisitors(access)
+        hot = HotAnswers()
         self.accessTimes = accessTimes
         self.press = press
         self.time = time
@@ -43,6 +45,16 @@ package struct Call: Sendable {
     func enter(_ name: CacheName, needing needed: Permissions) throws -> CacheRecord {
         let record = try context.catalog.read { session throws(DatabaseError) in try session.findCache(name) }
         return try visitor.enter(name, record, needing: needed)
+    }
+
+    /// Keeps an answer for the loops, for whoever may pull from the cache.
+    ///
+    /// - Parameters:
+    ///   - path: as ordinary clients write it. A client that escapes characters finds nothing ready, and nothing stale.
+    ///   - readAt: the generation before the database was read.
+    func keepHot(_ response: Response, path: String, of cache: CacheRecord, readAt generation: UInt64) {
+        let answer = HotAnswers.Answer(path: Array(path.utf8), cache: cache.name, isPublic: cache.isPublic, response: response)
+        context.hot.keep(answer, readAt: generation)
     }
 
     /// The request's whole body, of a JSON document at most `byteCountMax` long.

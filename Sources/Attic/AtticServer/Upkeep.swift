@@ -16,11 +16,15 @@ package final class Upkeep: Sendable {
 
     private let state = Monitor(State())
     private let context: Context
+    /// Nil where collection is left to another process.
     private let sweeper: Sweeper?
+    private let puncher: Sweeper
     private let sweepInterval: Duration
 
     /// How often last access times are written.
     private static let flushInterval = Duration.seconds(5)
+    /// How often other processes' changes are looked for: hot answers are right that long after them.
+    private static let lookInterval = Duration.milliseconds(500)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
     /// Requests that wait to be logged at most; those beyond are counted, not kept.
@@ -30,10 +34,11 @@ package final class Upkeep: Sendable {
     package init(_ context: Context, sweepIntervalSeconds: Int64) {
         self.context = context
         sweepInterval = .seconds(sweepIntervalSeconds)
-        sweeper = sweepIntervalSeconds == 0 ? nil : Sweeper(
+        puncher = Sweeper(
             catalog: context.catalog, store: context.store,
             defaultRetentionSeconds: context.configuration.defaultRetentionSeconds,
             punchDelay: Sweeper.punchDelayBesideReaders, log: context.log)
+        sweeper = sweepIntervalSeconds == 0 ? nil : puncher
     }
 
     package func start() {
@@ -64,6 +69,8 @@ package final class Upkeep: Sendable {
     private func run() {
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
         var nextSweep = MonotonicTime.now + sweepInterval
+        var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
+        var nextLook = MonotonicTime.now + Upkeep.lookInterval
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
             writeAccessLog()
@@ -73,6 +80,14 @@ package final class Upkeep: Sendable {
                 nextFlush = now + Upkeep.flushInterval
             }
             if isStopping { return }
+            if now >= nextLook {
+                noticeOthers()
+                nextLook = now + Upkeep.lookInterval
+            }
+            if now >= nextPunch {
+                punch()
+                nextPunch = now + Sweeper.punchDelayBesideReaders
+            }
             if let sweeper, now >= nextSweep {
                 sweep(sweeper)
                 nextSweep = .now + sweepInterval
@@ -80,10 +95,32 @@ package final class Upkeep: Sendable {
         }
     }
 
+    /// Forgets the hot answers where another process has changed the database: a collection, another server.
+    private func noticeOthers() {
+        do {
+            if try context.catalog.seesOtherProcessesChange() { context.hot.forgetAll() }
+        } catch {
+            // Not known to be right any more, so they go.
+            context.hot.forgetAll()
+            context.log.warning("could not ask the database for others' changes: \(error)")
+        }
+    }
+
+    /// Gives back the space of what was collected a while ago, by this process or another.
+    private func punch() {
+        do {
+            let report = try puncher.punch(now: context.time.now())
+            if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
+        } catch {
+            context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
+        }
+    }
+
     private func sweep(_ sweeper: Sweeper) {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
             let report = try sweeper.sweep(now: context.time.now())
+            if report.objects > 0 { context.hot.forgetAll() }
             context.log.info("garbage collection: \(report)")
         } catch {
             context.log.error("garbage collection stopped, the next one goes on: \(error)")

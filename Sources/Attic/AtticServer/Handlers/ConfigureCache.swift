@@ -40,6 +40,7 @@ enum ConfigureCache {
             try session.changeCache(name, changes)
         }
         guard changed else { throw Problem.noSuchCache }
-        return Response(.ok, headers: [], body: .empty)
+        call.context.hot.forgetAll()
+        return Response(.ok)
     }
 }

@@ -27,7 +27,8 @@ enum CreateCache {
             createdAt: call.now)
         let made = try call.context.catalog.write { session throws(DatabaseError) in try session.createCache(cache) }
         guard made else { throw Problem.cacheAlreadyExists }
-        return Response(.ok, headers: [], body: .empty)
+        call.context.hot.forgetAll()
+        return Response(.ok)
     }
 }
 

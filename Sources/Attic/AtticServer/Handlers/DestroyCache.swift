@@ -13,6 +13,7 @@ enum DestroyCache {
             try session.destroyCache(name, soft: soft, at: now)
         }
         guard gone else { throw Problem.noSuchCache }
-        return Response(.ok, headers: [], body: .empty)
+        call.context.hot.forgetAll()
+        return Response(.ok)
     }
 }

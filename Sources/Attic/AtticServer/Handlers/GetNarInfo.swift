@@ -8,15 +8,24 @@ import Nix
 /// `GET /{cache}/{hash}.narinfo`: what a store path is and where its NAR lies, signed by the cache's key.
 enum GetNarInfo {
     static func respond(_ call: Call, _ name: CacheName, _ hash: StorePathHash) throws -> Response {
+        let generation = call.context.hot.currentGeneration
         let cache = try call.enter(name, needing: .pull)
         let found = try call.context.catalog.read { session throws(DatabaseError) in
             try session.findObject(cache.id, hash)
         }
-        guard let object = found else { throw Problem.noSuchObject }
+        guard let object = found else {
+            // Nix asks every substituter for every path: most answers of most caches are this one.
+            let response = Problem.noSuchObject.response
+            call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
+            return response
+        }
         let info = try narInfo(of: object, in: cache)
-        return Response(.ok,
+        let response = Response(
+            .ok,
             headers: [("Content-Type", "text/x-nix-narinfo")] + Headers.visibility(of: cache),
             body: .bytes(info.rendered()))
+        call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
+        return response
     }
 
     /// The object as narinfo: the cache's own signature first, then those that came with the upload.

@@ -97,7 +97,7 @@ enum UploadPath {
             }
             try UploadPipeline.check(hash.finish(), size, against: info.narHash, info.narSize)
         }
-        try commit(call, Commit(uploadID: lease.id, packs: [], chunks: [], nar: nil, existingNarID: nar.id, object: object))
+        try commit(call, info, Commit(uploadID: lease.id, packs: [], chunks: [], nar: nil, existingNarID: nar.id, object: object))
         lease.forget()
         let result = UploadPathResult(kind: .deduplicated, fileSize: nar.fileSize, fracDeduplicated: 1)
         return answer(result)
@@ -130,7 +130,7 @@ enum UploadPath {
             throw error
         }
         do {
-            try commit(call, Commit(
+            try commit(call, info, Commit(
                 uploadID: lease.id, packs: stored.packs, chunks: stored.chunks, nar: stored.nar,
                 existingNarID: nil, object: object))
         } catch let problem as Problem {
@@ -148,12 +148,13 @@ enum UploadPath {
         return answer(UploadPathResult(kind: .uploaded, fileSize: stored.nar.fileSize, fracDeduplicated: known))
     }
 
-    private static func commit(_ call: Call, _ commit: Commit) throws {
+    private static func commit(_ call: Call, _ info: UploadPathNarInfo, _ commit: Commit) throws {
         let outcome = try call.context.catalog.write { session throws(DatabaseError) in
             try session.commitUpload(commit)
         }
         switch outcome {
-        case .committed: return
+        case .committed:
+            call.context.hot.forget("/\(info.cache)/\(info.storePathHash).narinfo")
         // The lease ended before the upload did, and a collection came between: the same push works when sent again.
         case .vanished, .narVanished: throw Problem.busy(retryAfterSeconds: 1)
         // The cache was destroyed while its path was on the way.

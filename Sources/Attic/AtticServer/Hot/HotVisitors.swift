@@ -1,0 +1,78 @@
+import AtticAPI
+import HTTP
+import Platform
+
+/// Visitors by their Authorization header: a token is verified once and then known, until it expires. Thread: any.
+package final class HotVisitors: Sendable {
+    private final class Known: Sendable {
+        let header: [UInt8]
+        let visitor: Visitor
+        private let permissions = Monitor<[CacheName: Permissions]>([:])
+
+        init(header: [UInt8], visitor: Visitor) {
+            self.header = header
+            self.visitor = visitor
+        }
+
+        /// What the token says of a cache; its patterns are tried once a cache.
+        func permissions(on cache: CacheName) -> Permissions {
+            permissions.peek { known in
+                if let held = known[cache] { return held }
+                let held = visitor.permissions(on: cache, isPublic: false)
+                if known.count >= HotVisitors.cachesMax { known = [:] }
+                known[cache] = held
+                return held
+            }
+        }
+    }
+
+    /// Tokens kept at most; those beyond are verified each time until the table begins anew.
+    private static let tokensMax = 4096
+    /// Caches whose permissions are kept for one token at most.
+    private static let cachesMax = 256
+
+    private let known = Monitor<[Int: Known]>([:])
+    private let access: Access
+
+    package init(_ access: Access) { self.access = access }
+
+    /// The visitor behind a request, verified now or before.
+    func visitor(of head: RequestHead, nowSeconds: Int64) -> Visitor {
+        if let found = find(head, nowSeconds) { return found.visitor }
+        let visitor = access.visitor(of: head, nowSeconds: nowSeconds)
+        // Only good tokens are kept: the others cost their bearer a verification each time.
+        if visitor.token != nil, let header = unsafe head.withHeader("Authorization", { unsafe [UInt8]($0) }) {
+            let key = unsafe header.span.withUnsafeBytes { unsafe HotVisitors.key($0) }
+            known.peek { known in
+                if known.count >= HotVisitors.tokensMax { known = [:] }
+                known[key] = Known(header: header, visitor: visitor)
+            }
+        }
+        return visitor
+    }
+
+    /// What a request may do with a private cache, where its token is known; nil where it must be verified first.
+    func permissions(of head: RequestHead, on cache: CacheName, nowSeconds: Int64) -> Permissions? {
+        find(head, nowSeconds)?.permissions(on: cache)
+    }
+
+    private func find(_ head: RequestHead, _ nowSeconds: Int64) -> Known? {
+        let found: Known?? = unsafe head.withHeader("Authorization") { value in
+            let key = unsafe HotVisitors.key(value)
+            guard let candidate = known.peek({ $0[key] }) else { return nil }
+            let isSame = unsafe candidate.header.withUnsafeBytes { own in
+                unsafe own.count == value.count && own.elementsEqual(value)
+            }
+            return isSame ? candidate : nil
+        }
+        guard let known = found ?? nil else { return nil }
+        if let expiry = known.visitor.token?.expiry, nowSeconds >= expiry { return nil }
+        return known
+    }
+
+    private static func key(_ header: UnsafeRawBufferPointer) -> Int {
+        var hasher = Hasher()
+        unsafe hasher.combine(bytes: header)
+        return hasher.finalize()
+    }
+}
