@@ -16,8 +16,14 @@ tetryx cache create hello 2>/dev/null
 tetryx use hello >/dev/null 2>&1
 
 before=$(date +%s.%N)
-tetryx push hello "${first[-1]}" >/dev/null 2>"$work/push.log" || die "the push failed: $(cat push.log)"
-say "pushed in $(seconds_since "$before") s, $(pack_bytes) bytes stored"
+/usr/bin/time -o client-memory -f %M tetryx push hello "${first[-1]}" >/dev/null 2>"$work/push.log" || die "the push failed: $(cat push.log)"
+elapsed=$(seconds_since "$before")
+nar_bytes=$(nix-store -q --size "${first[@]}" | awk '{ s += $1 } END { print s }')
+say "pushed $nar_bytes bytes in $elapsed s, $(pack_bytes) stored"
+# Bounded by what an upload holds at a time, whatever the size of a NAR.
+client_kib=$(tail -n 1 client-memory) server_kib=$(sed -n 's/^VmHWM:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$server_pid/status")
+say "at most $((client_kib / 1024)) MiB in the client, $((server_kib / 1024)) MiB in the server"
+((client_kib < 150000 && server_kib < 150000)) || die 'that is more than 150 MB'
 before=$(date +%s.%N)
 pull "$work/store-1" "${first[-1]}" >"$work/pull.log" 2>&1 || die "the pull failed: $(tail -n 5 "$work/pull.log")"
 say "pulled in $(seconds_since "$before") s"
