@@ -127,15 +127,6 @@ package final class Upkeep: Sendable {
         }
     }
 
-    /// `GET /hello/nix-cache-info 200, 196 bytes, 0.3 ms, from 127.0.0.1, request 91f77ecadcb41164`. Headers are never
-    /// logged: tokens are among them.
-    private static func line(_ record: AccessRecord) -> String {
-        let tenths = record.duration.wholeNanoseconds / 100_000
-        return "\(record.method) \(record.target) \(record.status.code), \(record.sentByteCount) bytes, "
-            + "\(tenths / 10).\(tenths % 10) ms, from \(record.remoteAddress), request \(record.requestID)"
-            + (record.isComplete ? "" : ", not sent whole")
-    }
-
     private func writeAccessLog() {
         let (records, lost) = state.peek { state in
             defer {
@@ -144,7 +135,9 @@ package final class Upkeep: Sendable {
             }
             return (state.records, state.lostRecords)
         }
-        for record in records { context.log.info("\(Upkeep.line(record))") }
+        var log = AccessLog()
+        for record in records { log.add(record) }
+        log.write()
         if lost > 0 { context.log.warning("\(lost) requests were not logged: the log could not keep up") }
     }
 }

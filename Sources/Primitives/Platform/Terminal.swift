@@ -3,12 +3,14 @@ import Glibc
 /// Where a program talks to people: standard error. Results go to standard output by `print`.
 package enum Terminal {
     /// Writes one or more whole lines in one call, so that threads never mix theirs.
-    package static func say(_ text: String) {
-        let line = Array((text + "\n").utf8)
-        unsafe line.span.withUnsafeBytes { bytes in
+    package static func say(_ text: String) { write(Array((text + "\n").utf8)) }
+
+    /// Writes whole lines as they are.
+    package static func write(_ lines: [UInt8]) {
+        unsafe lines.span.withUnsafeBytes { bytes in
             var rest = unsafe bytes
             while rest.count > 0 {
-                let count = unsafe write(STDERR_FILENO, rest.baseAddress, rest.count)
+                let count = unsafe Glibc.write(STDERR_FILENO, rest.baseAddress, rest.count)
                 // Nobody reads: there is nobody to tell.
                 if count <= 0 { return }
                 unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
