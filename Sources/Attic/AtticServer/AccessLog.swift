@@ -32,7 +32,7 @@ struct AccessLog {
         text += " ms, from ".utf8
         text += record.remoteAddress.utf8
         text += ", request ".utf8
-        text += record.requestID.utf8
+        record.requestID.append(to: &text)
         if !record.isComplete { text += ", not sent whole".utf8 }
         text.append(UInt8(ascii: "\n"))
         if text.count >= AccessLog.writeBytes { write() }

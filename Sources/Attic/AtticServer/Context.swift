@@ -53,7 +53,7 @@ package struct Call: Sendable {
     ///   - path: as ordinary clients write it. A client that escapes characters finds nothing ready, and nothing stale.
     ///   - readAt: the generation before the database was read.
     func keepHot(_ response: Response, path: String, of cache: CacheRecord, readAt generation: UInt64) {
-        let answer = HotAnswers.Answer(path: Array(path.utf8), cache: cache.name, isPublic: cache.isPublic, response: response)
+        let answer = HotAnswers.Answer(path: Array(path.utf8), cache: cache.name, isPublic: cache.isPublic, response: response.prepared())
         context.hot.keep(answer, readAt: generation)
     }
 

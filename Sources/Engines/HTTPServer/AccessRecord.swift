@@ -10,7 +10,7 @@ package struct AccessRecord: Sendable {
     /// From then until the last byte of the answer had been given to the kernel.
     package let duration: Duration
     package let peer: SocketAddress
-    package let requestID: String
+    package let requestID: RequestID
     /// Nil where the head could not be understood.
     package let head: RequestHead?
     package let status: Status

@@ -62,6 +62,9 @@ package struct HeadWriter: Sendable {
         return bytes
     }
 
+    /// The lines so far, without the empty line that ends a head.
+    package consuming func takeLines() -> [UInt8] { bytes }
+
     private mutating func appendName(_ name: String) {
         let start = bytes.count
         appendText(name)

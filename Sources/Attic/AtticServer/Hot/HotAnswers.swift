@@ -52,10 +52,7 @@ package final class HotAnswers: Sendable {
         let key = unsafe HotAnswers.key(path)
         guard let answer = shard(key).peek({ $0.answers[key] }) else { return nil }
         // Two paths may share a key; the bytes decide.
-        let isSame = unsafe answer.path.withUnsafeBytes { own in
-            unsafe own.count == path.count && own.elementsEqual(path)
-        }
-        return isSame ? answer : nil
+        return unsafe answer.path.withUnsafeBytes { unsafe Bytes.equal($0, path) } ? answer : nil
     }
 
     /// The generation to be read before the database is, for an answer that is to be kept.

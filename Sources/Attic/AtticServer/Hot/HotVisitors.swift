@@ -60,10 +60,7 @@ package final class HotVisitors: Sendable {
         let found: Known?? = unsafe head.withHeader("Authorization") { value in
             let key = unsafe HotVisitors.key(value)
             guard let candidate = known.peek({ $0[key] }) else { return nil }
-            let isSame = unsafe candidate.header.withUnsafeBytes { own in
-                unsafe own.count == value.count && own.elementsEqual(value)
-            }
-            return isSame ? candidate : nil
+            return unsafe candidate.header.withUnsafeBytes { unsafe Bytes.equal($0, value) } ? candidate : nil
         }
         guard let known = found ?? nil else { return nil }
         if let expiry = known.visitor.token?.expiry, nowSeconds >= expiry { return nil }

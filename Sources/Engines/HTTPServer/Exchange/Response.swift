@@ -11,6 +11,8 @@ package struct Response: Sendable {
     /// Header lines in the order they are sent.
     package var headers: [(String, String)]
     package var body: ResponseBody
+    /// The head as it was rendered before; see `prepared()`.
+    var preparedHead: PreparedHead?
 
     package init(_ status: Status, headers: [(String, String)] = [], body: ResponseBody = .empty) {
         precondition(!status.isInterim, "an answer has a final status")

@@ -43,7 +43,7 @@ final class Connection {
 
     /// One request under way and its answer.
     struct Exchange {
-        let id: String
+        let id: RequestID
         let head: RequestHead?
         let began: MonotonicTime
         let time: WallTime

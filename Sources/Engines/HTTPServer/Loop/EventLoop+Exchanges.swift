@@ -29,7 +29,7 @@ extension EventLoop {
         if let response = shared.handler.answerAtOnce(head) { return reply(connection, response) }
         let body = body(connection, head)
         let request = Request(
-            head: head, id: connection.exchange?.id ?? "", remoteAddress: connection.peer.host, body: body)
+            head: head, id: connection.exchange.map { "\($0.id)" } ?? "", remoteAddress: connection.peer.host, body: body)
         let cookie = connection.cookie
         let mailbox = context.mailbox
         let isTaken = shared.pool(shared.handler.lane(for: head)).submit {
@@ -66,7 +66,7 @@ extension EventLoop {
         guard case .files(let extents, let byteCount) = response.body, connection.exchange?.head?.method != .head,
             extents.reduce(0, { $0 + $1.byteCount }) != byteCount
         else { return response }
-        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange?.id ?? "")")
+        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange.map { "\($0.id)" } ?? "")")
         return Refusal(.internalServerError, "the server encountered an internal error").response
     }
 

@@ -84,7 +84,7 @@ extension EventLoop {
             context.shared.log.debug("A connection broke while it was sent to: \(cause)")
             close(connection)
         case .fileTooShort:
-            let id = connection.exchange?.id ?? ""
+            let id = connection.exchange.map { "\($0.id)" } ?? ""
             context.shared.log.error("A file ended before its extent did; the answer \(id) is broken off")
             // The length was promised: a close in good order after fewer bytes could pass for the whole.
             connection.socket.resetOnClose()

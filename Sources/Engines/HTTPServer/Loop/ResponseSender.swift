@@ -27,15 +27,21 @@ struct ResponseSender {
     /// Up to here a body is copied behind its head: cheaper than telling the kernel of two pieces.
     private static let joinedBytesMax = 2048
 
+    /// How many bytes of a body will stand in one piece with the head.
+    static func joinedByteCount(_ body: ResponseBody) -> Int {
+        guard case .bytes(let bytes) = body, bytes.count <= joinedBytesMax else { return 0 }
+        return bytes.count
+    }
+
     /// Whether there is anything to send.
     private(set) var isBusy = false
 
     /// Adds a head, or an interim answer, and the bytes or files behind it. Files come last: nothing can be added
     /// while some are under way.
-    mutating func add(head added: [UInt8], body: ResponseBody) {
+    mutating func add(head added: consuming [UInt8], body: ResponseBody) {
         precondition(extents.isEmpty && bytes.isEmpty, "an answer was added to one that is being sent")
         isBusy = true
-        head = head.isEmpty ? added : head + added
+        if head.isEmpty { head = added } else { head += added }
         switch body {
         case .empty: break
         case .bytes(let added) where added.count <= Self.joinedBytesMax: head += added
