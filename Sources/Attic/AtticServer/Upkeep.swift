@@ -95,10 +95,13 @@ package final class Upkeep: Sendable {
         }
     }
 
-    /// Forgets the hot answers where another process has changed the database: a collection, another server.
+    /// Where another process has changed the database (a collection, another server), forgets the hot answers and lets
+    /// go of packs that it removed.
     private func noticeOthers() {
         do {
-            if try context.catalog.seesOtherProcessesChange() { context.hot.forgetAll() }
+            guard try context.catalog.seesOtherProcessesChange() else { return }
+            context.hot.forgetAll()
+            context.store.releaseRemovedFiles()
         } catch {
             // Not known to be right any more, so they go.
             context.hot.forgetAll()

@@ -55,6 +55,11 @@ package protocol ChunkStore: AnyObject, Sendable {
     /// - Returns: false where a writer has the pack.
     /// - Throws: `.missing` where the pack is not there.
     func truncatePack(_ name: PackName, to byteCount: Int64) throws(StorageError) -> Bool
+
+    /// Lets go of packs that another process removed and that are still open here: only then is their space free.
+    /// For upkeep, now and then; how many there were.
+    @discardableResult
+    func releaseRemovedFiles() -> Int
 }
 
 /// An upload's hold on the packs it appends to.

@@ -12,6 +12,13 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
         return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
+    /// Lets the calling thread sleep so long (nanosleep(2)); less where a signal comes.
+    package static func sleep(_ duration: Duration) {
+        let left = max(0, duration.wholeNanoseconds)
+        var time = Glibc.timespec(tv_sec: Int(left / 1_000_000_000), tv_nsec: Int(left % 1_000_000_000))
+        unsafe nanosleep(&time, nil)
+    }
+
     package static func < (left: Self, right: Self) -> Bool { left.nanoseconds < right.nanoseconds }
     package static func - (left: Self, right: Self) -> Duration { .nanoseconds(left.nanoseconds - right.nanoseconds) }
     package static func + (left: Self, right: Duration) -> MonotonicTime {

@@ -47,12 +47,18 @@ package final class LocalChunkStore: ChunkStore {
         }
     }
 
+    private static let lockAttempts = 10
+
     private static func takeLock(_ layout: LocalLayout) throws(StorageError) -> OpenFile {
         let file = try sorted { () throws(SystemError) in
             OpenFile(try File.open(layout.lock, .openOrCreate(permissions: 0o600)))
         }
         do {
-            if try file.descriptor.tryLockExclusive() { return file }
+            // A collector that looks whether a server is here holds the lock for an instant.
+            for _ in 0..<lockAttempts {
+                if try file.descriptor.tryLockExclusive() { return file }
+                MonotonicTime.sleep(.milliseconds(20))
+            }
         } catch { throw StorageError(SystemError("lock", layout.lock, error)) }
         throw StorageError("lock", layout.lock, .inUse)
     }
