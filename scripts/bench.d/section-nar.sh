@@ -8,7 +8,7 @@ section_nar() {
   say 'uploading NARs'
   for size in 65536 1048576 200000000; do
     description=$(atticbench nar --noise --seed 1 --size "$size" --info open)
-    atticbench nar --noise --seed 1 --size "$size" | upload_body "$description" >/dev/null
+    make_nar --noise --seed 1 --size "$size" | upload_body "$description" >/dev/null
     nar_path "$description" >"$paths.$size"
   done
   scattered_nar >"$paths.scattered"
@@ -34,13 +34,13 @@ scattered_nar() {
   local seed description pids=() size=8000000 seeds
   for ((seed = 101; seed <= 120; seed++)); do
     description=$(atticbench nar --noise --seed "$seed" --size "$size" --info open)
-    { atticbench nar --noise --seed "$seed" --size "$size"; sleep 3; } | upload_body "$description" >/dev/null &
+    { make_nar --noise --seed "$seed" --size "$size"; sleep 3; } | upload_body "$description" >/dev/null &
     pids+=($!)
   done
   wait "${pids[@]}"
   seeds=$(seq -s, 101 120)
   description=$(atticbench nar --noise --seed "$seeds" --size $((20 * size)) --info open)
-  atticbench nar --noise --seed "$seeds" --size $((20 * size)) | upload_body "$description" >"$work/scattered.answer"
+  make_nar --noise --seed "$seeds" --size $((20 * size)) | upload_body "$description" >"$work/scattered.answer"
   note "The NAR of many packs: 160 MB, $(find "$storage/packs" -type f | wc -l) packs in the store; the server said $(<"$work/scattered.answer")."
   nar_path "$description"
 }

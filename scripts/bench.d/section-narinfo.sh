@@ -8,10 +8,10 @@ section_narinfo() {
   : >"$paths"
   for ((seed = 1; seed <= count; seed++)); do
     description=$(atticbench nar --seed "$seed" --size 3000 --references --info open)
-    atticbench nar --seed "$seed" --size 3000 | upload_body "$description" >/dev/null
+    make_nar --seed "$seed" --size 3000 | upload_body "$description" >/dev/null
     printf '/open/%s.narinfo\n' "$(hash_of "$description")" >>"$paths"
     # The private cache has the same objects: the bytes are known, and only claimed.
-    atticbench nar --seed "$seed" --size 3000 | upload_body "${description/\"open\"/\"closed\"}" >/dev/null
+    make_nar --seed "$seed" --size 3000 | upload_body "${description/\"open\"/\"closed\"}" >/dev/null
   done
   sed 's,/open/,/closed/,' "$paths" >"$paths.closed"
   # Hashes that no object has: of the same alphabet.
