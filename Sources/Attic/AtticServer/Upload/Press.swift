@@ -13,7 +13,8 @@ package final class Press: Sendable {
     package typealias Job = @Sendable (inout Tools) -> Void
 
     private struct Queue {
-        var jobs: [Job] = []
+        /// A job that was taken leaves nil: under load the queue is never empty, and what a done job holds must go.
+        var jobs: [Job?] = []
         /// Where the oldest job stands in `jobs`; those before it are done.
         var first = 0
         var isClosed = false
@@ -21,10 +22,13 @@ package final class Press: Sendable {
 
         mutating func take() -> Job? {
             guard first < jobs.count else { return nil }
-            let job = jobs[first]
+            let job = jobs[first].take()
             first += 1
             if first == jobs.count {
                 jobs.removeAll(keepingCapacity: true)
+                first = 0
+            } else if first >= 64 && first * 2 >= jobs.count {
+                jobs.removeFirst(first)
                 first = 0
             }
             return job
