@@ -15,7 +15,7 @@ section_push() {
 }
 
 compare_push() { # measure, wanted, store's name, path, NAR bytes
-  local name=$3 path=$4
+  local name=$3 path=$4 server_cpu
   push_reference() { settle; copy_to_files reference "$work/files-$name" "$path"; }
   push_subject() {
     settle
@@ -24,11 +24,13 @@ compare_push() { # measure, wanted, store's name, path, NAR bytes
     thread_cpu "$atticd_pid" >"$work/cpu.before"
     timed subject tetryx push open "$path"
     thread_cpu "$atticd_pid" >"$work/cpu.after"
+    server_cpu=$(cpu_seconds "$atticd_pid")
   }
   in_turn "$pair" push_reference push_subject
   row "push of $1" 'MB/s' "$2" "$(calculate "$5 / 1e6 / $reference_seconds")" "$(calculate "$5 / 1e6 / $subject_seconds")"
   row "push of $1: the client's CPU" 's' '-' "$reference_cpu" "$subject_cpu"
   row "push of $1: the client's memory" 'MB' '-' "$reference_memory" "$subject_memory"
+  row "push of $1: the server's CPU" 's' '-' '-' "$server_cpu"
   row "push of $1: the server's memory" 'MB' '-' '-' "$(peak_memory "$atticd_pid")"
   row "push of $1: stored" 'MB' '-' "$(du -sb "$work/files-$3" | awk '{ print $1 / 1e6 }')" "$(calculate "$(stored_bytes) / 1e6")"
   ((pair < pairs)) ||
