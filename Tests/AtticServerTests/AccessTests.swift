@@ -1,6 +1,7 @@
 import AtticAPI
 import Encoding
 import HTTP
+import HTTPServer
 import Platform
 import Testing
 
@@ -123,5 +124,32 @@ struct AccessTests {
         #expect(!badKey.text.contains("secret\""))
         let noRight = try fixture.send("POST", path, token: fixture.token([("hello", .pull)]), body: body.json())
         #expect(noRight.status == .forbidden)
+    }
+
+    @Test("a stranger is turned away before a byte of the body is read", arguments: [
+        ("POST", "/_api/v1/get-missing-paths", ""), ("PUT", "/_api/v1/upload-path", "X-Attic-Nar-Info-Preamble-Size: 100\r\n"),
+        ("PATCH", "/_api/v1/cache-config/open", ""), ("POST", "/_api/v1/cache-config/new", ""),
+    ])
+    func strangersBodies(_ method: String, _ path: String, _ header: String) throws {
+        let fixture = try Fixture()
+        try fixture.makeCache("open", isPublic: true)
+        let head = try RequestHead(
+            parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n\(header)Content-Length: 1000\r\n\r\n")
+        // Not JSON: whoever reads it says so.
+        let body = RequestBody(Array("no JSON at all".utf8))
+        let response = fixture.application.respond(
+            to: Request(head: head, id: "0123456789abcdef", remoteAddress: "192.0.2.1", body: body))
+        #expect(response.status == .unauthorized)
+        #expect(response.text.contains("No token came with the request"))
+    }
+
+    @Test("what reads a body waits for its client on no thread that answers queries", arguments: [
+        ("POST", "/_api/v1/get-missing-paths", Lane.document), ("POST", "/_api/v1/cache-config/a", .document),
+        ("PATCH", "/_api/v1/cache-config/a", .document), ("PUT", "/_api/v1/upload-path", .transfer),
+        ("GET", "/_api/v1/cache-config/a", .query), ("DELETE", "/_api/v1/cache-config/a", .query),
+    ])
+    func lanes(_ method: String, _ path: String, _ lane: Lane) throws {
+        let head = try RequestHead(parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n\r\n")
+        #expect(try Fixture().application.lane(for: head) == lane)
     }
 }

@@ -55,10 +55,11 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(try client.receiveAll() == [])
     }
 
-    @Test(arguments: [Lane.query, Lane.transfer])
+    @Test(arguments: Lane.allCases)
     func aFullLaneAnswers503AndTheConnectionGoesOn(lane: Lane) throws {
         var limits = Limits()
         (limits.queryThreads, limits.queryQueueMax) = (1, 1)
+        (limits.documentThreads, limits.documentQueueMax) = (1, 1)
         (limits.transferThreads, limits.transferQueueMax) = (1, 1)
         limits.retryAfterSeconds = 7
         let gate = Gate()

@@ -18,6 +18,12 @@ package struct Visitor: Sendable {
         return permissions
     }
 
+    /// Turns away who brings no valid token, where the body has to be read to know which cache is meant: nothing that a
+    /// body can name would be theirs, and no stranger makes the server wait for bytes or hold them.
+    package func requireToken() throws(Problem) {
+        if token == nil { throw .unauthorized(reason: refusal) }
+    }
+
     /// Lets the visitor through to a cache, or says what it may be told.
     ///
     /// - Parameters:

@@ -2,8 +2,9 @@
 enum Bounds {
     /// A cache's configuration as JSON, in bytes: a few fields and at most 100 key names.
     static let configurationBytesMax = 256 << 10
-    /// A list of store path hashes as JSON, in bytes: 100,000 hashes are 3.5 MB; this is room for 900,000.
-    static let missingPathsBytesMax = 32 << 20
+    /// A list of store path hashes as JSON, in bytes: 100,000 hashes are 3.5 MB; this is room for 230,000. Read into values,
+    /// the worst JSON takes 16 times its bytes of memory.
+    static let missingPathsBytesMax = 8 << 20
     /// References of one store path; the largest closures known have a few thousand.
     static let referencesMax = 100_000
     /// Signatures of one store path.

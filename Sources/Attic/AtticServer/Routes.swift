@@ -20,13 +20,13 @@ package enum Route: Sendable {
     case findMissingPaths
     case uploadPath
 
-    /// The lane that runs it: bodies of NARs travel on a transfer thread, all else is a short query.
+    /// The lane that runs it: bodies of NARs travel on a transfer thread, what comes with a short body has threads of its
+    /// own, all else is a query.
     package var lane: Lane {
         switch self {
         case .uploadPath: .transfer
-        case .welcome, .cacheInfo, .narInfo, .nar, .getCacheConfig, .createCache, .configureCache, .destroyCache,
-            .findMissingPaths:
-            .query
+        case .createCache, .configureCache, .findMissingPaths: .document
+        case .welcome, .cacheInfo, .narInfo, .nar, .getCacheConfig, .destroyCache: .query
         }
     }
 

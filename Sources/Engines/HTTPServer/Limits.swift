@@ -41,7 +41,11 @@ package struct Limits: Sendable {
     package var queryThreads = 8
     /// Requests that may wait for one of those.
     package var queryQueueMax = 1024
-    /// Threads for bodies: each waits for its client most of the time.
+    /// Threads for short bodies that are read whole: each may wait for its client, and holds one document in memory.
+    package var documentThreads = 8
+    /// Requests that may wait for one of those.
+    package var documentQueueMax = 256
+    /// Threads for long bodies: each waits for its client most of the time.
     package var transferThreads = 64
     /// Requests that may wait for one of those.
     package var transferQueueMax = 256
@@ -59,7 +63,8 @@ package struct Limits: Sendable {
 
     /// Traps where a bound makes no sense.
     func check() {
-        precondition(connectionsMax > 0 && queryThreads > 0 && transferThreads > 0, "a server needs connections and threads")
+        precondition(connectionsMax > 0, "a server needs connections")
+        precondition(queryThreads > 0 && documentThreads > 0 && transferThreads > 0, "a server needs threads")
         precondition(bodyBufferBytes > 0 && bodyBytesBeforeFirstRead > 0 && turnBytesMax >= 4096, "a server needs buffers")
         precondition(retryAfterSeconds >= 0 && bodyBytesMax >= 0 && discardedBytesMax >= 0, "a bound is not negative")
         for time in [idleTime, headTime, bodyProgressTime, writeProgressTime, lingerTime] {

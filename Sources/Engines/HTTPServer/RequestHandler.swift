@@ -21,10 +21,12 @@ extension RequestHandler {
     package func answerAtOnce(_ head: RequestHead) -> Response? { nil }
 }
 
-/// The two kinds of threads that run handlers.
+/// The kinds of threads that run handlers.
 package enum Lane: Hashable, Sendable, CaseIterable {
-    /// Few threads, for what is over within milliseconds.
+    /// Few threads, for what is over within milliseconds: nothing that waits for a client, so no bodies.
     case query
+    /// Some threads for short bodies, read whole: a client that is slow to send one keeps no query waiting.
+    case document
     /// A bounded number of threads, each busy with one long body.
     case transfer
 }

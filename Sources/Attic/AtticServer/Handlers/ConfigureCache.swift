@@ -7,8 +7,9 @@ import Nix
 /// `PATCH /_api/v1/cache-config/{cache}`: changes what was named, and nothing else.
 enum ConfigureCache {
     static func respond(_ call: Call, _ name: CacheName) throws -> Response {
-        // Who may not even know of the cache is told so before the body is looked at.
-        let cache = try call.enter(name, needing: [])
+        // protocol: changing anything takes configure_cache, the retention period its own permission besides. Who has not
+        // even the first is told so before a byte of the body is asked for.
+        let cache = try call.enter(name, needing: .configureCache)
         let wanted = try CacheConfig(json: call.body(byteCountMax: Bounds.configurationBytesMax))
         var changes = CacheChanges()
         switch wanted.keypair {
@@ -34,8 +35,7 @@ enum ConfigureCache {
             changes.retention = .seconds(seconds)
         }
         guard !needed.isEmpty else { throw Problem.request("No modifiable fields were set.") }
-        // protocol: changing anything takes configure_cache, the retention period its own permission besides.
-        _ = try call.visitor.enter(name, cache, needing: needed.union(.configureCache))
+        _ = try call.visitor.enter(name, cache, needing: needed)
         let changed = try call.context.catalog.write { [changes] session throws(DatabaseError) in
             try session.changeCache(name, changes)
         }

@@ -8,6 +8,7 @@ import Nix
 /// `PUT /_api/v1/upload-path`: takes in a store path. The request's order is: who, what, may they, do we have it, bytes.
 enum UploadPath {
     static func respond(_ call: Call) throws -> Response {
+        try call.visitor.requireToken()
         let info = try narInfo(call)
         let cache = try call.enter(info.cache, needing: .push)
         let path = try checked(info, cache)
@@ -36,7 +37,7 @@ enum UploadPath {
             throw Problem.request("the NAR's information is missing: send \(Endpoint.narInfoHeader), or \(Endpoint.narInfoPreambleSizeHeader) and the JSON before the NAR.")
         }
         let most = call.context.configuration.maxNarInfoSize
-        guard let byteCount = Int(size), byteCount > 0 else {
+        guard size.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let byteCount = Int(size), byteCount > 0 else {
             throw Problem.request("\(Endpoint.narInfoPreambleSizeHeader) must be a number of bytes above 0.")
         }
         guard byteCount <= most else {

@@ -36,6 +36,7 @@ final class SharedContext: Sendable {
     /// Loops that have not ended.
     let runningLoops = Monitor(0)
     private let query: WorkerPool
+    private let document: WorkerPool
     private let transfer: WorkerPool
 
     init(
@@ -46,12 +47,14 @@ final class SharedContext: Sendable {
         self.log = log
         self.accessLog = accessLog
         query = WorkerPool(name: "query", threadsMax: limits.queryThreads, queueMax: limits.queryQueueMax)
+        document = WorkerPool(name: "document", threadsMax: limits.documentThreads, queueMax: limits.documentQueueMax)
         transfer = WorkerPool(name: "transfer", threadsMax: limits.transferThreads, queueMax: limits.transferQueueMax)
     }
 
     func pool(_ lane: Lane) -> WorkerPool {
         switch lane {
         case .query: query
+        case .document: document
         case .transfer: transfer
         }
     }
@@ -59,6 +62,7 @@ final class SharedContext: Sendable {
     /// Finishes what the lanes have taken, and joins their threads.
     func stopLanes() {
         query.stop()
+        document.stop()
         transfer.stop()
     }
 }
