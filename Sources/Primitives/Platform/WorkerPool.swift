@@ -8,7 +8,8 @@ package final class WorkerPool: Sendable {
     private struct State {
         var idle: [Worker] = []
         var workers: [Worker] = []
-        var queue: [Job] = []
+        /// A job that was taken leaves nil behind, so that what it holds goes with it.
+        var queue: [Job?] = []
         /// Jobs before this index have been taken; cut off in batches.
         var queueHead = 0
         var isStopping = false
@@ -73,12 +74,13 @@ package final class WorkerPool: Sendable {
         state.peek { state in
             if state.queueHead < state.queue.count {
                 let job = state.queue[state.queueHead]
+                state.queue[state.queueHead] = nil
                 state.queueHead += 1
                 if state.queueHead == state.queue.count || state.queueHead >= 256 {
                     state.queue.removeFirst(state.queueHead)
                     state.queueHead = 0
                 }
-                return .run(job)
+                if let job { return .run(job) }
             }
             if state.isStopping { return .stop }
             state.idle.append(worker)
