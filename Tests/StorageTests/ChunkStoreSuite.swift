@@ -248,4 +248,19 @@ import Testing
             for (extent, seed) in extents { #expect(try store.read(extent) == patterned(700, seed: seed)) }
         }
     }
+
+    @Test("What a writer leaves in doubt stays, and nothing is appended behind it", arguments: StoreKind.allCases)
+    func leaving(kind: StoreKind) throws {
+        let store = try kind.open(in: directory)
+        let writer = try store.borrowPack()
+        let doubtful = try writer.append(patterned(100, seed: 1))
+        writer.leave()
+        let next = try store.borrowPack()
+        let certain = try next.append(patterned(100, seed: 2))
+        next.giveBack()
+        #expect(certain.pack != doubtful.pack)
+        #expect(try store.read(doubtful) == patterned(100, seed: 1))
+        // Nobody has it any more: once no row turns out to name it, it can be removed.
+        #expect(try store.removePack(doubtful.pack) { true })
+    }
 }

@@ -22,6 +22,14 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
     }
 
     package let kind: Kind
+    /// Whether it is certain that a write which failed so has changed nothing: it was refused before its commit, or rolled
+    /// back. Otherwise a crash may yet bring it to light.
+    package var leavesNothingWritten: Bool {
+        switch kind {
+        case .busy, .full, .closed, .constraint: true
+        case .corrupt, .cannotOpen, .notOurs, .tooNew, .other: false
+        }
+    }
     /// What was tried, as a verb: `find an object`.
     package let operation: String
     /// The statement on one line, shortened; or the path.

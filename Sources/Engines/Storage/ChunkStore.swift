@@ -64,7 +64,7 @@ package protocol ChunkStore: AnyObject, Sendable {
 
 /// An upload's hold on the packs it appends to.
 ///
-/// Thread: one at a time. It ends with `giveBack` or `abandon`; one that is dropped without either abandons, so an
+/// Thread: one at a time. It ends with `giveBack`, `abandon` or `leave`; one that is dropped without any abandons, so an
 /// upload that fails anywhere leaves nothing behind.
 package protocol PackWriter: AnyObject {
     /// Appends one stored chunk, which is never empty, to the current pack; to another one where that is full.
@@ -83,8 +83,12 @@ package protocol PackWriter: AnyObject {
     func giveBack()
 
     /// Cuts every pack back to where this writer began. Never after rows that name the bytes were committed, nor
-    /// where that is in doubt: then `giveBack`, and the next start sorts it out.
+    /// where that is in doubt: then `leave`.
     func abandon()
+
+    /// Keeps the bytes, and has nothing appended behind them: whether rows name them is in doubt. The next start
+    /// finds out, and cuts off what no row names.
+    func leave()
 }
 
 /// A pack as a writer leaves it.

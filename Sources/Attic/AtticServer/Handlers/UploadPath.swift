@@ -138,9 +138,12 @@ enum UploadPath {
             // Decided by the database, nothing was written: the bytes go.
             pipeline.abandon()
             throw problem
+        } catch let error as DatabaseError where error.leavesNothingWritten {
+            // A full disk above all, where every byte that stays makes it worse.
+            pipeline.abandon()
+            throw error
         } catch {
-            // Whether the commit took effect is unknown: the bytes stay, and the next start sorts it out.
-            pipeline.keep()
+            pipeline.leave()
             throw error
         }
         lease.forget()

@@ -85,6 +85,9 @@ final class UploadPipeline {
     /// The NAR is committed: its bytes stay.
     func keep() { writer.giveBack() }
 
+    /// Whether the NAR was committed is in doubt: its bytes stay until the next start finds out.
+    func leave() { writer.leave() }
+
     /// The NAR is not wanted after all: what was written is cut off again, once nothing is being pressed any more.
     func abandon() {
         for batch in underWay { _ = try? batch.wait() }

@@ -97,6 +97,12 @@ final class LocalPackWriter: PackWriter {
         touched = []
     }
 
+    func leave() {
+        // The locks end with the descriptors. The pool has none of these packs: they are not appended to any more.
+        isEnded = true
+        touched = []
+    }
+
     /// Lets others have the pack. One that has nothing in it, and so no row, is removed.
     private func release(_ pack: LockedPack) {
         if pack.byteCount == 0 { return store.removeLocked(pack) }
