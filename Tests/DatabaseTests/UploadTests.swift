@@ -184,7 +184,8 @@ import Testing
         ])
         #expect(again.narID == first.narID && !again.isNewNar)
         let extents = try fixture.catalog.read { session throws(DatabaseError) in try session.extents(ofNar: first.narID) }
-        #expect(extents.map { "\($0.pack) \($0.offset)" } == ["a 0", "b 100"])
+        // The chunks as they were brought now: their frames may be of another size.
+        #expect(extents.map { "\($0.pack) \($0.offset)" } == ["a 0", "b 100", "b 100"])
         #expect(try fixture.deadExtents().map { "\($0.pack) \($0.offset)" } == ["b 0", "a 100"])
     }
 

@@ -4,6 +4,7 @@ import Database
 import HTTP
 import HTTPServer
 import Nix
+import Storage
 
 /// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it.
 ///
@@ -29,7 +30,11 @@ enum GetNar {
             try session.extents(ofNar: record.id)
         }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
-        let assembly = try NarAssembly(whole, byteCount: record.fileSize, in: call.context.store)
+        let assembly: NarAssembly
+        do { assembly = try NarAssembly(whole, byteCount: record.fileSize, in: call.context.store) } catch {
+            if !record.isDamaged, let loss = error as? StorageError { try note(loss, call.context.catalog) }
+            throw error
+        }
         call.context.accessTimes.note(objectID, at: call.now)
         // If-Range: the range counts only where the client's copy is of these bytes.
         let asked = EntityTag.ifRange(head.header("If-Range"), matches: tag) ? head.header("Range") : nil
@@ -46,6 +51,17 @@ enum GetNar {
         case .unsatisfiable:
             return Response(.rangeNotSatisfiable, headers: headers, body: .empty)
         }
+    }
+
+    /// Remembers what was found to be lost: from now on its paths count as missing, so that a client pushes them again.
+    private static func note(_ loss: StorageError, _ catalog: Catalog) throws(DatabaseError) {
+        let (pack, end): (String, Int64)
+        switch loss.cause {
+        case .missing(let name): (pack, end) = (name.text, 0)
+        case .short(let extent, let found): (pack, end) = (extent.pack.text, extent.offset + found)
+        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: return
+        }
+        try catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack, beyond: end) }
     }
 
     private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (NarRecord, objectID: Int64) {

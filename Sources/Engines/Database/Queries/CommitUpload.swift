@@ -49,7 +49,11 @@ private final class CommitStep {
         let former = try connection.first(
             "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", [.digest(nar.narHash)]
         ) { row throws(SQLError) in (id: try row.integer(0), isDamaged: try row.bool(1)) }
-        if let former, !former.isDamaged {
+        // Where chunks were put back, the NAR's row says how long their frames are now: another level makes them another size.
+        let repairs = commit.chunks.contains { chunk in
+            if case .stored(_, _, _, repair: true) = chunk { true } else { false }
+        }
+        if let former, !former.isDamaged, !repairs {
             for case .stored(let hash, _, let extent, let repair) in commit.chunks {
                 try giveUp(hash, nar.compression, extent, repair, connection)
             }

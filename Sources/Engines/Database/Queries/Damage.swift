@@ -18,6 +18,21 @@ extension CatalogSession {
         }
     }
 
+    /// Marks as damaged what lies in a pack beyond its last byte. Needs `write`.
+    ///
+    /// - Parameter byteCount: what is left of the pack; 0 where its file is gone.
+    package func markLost(pack: String, beyond byteCount: Int64) throws(DatabaseError) {
+        let ids = try trying("find the chunks of a damaged pack") { connection throws(SQLError) in
+            try connection.query(
+                """
+                SELECT c.id FROM pack p CROSS JOIN chunk c
+                WHERE p.name = $1 AND c.pack_id = p.id AND c.pack_offset + c.stored_byte_count > $2 AND c.is_damaged = 0
+                """, [.text(pack), .integer(byteCount)]
+            ) { row throws(SQLError) in try row.integer(0) }
+        }
+        try markDamaged(chunkIDs: ids)
+    }
+
     /// The chunks with an id above `after`, by id: a walk over all of them, in steps.
     package func chunks(after: Int64, limit: Int) throws(DatabaseError) -> [ChunkRecord] {
         try trying("list chunks") { connection throws(SQLError) in
