@@ -71,7 +71,7 @@ let tests: [(name: String, uses: [String])] = [
     ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
         "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
-        "Crypto", "Encoding", "ConfigFile", "Platform",
+        "Crypto", "Encoding", "ConfigFile", "SQL", "Platform",
     ]),
     ("AtticClientTests", [
         "AtticClient", "HTTPClient", "NixStore", "AtticAPI", "HTTP", "Nix", "ConfigFile", "Crypto", "Encoding", "Platform",

@@ -44,9 +44,9 @@ enum CacheRules {
 
     static func storeDirectory(_ path: String) throws(Problem) -> String {
         let isClean = path.hasPrefix("/") && path.utf8.count > 1 && path.utf8.count <= 1024 && !path.hasSuffix("/")
-            && path.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 }
+            && path.unicodeScalars.allSatisfy { $0.value > 32 && $0.value != 127 }
             && !path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().contains { $0 == "" || $0 == "." || $0 == ".." }
-        guard isClean else { throw .request("\"store_dir\" must be an absolute path like /nix/store, without a slash at its end.") }
+        guard isClean else { throw .request("\"store_dir\" must be an absolute path like /nix/store, without white space, and without a slash at its end.") }
         return path
     }
 

@@ -32,7 +32,10 @@ enum GetNarInfo {
     static func narInfo(of object: ObjectRecord, in cache: CacheRecord) throws -> NarInfo {
         let nar = object.nar
         let compression = CompressionKind(rawValue: nar.compression)
-        let path = try StorePath(absolute: object.storePath, storeDirectory: cache.storeDirectory)
+        // Pushed when the cache was for another store directory: nothing that its clients could ask for.
+        guard let path = try? StorePath(absolute: object.storePath, storeDirectory: cache.storeDirectory) else {
+            throw Problem.noSuchObject
+        }
         let fingerprint = NarInfo.fingerprint(
             storeDirectory: cache.storeDirectory, storePath: path, narHash: nar.narHash, narSize: nar.narSize,
             references: object.references)

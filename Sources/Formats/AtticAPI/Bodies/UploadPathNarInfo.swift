@@ -65,13 +65,21 @@ package struct UploadPathNarInfo: Hashable, Sendable {
             signatures: try members.value("sigs", "a list of signatures, name:base64 each") { json in
                 json.stringsValue.flatMap { $0.allSatisfy(isSignature) ? $0 : nil }
             } ?? [],
-            ca: try members.line("ca"),
+            ca: try Self.contentAddress(members),
             narHash: try required("nar_hash") { name throws(APIFormatError) in
                 try members.value(name, "sha256: and 64 hex digits, or 52 characters of Nix's base 32") { json in
                     json.stringValue.flatMap { try? NixHash(parsing: $0) }?.digest
                 }
             },
             narSize: try required("nar_size") { name throws(APIFormatError) in try members.integer(name, in: 0...(.max)) })
+    }
+
+    /// A content address: one word, or nothing.
+    private static func contentAddress(_ members: MemberReader) throws(APIFormatError) -> String? {
+        let text = try members.value("ca", "a content address, without white space") { json in
+            json.stringValue.flatMap { $0.utf8.allSatisfy { $0 > 0x20 && $0 != 0x7F } ? $0 : nil }
+        }
+        return text?.isEmpty == true ? nil : text
     }
 
     /// A base name, or a full path; Nix writes `unknown-deriver` where it knows none.
