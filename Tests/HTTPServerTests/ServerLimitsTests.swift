@@ -125,4 +125,14 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(records.first?.isComplete == false)
         withExtendedLifetime(client) {}
     }
+
+    @Test(arguments: [(1024, 512), (100, 50), (20_000, 8192), (1_000_000_000, 8192), (1, 1)])
+    func connectionsLeaveDescriptorsForFiles(openFilesMax: Int, connectionsMax: Int) {
+        #expect(Limits(openFilesMax: openFilesMax).connectionsMax == connectionsMax)
+    }
+
+    @Test func theLimitOfOpenFilesIsRaisedAsFarAsItGoes() {
+        let raised = OpenFileLimit.raise()
+        #expect(raised > 0 && OpenFileLimit.raise() == raised)
+    }
 }

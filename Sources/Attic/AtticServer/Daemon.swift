@@ -34,7 +34,7 @@ package final class Daemon: Sendable {
             context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
         self.upkeep = upkeep
         server = try Server(
-            listen: listen, limits: Limits(), handler: Application(context), loopCount: Processors.count,
+            listen: listen, limits: Limits(openFilesMax: OpenFileLimit.raise()), handler: Application(context), loopCount: Processors.count,
             log: log, accessLog: { upkeep.note($0) })
     }
 

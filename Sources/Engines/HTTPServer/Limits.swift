@@ -59,6 +59,16 @@ package struct Limits: Sendable {
 
     package init() {}
 
+    /// Bounds that leave descriptors for files: whoever opens connections without end must not keep the handlers from
+    /// opening a file.
+    ///
+    /// - Parameter openFilesMax: descriptors that the process may have. 512 of them, or half where there are fewer, are for
+    ///   files: packs kept open for readers, packs that are written, databases.
+    package init(openFilesMax: Int) {
+        let forFiles = min(512, openFilesMax / 2)
+        connectionsMax = max(1, min(connectionsMax, openFilesMax - forFiles))
+    }
+
     var head: HeadLimits { HeadLimits(headBytesMax: headBytesMax, headerCountMax: headerCountMax) }
 
     /// Traps where a bound makes no sense.
