@@ -43,7 +43,7 @@ let pictured: [Layer] = [
         ]),
     ]),
     Layer("Tools", [
-        .tool("atticd", uses: ["AtticServer", "Platform"], packages: [.arguments, .log]),
+        .tool("atticd", uses: ["AtticServer", "HTTPServer", "Platform"], packages: [.arguments, .log]),
         .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("atticbench", uses: [

@@ -33,6 +33,18 @@ struct CacheReferenceTests {
         #expect(resolved.quoted == "\"\(cache)\" on \"\(server)\"")
     }
 
+    @Test("Where a URL's server is known by several names, the default one is meant")
+    func defaultFirst() throws {
+        let one = ClientConfiguration.Server(endpoint: "http://localhost:8080", token: "one", tokenFile: nil)
+        let two = ClientConfiguration.Server(endpoint: "http://localhost:8080/", token: "two", tokenFile: nil)
+        var configuration = ClientConfiguration()
+        for (name, server) in [("a", one), ("b", two)] { configuration.servers[try #require(ServerName(name))] = server }
+        func token() throws -> String? { try configuration.resolve(CacheReference("http://localhost:8080/hello")).token }
+        #expect(try token() == "one")
+        configuration.defaultServer = ServerName("b")
+        #expect(try token() == "two")
+    }
+
     @Test("What names no cache is a usage failure", arguments: [
         "", ":", "a:", ":a", "a:b:c", "a b", "-a", "https://", "https://host", "https://host/", "https://host/a b", "https://u@h/c",
         "http://host/_api", "ftp://host/c", "https://host/c?x=1",

@@ -16,7 +16,7 @@ struct ConfigurationFindingTests {
     }
 
     /// The minimal configuration, told apart by its storage path.
-    private func text(_ mark: String) -> String { ConfigurationTests.minimal.replacing("/data/storage", with: mark) }
+    private func text(_ mark: String) -> String { ConfigurationTests.minimal.replacing("/data/storage", with: "/" + mark) }
 
     private func write(_ text: String, _ name: String) throws {
         try Directory.make(File.parent(of: directory.file(name)))
@@ -35,19 +35,19 @@ struct ConfigurationFindingTests {
         try write(text("named"), "named.toml")
         try write(text("usual"), "config/tetryx/server.toml")
         var environment = environment
-        #expect(try Configuration.find(path: nil, environment: environment)?.storagePath == "usual")
+        #expect(try Configuration.find(path: nil, environment: environment)?.storagePath == "/usual")
         environment["ATTIC_SERVER_CONFIG_BASE64"] = Base64.encode(Array(text("variable").utf8))
-        #expect(try Configuration.find(path: nil, environment: environment)?.storagePath == "variable")
-        #expect(try Configuration.find(path: directory.file("named.toml"), environment: environment)?.storagePath == "named")
+        #expect(try Configuration.find(path: nil, environment: environment)?.storagePath == "/variable")
+        #expect(try Configuration.find(path: directory.file("named.toml"), environment: environment)?.storagePath == "/named")
         environment["ATTIC_SERVER_CONFIG_BASE64"] = ""
-        #expect(try Configuration.load(path: nil, environment: environment).storagePath == "usual")
+        #expect(try Configuration.load(path: nil, environment: environment).storagePath == "/usual")
     }
 
     @Test("Where XDG_CONFIG_HOME is unset or relative, it is .config below HOME")
     func home() throws {
         try write(text("home"), ".config/tetryx/server.toml")
-        #expect(try Configuration.find(path: nil, environment: ["HOME": directory.path])?.storagePath == "home")
-        #expect(try Configuration.find(path: nil, environment: ["HOME": directory.path, "XDG_CONFIG_HOME": "relative"])?.storagePath == "home")
+        #expect(try Configuration.find(path: nil, environment: ["HOME": directory.path])?.storagePath == "/home")
+        #expect(try Configuration.find(path: nil, environment: ["HOME": directory.path, "XDG_CONFIG_HOME": "relative"])?.storagePath == "/home")
     }
 
     @Test("Nothing configured is nil to find, and an error that says where to load")

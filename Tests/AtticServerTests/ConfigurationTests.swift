@@ -76,7 +76,7 @@ struct ConfigurationTests {
             heartbeat = true
             [storage]
             type = "local"
-            path = "storage"
+            path = "/storage"
             [chunking]
             nar-size-threshold = 0
             min-size = 64
@@ -103,7 +103,7 @@ struct ConfigurationTests {
         #expect(configuration.maxNarInfoSize == 65536)
         #expect(configuration.databasePath == "server a.db")
         #expect(configuration.databaseHeartbeat)
-        #expect(configuration.storagePath == "storage")
+        #expect(configuration.storagePath == "/storage")
         #expect(!configuration.chunking.isChunked(narSize: .max))
         #expect(configuration.chunking.sizes.maximum == 16 << 20)
         #expect(configuration.compressionLevel == -5)
@@ -204,7 +204,9 @@ struct ConfigurationTests {
     @Test("What must be set and is not is asked for, in its section or at the top")
     func missing() {
         #expect(Self.refusal("")?.hasPrefix("server.toml:1:1: \"path\" in [storage] is missing; ") == true)
-        #expect(Self.refusal("[storage]\npath = \"x\"")?.hasPrefix("server.toml:1:1: \"url\" in [database] is missing; ") == true)
+        #expect(Self.refusal("[storage]\npath = \"chunks\"") == "server.toml:2:8: \"chunks\" is a relative path; write the whole path, from / on")
+        #expect(Self.refusal("[storge]\npath = \"/x\"") == "server.toml:1:1: unknown key \"storge\"; did you mean \"storage\"?")
+        #expect(Self.refusal("[storage]\npath = \"/x\"")?.hasPrefix("server.toml:1:1: \"url\" in [database] is missing; ") == true)
         #expect(Self.refusal(Self.minimal.replacing("path =", with: "#"))?.hasPrefix("server.toml:3:1: \"path\" in [storage] is missing; ") == true)
         let message = Self.refusal(Self.minimal.replacing("token-hs", with: "#"))
         #expect(message?.hasPrefix("server.toml:5:1: \"token-hs256-secret-base64\" in [jwt.signing] is missing; ") == true)

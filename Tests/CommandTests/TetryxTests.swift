@@ -13,7 +13,7 @@ struct TetryxTests {
 
     @Test("The first server becomes the default one; another one only where it is told")
     func servers() throws {
-        let first = try tool.run("login", "local", "http://localhost:8080", "eyJ.a.b")
+        let first = try tool.run("login", "local", "http://localhost:8080", "eyJhbGciOiJIUzI1NiJ9.e30.c2ln")
         #expect(first.status == .exited(0))
         #expect(first.errorText == "✍️ Configuring server \"local\"\n" && first.outputText.isEmpty)
         #expect(try File.status(tool.home.file("config/tetryx/config.toml")).permissions == 0o600)
@@ -25,7 +25,7 @@ struct TetryxTests {
 
             [servers.local]
             endpoint = "http://localhost:8080"
-            token = "eyJ.a.b"
+            token = "eyJhbGciOiJIUzI1NiJ9.e30.c2ln"
 
             [servers.second]
             endpoint = "http://second"
@@ -34,6 +34,15 @@ struct TetryxTests {
             endpoint = "http://third"
 
             """)
+    }
+
+    @Test("A token that cannot be right is kept, with a warning")
+    func doubtfulToken() throws {
+        let rubbish = try tool.run("login", "local", "http://localhost", "secret")
+        #expect(rubbish.isSuccess && rubbish.errorText.contains("⚠️ This does not look like a token"))
+        // {"exp":1}
+        let expired = try tool.run("login", "local", "http://localhost", "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjF9.c2ln")
+        #expect(expired.isSuccess && expired.errorText.contains("⚠️ The token expired on Thu, 01 Jan 1970 00:00:01 GMT"))
     }
 
     @Test("A token comes from standard input or stays in its file, and a known server keeps its own")

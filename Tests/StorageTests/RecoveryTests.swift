@@ -63,6 +63,8 @@ import Testing
         #expect(report.shortPacks == [known.pack])
         #expect(report.missingPacks == [gone])
         #expect(report.removedPacks.isEmpty && report.cutPacks.isEmpty)
+        #expect(report.foundLoss)
+        #expect("\(report)" == "1 pack is not there, as \(gone), 1 pack is shorter than what was committed, as \(known.pack)")
         let writer = try store.borrowPack()
         let pack = try writer.append([1]).pack
         #expect(pack != known.pack && pack != gone)

@@ -83,17 +83,30 @@ package final class Daemon: Sendable {
 
     /// Opens what a configuration names, and lets go of it again; for `check-config`.
     ///
-    /// - Throws: what is wrong with the database, or with the storage directory.
+    /// - Throws: what is wrong with the database, or with the storage directory; where they are not made yet, that they
+    ///   could not be.
     package static func check(_ configuration: Configuration, log: Logger) throws {
         if File.exists(configuration.databasePath) {
             let catalog = try openCatalog(configuration, log: log)
             defer { catalog.close() }
             let pending = try catalog.pendingMigrations()
             if !pending.isEmpty { log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date") }
+        } else {
+            try checkCanBeMade(configuration.databasePath)
         }
         if File.exists(configuration.storagePath) {
             _ = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+        } else {
+            try checkCanBeMade(configuration.storagePath)
         }
+    }
+
+    /// The nearest directory above that is there must let this process write.
+    private static func checkCanBeMade(_ path: String) throws(SystemError) {
+        var above = File.parent(of: path)
+        while above != "/" && above != "." && !File.exists(above) { above = File.parent(of: above) }
+        if try File.status(above).kind != .directory { throw SystemError("make", "\(path) below \(above)", .notDirectory) }
+        if !File.isReadableAndWritable(above) { throw SystemError("make", "\(path) in \(above)", .accessDenied) }
     }
 
     /// Whether a server has the storage directory: then it may have readers.
@@ -109,6 +122,10 @@ package final class Daemon: Sendable {
         let report = try store.recover(unsealed: living) { name in
             try catalog.read { session throws(DatabaseError) in try session.packExists(name.text) }
         }
-        if report != RecoveryReport() { log.notice("the storage was put in order after an unclean stop: \(report)") }
+        if report.foundLoss {
+            log.error("bytes are missing from the storage; is [storage] path the right one? What they belong to is answered 503 until it is pushed again: \(report)")
+        } else if report != RecoveryReport() {
+            log.notice("the storage was put in order after an unclean stop: \(report)")
+        }
     }
 }

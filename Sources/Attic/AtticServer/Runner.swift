@@ -63,8 +63,18 @@ package struct Runner: Sendable {
             let configuration = try configuration(environment)
             return try run(configuration)
         } catch {
-            Terminal.say("atticd: \(error)")
+            Terminal.say("atticd: \(error)\(Runner.advice(error))")
             return .failed
+        }
+    }
+
+    /// What to do about errors of the system that say only what happened.
+    private static func advice(_ error: any Error) -> String {
+        guard let error = error as? SystemError, error.operation == "listen on" else { return "" }
+        return switch error.errno {
+        case .addressInUse: "; stop what listens there, or name another address with -l or \"listen\""
+        case .accessDenied: "; ports below 1024 are for root: name another one with -l or \"listen\""
+        default: "; name an address of this machine with -l or \"listen\""
         }
     }
 
@@ -77,8 +87,9 @@ package struct Runner: Sendable {
         guard mode == .monolithic else {
             throw RunnerError("there is no configuration file \(locations.configurationPath): start atticd once to make one, or name another with -f")
         }
-        let firstRun = try FirstRun.setUp(locations, now: .now)
+        // What is wrong with it is said before anything is made: the root token is shown only once.
         let port = try listenAddresses(nil).first?.port ?? 8080
+        let firstRun = try FirstRun.setUp(locations, now: .now)
         Terminal.say(firstRun.welcome(port: Int(port)))
         guard let made = try Configuration.find(path: locations.configurationPath, environment: environment) else {
             throw RunnerError("the configuration file \(locations.configurationPath) vanished after it was written")

@@ -82,8 +82,8 @@ package enum LocalStore {
     /// links are also followed in the middle of a path, so that `result/bin/tool` is found).
     ///
     /// - Parameter workingDirectory: what a relative path starts from; nil for that of this process.
-    /// - Throws: `.notInStore`, `.malformed` for a name in the store that is no store path, `.system` where a link cannot
-    ///   be read. Whether the path exists or is valid is not asked.
+    /// - Throws: `.notInStore` or `.notThere`, `.noStorePath` for a name in the store that is none, `.system` where a
+    ///   link cannot be read. Whether a path in the store exists or is valid is not asked.
     package static func resolve(
         _ userPath: String, storeDirectory: String = StorePath.defaultStoreDirectory, workingDirectory: String? = nil
     ) throws(NixStoreError) -> StorePath {
@@ -103,6 +103,7 @@ package enum LocalStore {
             guard let next = try followingFirstLink(in: path) else { break }
             path = next
         }
+        if userPath.isEmpty || (try? File.linkStatus(path)) == nil { throw .notThere(path: userPath) }
         throw .notInStore(path: userPath, storeDirectory: storeDirectory)
     }
 
@@ -112,7 +113,7 @@ package enum LocalStore {
         guard path.utf8.starts(with: prefix.utf8) else { return nil }
         let rest = path.utf8.dropFirst(prefix.utf8.count)
         let name = String(decoding: rest.prefix { $0 != UInt8(ascii: "/") }, as: UTF8.self)
-        do { return try StorePath(baseName: name) } catch { throw .malformed(path: path, reason: error.description) }
+        do { return try StorePath(baseName: name) } catch { throw .noStorePath(path: path, reason: error.reason) }
     }
 
     /// The path with its first symbolic link replaced by what that names; nil where there is none.

@@ -8,6 +8,10 @@ package enum NixStoreError: Error, Sendable, CustomStringConvertible {
     case notValid([StorePath])
     /// A path that a user named is not in the store.
     case notInStore(path: String, storeDirectory: String)
+    /// A path that a user named is not there at all, or is a link to what is not there.
+    case notThere(path: String)
+    /// A name in the store's directory that a user gave, and that no store path can have.
+    case noStorePath(path: String, reason: String)
     /// Something is no store path, hash or size where Nix should have one.
     case malformed(path: String, reason: String)
     /// Nix's database cannot be opened or read.
@@ -29,7 +33,12 @@ package enum NixStoreError: Error, Sendable, CustomStringConvertible {
             let first = paths.first?.baseName ?? ""
             return "the store has no valid path \(first)\(others): build or fetch it first"
         case .notInStore(let path, let storeDirectory):
-            return "\(path) is not in the Nix store \(storeDirectory)"
+            return "\"\(path)\" is not in the Nix store \(storeDirectory): name a store path, or a link to one such as result"
+        case .notThere(let path): return "\"\(path)\" does not exist, or is a link to what does not"
+        case .noStorePath(let path, let reason):
+            let output = path.utf8.contains { $0 == UInt8(ascii: "!") || $0 == UInt8(ascii: "^") }
+                ? "; an output is named by its path, as nix-store -q --outputs prints it" : ""
+            return "\"\(path)\" is no store path: \(reason)\(output)"
         case .malformed(let path, let reason): return "Nix's record of \(path) cannot be used: \(reason)"
         case .database(let error): return "cannot read Nix's database: \(error)"
         case .daemon(let message): return "the Nix daemon says: \(message)"

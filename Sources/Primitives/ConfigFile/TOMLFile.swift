@@ -67,9 +67,11 @@ package final class TOMLFile {
     func note(_ path: [String]) { asked.insert(path) }
 
     /// Refuses the first key that nobody has asked for. To be called when all has been read.
-    package func finish() throws(ConfigFileError) {
+    ///
+    /// - Parameter depth: how deep it looks; 1 is at the document's own keys and sections, when those have been read.
+    package func finish(depth: Int = .max) throws(ConfigFileError) {
         var unknown: [(path: [String], position: TOMLPosition)] = []
-        collect(values, at: [], into: &unknown)
+        collect(values, at: [], depth: depth, into: &unknown)
         guard let first = unknown.min(by: { $0.position < $1.position }), let key = first.path.last else { return }
         let section = first.path.dropLast()
         let siblings = asked.filter { $0.count == first.path.count && $0.dropLast() == section }.compactMap(\.last)
@@ -86,14 +88,15 @@ package final class TOMLFile {
     }
 
     private func collect(
-        _ values: [String: TOMLNode], at path: [String], into unknown: inout [(path: [String], position: TOMLPosition)]
+        _ values: [String: TOMLNode], at path: [String], depth: Int,
+        into unknown: inout [(path: [String], position: TOMLPosition)]
     ) {
         for (key, node) in values {
             let here = path + [key]
             if !asked.contains(here) {
                 unknown.append((here, places[here]?.key ?? .start))
-            } else if case .table(let members) = node {
-                collect(members, at: here, into: &unknown)
+            } else if here.count < depth, case .table(let members) = node {
+                collect(members, at: here, depth: depth, into: &unknown)
             }
         }
     }

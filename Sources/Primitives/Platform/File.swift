@@ -145,7 +145,12 @@ package enum Directory {
             let above = File.parent(of: path)
             if above == path || above == "." { throw SystemError("make directory", path, cause) }
             try make(above, permissions: permissions)
-            try make(path, permissions: permissions)
+            if unsafe mkdir(path, mode_t(permissions)) == 0 { return }
+            let second = Errno.current
+            // Another process may have made it meanwhile. Where names cannot be made (/proc), it is missing for ever.
+            guard second == .fileExists, (try? File.status(path).kind) == .directory else {
+                throw SystemError("make directory", path, second)
+            }
         default:
             throw SystemError("make directory", path, cause)
         }

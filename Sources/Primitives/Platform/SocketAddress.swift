@@ -34,7 +34,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// The addresses of a host, as getaddrinfo(3) orders them.
     ///
-    /// - Throws: `SystemError` that names the host; the cause is "no such file" where the name is unknown.
+    /// - Throws: `SystemError` that names the host; the cause is "no such address" where the name is unknown.
     package static func resolve(host: String, port: UInt16) throws(SystemError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
@@ -42,7 +42,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(host, nil, &hints, &list)
         if code == EAI_SYSTEM { throw SystemError("look up", host, Errno.current) }
-        if code != 0 { throw SystemError("look up host", host, .noSuchFile) }
+        if code != 0 { throw SystemError("find the address of", host, Errno(EADDRNOTAVAIL)) }
         defer { unsafe freeaddrinfo(list) }
         var addresses: [SocketAddress] = []
         var next = unsafe list

@@ -1,5 +1,7 @@
 import ArgumentParser
 import AtticServer
+import Glibc
+import HTTPServer
 import Platform
 
 /// The server: `atticd [-f FILE] [-l ADDR] [--mode MODE]`.
@@ -23,8 +25,30 @@ struct Atticd: ParsableCommand {
     @Option(help: "What to run.")
     var mode: Mode = .monolithic
 
+    func validate() throws {
+        guard let listen else { return }
+        do throws(ListenAddressError) { _ = try ListenAddress(parsing: listen) } catch {
+            throw ValidationError("-l: \(error).")
+        }
+    }
+
     func run() throws {
         throw Runner(configurationPath: configurationPath, listen: listen, mode: mode).run().exitCode
+    }
+
+    /// Runs the server. Ends with 0 (done), 1 (failed) or 2 (the arguments are wrong).
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch let code as ExitCode {
+            Glibc.exit(code.rawValue)
+        } catch {
+            // Help and the version are errors to the parser too, with status 0 and text for standard output.
+            guard exitCode(for: error) != .success else { exit(withError: error) }
+            Terminal.say(fullMessage(for: error))
+            Glibc.exit(ExitStatus.usage.rawValue)
+        }
     }
 }
 

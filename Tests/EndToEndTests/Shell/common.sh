@@ -98,6 +98,8 @@ url=http://localhost:$port
 storage=$XDG_DATA_HOME/tetryx/storage
 
 start_server() { # atticd's further arguments; returns when it listens. Its output is in server.log.
+  # Now, and not when the shell behind "&" gets to it: the lines of the server before would be taken for this one's.
+  : >"$server_log"
   atticd -l "[::]:$port" "$@" >"$server_log" 2>&1 &
   server_pid=$!
   local tries

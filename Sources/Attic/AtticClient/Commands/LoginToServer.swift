@@ -1,4 +1,5 @@
 import AtticAPI
+import HTTP
 import HTTPClient
 import Platform
 
@@ -56,8 +57,19 @@ package struct LoginToServer {
                 "⚠️ The token was for another endpoint and is not kept. "
                     + "Log in again with one for \(endpoint), if it needs one.")
         }
+        if let token = given.token { warn(of: token, context) }
         if case .failure(let error) = Result(catching: { () throws(ClientError) in try HTTPSession(endpoint: url) }) {
             context.console.say("⚠️ \(error)")
+        }
+    }
+
+    /// What can be seen without its key, now that its user looks on. It is kept all the same: the server decides.
+    private func warn(of token: String, _ context: ClientContext) {
+        guard let glance = TokenGlance(token) else {
+            return context.console.say("⚠️ This does not look like a token: one begins with eyJ and has two dots in it. Was it copied whole?")
+        }
+        if let expiry = glance.expiry, expiry <= WallTime.now.seconds {
+            context.console.say("⚠️ The token expired on \(HTTPDate.render(secondsSince1970: expiry)). Ask for a new one.")
         }
     }
 

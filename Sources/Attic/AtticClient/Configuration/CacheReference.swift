@@ -85,9 +85,11 @@ extension ClientConfiguration {
         case .url(let endpoint, let cache):
             let url = try Self.url(endpoint)
             // A token goes to the server that it was given for, and to no other.
-            let match = servers.sorted { $0.key.rawValue < $1.key.rawValue }.first { server in
+            let matches = servers.sorted { $0.key.rawValue < $1.key.rawValue }.filter { server in
                 (try? HTTPURL(server.value.endpoint)).map { Self.isSame($0, url) } ?? false
             }
+            // One server may be known by several names, each with a token of its own.
+            let match = matches.first { $0.key == defaultServer } ?? matches.first
             return ResolvedCache(
                 serverName: match?.key.rawValue ?? endpoint, endpoint: url, token: try match?.value.loadToken(), cache: cache)
         }

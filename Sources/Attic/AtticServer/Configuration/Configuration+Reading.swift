@@ -13,6 +13,7 @@ extension Configuration {
         let (noDatabase, noKey): (ConfigFileError?, ConfigFileError?)
         do throws(ConfigFileError) {
             try readServer(file.root)
+            try checkSections(of: file)
             noDatabase = try readDatabase(file.root.section("database"))
             try readStorage(file.root.section("storage"))
             try readChunking(file.root.section("chunking"))
@@ -29,6 +30,14 @@ extension Configuration {
                 "the HS256 secret has only \(secret.count) bytes; RFC 7518 asks for \(Self.secretByteCountAdvised) and more: "
                 + "make one with \"openssl rand 64 | base64 -w0\"")
         }
+    }
+
+    /// A section with a slip in its name is better named than what is then missing from the right one.
+    private func checkSections(of file: TOMLFile) throws(ConfigFileError) {
+        for section in ["database", "storage", "chunking", "compression", "garbage-collection", "jwt"] {
+            _ = try file.root.section(section)
+        }
+        try file.finish(depth: 1)
     }
 
     private static var secretByteCountAdvised: Int { 32 }
@@ -107,6 +116,10 @@ extension Configuration {
         guard let path = try section.string("path"), !path.isEmpty else {
             throw section.error(
                 at: "path", "\"path\" in [storage] is missing; write the directory that chunks are to be kept in")
+        }
+        guard path.hasPrefix("/") else {
+            // It would be another directory whenever atticd is started from another one.
+            throw section.error(at: "path", "\"\(path)\" is a relative path; write the whole path, from / on")
         }
         storagePath = path
     }

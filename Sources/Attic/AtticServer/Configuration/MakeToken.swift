@@ -50,6 +50,9 @@ package struct MakeToken: Sendable {
         self.caches = caches
     }
 
+    /// Whether no permission was asked for, which is allowed and hardly ever meant.
+    package var allowsNothing: Bool { caches.isEmpty }
+
     /// The token that a server of this configuration accepts; it is for its issuer and audiences.
     package func token(for configuration: Configuration, nowSeconds: Int64) -> Token {
         Token(

@@ -22,8 +22,9 @@ package struct Sweeper: Sendable {
         package var failures = 0
 
         package var description: String {
-            "\(objects) objects, \(nars) NARs, \(chunks) chunks and \(packs) packs removed, \(freedBytes) bytes freed"
-                + (failures > 0 ? ", \(failures) deletions failed and will be tried again" : "")
+            func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
+            return "\(count(objects, "object")), \(count(nars, "NAR")), \(count(chunks, "chunk")) and \(count(packs, "pack")) removed, "
+                + "\(freedBytes) bytes freed" + (failures > 0 ? ", \(count(failures, "deletion")) failed and will be tried again" : "")
         }
     }
 

@@ -30,6 +30,28 @@ package struct RecoveryReport: Hashable, Sendable {
     package var strangers: [String] = []
 
     package init() {}
+
+    /// Whether something that was committed is not there: a crash does not do that.
+    package var foundLoss: Bool { !missingPacks.isEmpty || !shortPacks.isEmpty }
+}
+
+extension RecoveryReport: CustomStringConvertible {
+    package var description: String {
+        func count(_ number: Int, _ one: String, _ many: String) -> String? {
+            number == 0 ? nil : number == 1 ? "1 \(one)" : "\(number) \(many)"
+        }
+        let cutByteCount = cutPacks.values.reduce(0, +)
+        let parts = [
+            count(cutPacks.count, "pack", "packs").map { "cut \(cutByteCount) uncommitted bytes off \($0)" },
+            count(removedPacks.count, "pack that no row names", "packs that no row names").map { "removed \($0)" },
+            count(removedTemporaries.count, "unfinished file", "unfinished files").map { "removed \($0)" },
+            count(lockedPacks.count, "pack", "packs").map { "left alone \($0) that another process writes" },
+            count(strangers.count, "file", "files").map { "left alone \($0) that are not ours, as \(strangers[0])" },
+            count(missingPacks.count, "pack is", "packs are").map { "\($0) not there, as \(missingPacks[0])" },
+            count(shortPacks.count, "pack is", "packs are").map { "\($0) shorter than what was committed, as \(shortPacks[0])" },
+        ].compactMap(\.self)
+        return parts.isEmpty ? "nothing to do" : parts.joined(separator: ", ")
+    }
 }
 
 extension LocalChunkStore {

@@ -55,6 +55,9 @@ struct MakeTokenCommand: ParsableCommand {
             let configuration = try Configuration.load(path: options.file, environment: Environment.all)
             for warning in configuration.warnings { Terminal.say("atticadm: warning: \(warning)") }
             let request = try request()
+            if request.allowsNothing {
+                Terminal.say("atticadm: warning: the token allows nothing; name caches with --pull, --push and the others")
+            }
             print(request.output(for: configuration, nowSeconds: WallTime.now.seconds, dumpsClaims: dumpClaims))
         } catch { throw Failure(sentence: "\(error)") }
     }

@@ -14,7 +14,7 @@ struct Push: ParsableCommand {
     @Flag(help: "Read more paths from standard input, one a line.")
     var stdin = false
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Uploads at once, 1 to \(PushPaths.jobsMax).", valueName: "count"))
+    @Option(name: .shortAndLong, parsing: .unconditional, help: ArgumentHelp("Uploads at once, 1 to \(PushPaths.jobsMax).", valueName: "count"))
     var jobs = PushPaths.Options().jobs
 
     @Flag(help: "Send the named paths alone, without what they need.")

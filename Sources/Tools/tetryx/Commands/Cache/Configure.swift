@@ -18,7 +18,7 @@ extension Cache {
         @Option(name: .customLong("store-dir"), help: ArgumentHelp("The directory of the Nix store that it is for.", valueName: "path"))
         var storeDirectory: String?
 
-        @Option(help: ArgumentHelp("Nix asks caches with smaller numbers first.", valueName: "number"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Nix asks caches with smaller numbers first.", valueName: "number"))
         var priority: Int64?
 
         @Option(

@@ -14,7 +14,7 @@ extension Cache {
         @Option(name: .customLong("store-dir"), help: ArgumentHelp("The directory of the Nix store that it is for.", valueName: "path"))
         var storeDirectory = CreateCache.defaultStoreDirectory
 
-        @Option(help: ArgumentHelp("Nix asks caches with smaller numbers first; cache.nixos.org has 40.", valueName: "number"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Nix asks caches with smaller numbers first; cache.nixos.org has 40.", valueName: "number"))
         var priority = CreateCache.defaultPriority
 
         @Option(
