@@ -57,7 +57,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .constraint: .constraint
         case .readOnly, .inputOutput, .other: .other
         }
-        self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind), code: cause.code)
+        self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind, cause.kind), code: cause.code)
     }
 
     /// `cannot find an object: database disk image is malformed; … (code 11, at "SELECT …")`
@@ -65,13 +65,15 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         "cannot \(operation): \(message) (" + (code == 0 ? "" : "code \(code), ") + "at \"\(subject)\")"
     }
 
-    private static func advice(_ kind: Kind) -> String {
+    private static func advice(_ kind: Kind, _ cause: SQLError.Kind) -> String {
         switch kind {
         case .busy: "; another process holds the database's lock for longer than a transaction should take"
         case .full: "; make room on the file system that holds the database"
         case .corrupt: "; stop the server, and restore the database from a backup"
         case .notOurs: "; name another file in the database url"
-        case .cannotOpen, .tooNew, .closed, .constraint, .other: ""
+        case .cannotOpen: "; it must be a file, in a directory that this user can write to"
+        case .other where cause == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
+        case .tooNew, .closed, .constraint, .other: ""
         }
     }
 }
