@@ -41,6 +41,22 @@ struct AtticdTests {
         #expect(outcome.errorText.hasSuffix("server.toml:1:1: unknown key \"storge\"; did you mean \"storage\"?\n"))
     }
 
+    @Test("The directory of a database is made where it is not there")
+    func databaseDirectory() throws {
+        try home.write("server.toml", text: """
+            [database]
+            url = "sqlite://\(home.path)/data/deep/server.db"
+            [storage]
+            path = "\(home.path)/storage"
+            [jwt.signing]
+            token-hs256-secret-base64 = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+            """)
+        #expect(try run(["-f", home.file("server.toml"), "--mode", "check-config"]).isSuccess)
+        #expect(!File.exists(home.file("data")))
+        #expect(try run(["-f", home.file("server.toml"), "--mode", "db-migrations"]).isSuccess)
+        #expect(File.exists(home.file("data/deep/server.db")))
+    }
+
     @Test("What cannot be made is found by check-config")
     func notMade() throws {
         try home.write("file", text: "")

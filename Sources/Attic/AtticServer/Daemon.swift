@@ -54,9 +54,13 @@ package final class Daemon: Sendable {
         context.catalog.close()
     }
 
-    /// Opens the database of a configuration.
+    /// Opens the database of a configuration; makes its directory, as that of the storage is made.
     package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
-        try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
+        let directory = File.parent(of: configuration.databasePath)
+        do throws(SystemError) { try Directory.make(directory, permissions: 0o700) } catch {
+            throw DatabaseError(.cannotOpen, "open the database", configuration.databasePath, "\(error)", code: 0)
+        }
+        return try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
     }
 
     /// Brings the database to this release's schema.
