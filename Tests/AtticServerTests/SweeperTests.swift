@@ -1,4 +1,5 @@
 import AtticAPI
+import Database
 import HTTP
 import Nix
 import Platform
@@ -154,5 +155,32 @@ struct SweeperTests {
         writer.giveBack()
         try fixture.sweep()
         #expect(try fixture.store.packNames().isEmpty)
+    }
+}
+
+@Suite("One collection at a time")
+struct CollectionLockTests {
+    @Test("a second one does not begin until the first has ended")
+    func second() throws {
+        let fixture = try Fixture()
+        var first = try fixture.store.beginCollection(waitingAtMost: .zero)
+        #expect(first != nil)
+        // Another process has the directory open for itself.
+        let other = try LocalChunkStore(path: fixture.context.configuration.storagePath, forServing: false)
+        #expect(try other.beginCollection(waitingAtMost: .zero) == nil)
+        first = nil
+        #expect(try other.beginCollection(waitingAtMost: .zero) != nil)
+    }
+
+    @Test("a server that starts ends the uploads of the one that was killed")
+    func leases() throws {
+        let fixture = try Fixture()
+        let later = WallTime.now + .seconds(3600)
+        _ = try fixture.context.catalog.write { session throws(DatabaseError) in try session.beginUpload(expiresAt: later) }
+        try Daemon.recover(fixture.store, fixture.context.catalog, log: fixture.context.log)
+        let left = try fixture.context.catalog.write { session throws(DatabaseError) in
+            try session.expireUploads(at: WallTime(milliseconds: .max), limit: 10).deletedCount
+        }
+        #expect(left == 0)
     }
 }

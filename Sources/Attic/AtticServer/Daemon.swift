@@ -79,6 +79,10 @@ package final class Daemon: Sendable {
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
         let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+        guard let lock = try store.beginCollection(waitingAtMost: .seconds(5)) else {
+            throw RunnerError("another collection is at work in \(configuration.storagePath): it does what this one would; try again when it has ended")
+        }
+        defer { withExtendedLifetime(lock) {} }
         let sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
             punchDelay: isServed(configuration.storagePath) ? Sweeper.punchDelayBesideReaders : .zero, log: log)
@@ -119,7 +123,12 @@ package final class Daemon: Sendable {
     }
 
     /// Cuts off what a crash left behind: bytes at the end of open packs that no row names.
-    private static func recover(_ store: LocalChunkStore, _ catalog: Catalog, log: Logger) throws {
+    static func recover(_ store: LocalChunkStore, _ catalog: Catalog, log: Logger) throws {
+        // The storage directory is locked for this process: whoever began an upload before is gone, with its holds.
+        let afterAll = WallTime(milliseconds: .max)
+        while try !catalog.write({ session throws(DatabaseError) in
+            try session.expireUploads(at: afterAll, limit: 500).isFinished
+        }) {}
         let living = try catalog.read { session throws(DatabaseError) in try session.unsealedPacks() }.compactMap { pack in
             PackName(pack.name).map { RecoverablePack(name: $0, byteCount: pack.byteCount) }
         }

@@ -112,6 +112,8 @@ package final class Upkeep: Sendable {
     /// Gives back the space of what was collected a while ago, by this process or another.
     private func punch() {
         do {
+            guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
+            defer { withExtendedLifetime(lock) {} }
             let report = try puncher.punch(now: context.time.now())
             if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
         } catch {
@@ -122,6 +124,10 @@ package final class Upkeep: Sendable {
     private func sweep(_ sweeper: Sweeper) {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
+            guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
+                return context.log.notice("garbage collection: another process is at it")
+            }
+            defer { withExtendedLifetime(lock) {} }
             let report = try sweeper.sweep(now: context.time.now())
             if report.objects > 0 { context.hot.forgetAll() }
             context.log.info("garbage collection: \(report)")

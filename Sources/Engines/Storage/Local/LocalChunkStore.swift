@@ -39,7 +39,9 @@ package final class LocalChunkStore: ChunkStore {
         self.log = log
         files = OpenPackCache(countMax: openFilesMax)
         try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700) }
-        serverLock = forServing ? try Self.takeLock(layout) : nil
+        // A collector that looks whether a server is here holds the lock for an instant.
+        serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: .milliseconds(200)) : nil
+        if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }
         try StorageVersion.check(layout)
         try sorted { () throws(SystemError) in
             try Directory.make(layout.packs, permissions: 0o700)
@@ -47,20 +49,19 @@ package final class LocalChunkStore: ChunkStore {
         }
     }
 
-    private static let lockAttempts = 10
-
-    private static func takeLock(_ layout: LocalLayout) throws(StorageError) -> OpenFile {
+    /// Takes the lock of a file, which is made where it is not there; nil where somebody else has it all the time.
+    static func lock(_ path: String, waitingAtMost patience: Duration) throws(StorageError) -> OpenFile? {
         let file = try sorted { () throws(SystemError) in
-            OpenFile(try File.open(layout.lock, .openOrCreate(permissions: 0o600)))
+            OpenFile(try File.open(path, .openOrCreate(permissions: 0o600)))
         }
+        let deadline = MonotonicTime.now + patience
         do {
-            // A collector that looks whether a server is here holds the lock for an instant.
-            for _ in 0..<lockAttempts {
+            while true {
                 if try file.descriptor.tryLockExclusive() { return file }
+                if MonotonicTime.now >= deadline { return nil }
                 MonotonicTime.sleep(.milliseconds(20))
             }
-        } catch { throw StorageError(SystemError("lock", layout.lock, error)) }
-        throw StorageError("lock", layout.lock, .inUse)
+        } catch { throw StorageError(SystemError("lock", path, error)) }
     }
 
     // MARK: Writing

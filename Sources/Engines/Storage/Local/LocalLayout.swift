@@ -4,12 +4,14 @@ import Platform
 ///
 ///     VERSION                  one line, `tetryx storage 1`
 ///     LOCK                     locked (flock) by the one server that writes here
+///     COLLECTION               locked (flock) by the one collection that is at work
 ///     packs/ab/abcdef….pack    a pack, in a shard named after its first two characters
 struct LocalLayout: Sendable {
     let root: String
 
     var version: String { "\(root)/VERSION" }
     var lock: String { "\(root)/LOCK" }
+    var collectionLock: String { "\(root)/COLLECTION" }
     var packs: String { "\(root)/packs" }
 
     func shard(of pack: PackName) -> String { "\(packs)/\(pack.text.prefix(2))" }
