@@ -37,6 +37,8 @@ extern const int clinux_o_path;
 extern const int clinux_o_nofollow;
 extern const int clinux_o_directory;
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size);
+// Processors that this process may run on, which a container or taskset(1) may have made fewer than the machine has.
+int clinux_processor_count(void);
 // One flock(2) attempt that does not wait.
 int clinux_lock_exclusive(int descriptor);
 int clinux_lock_shared(int descriptor);
