@@ -2,6 +2,7 @@
 
 section_memory() {
   local connections=10000 taken each clients=16 client pids=() size=300000000
+  runs='one run'
   start_atticd memory
   row 'the server at rest' 'MB' '-' '-' "$(peak_memory "$atticd_pid")"
   read -r taken each < <(atticbench connections --port "${url##*:}" --count "$connections" --pid "$atticd_pid" --path /open/nix-cache-info)

@@ -14,7 +14,7 @@ section_micro() {
   micro nar-reader 1 6 'reading a NAR, a file of 600 bytes'
   micro json-parse 1 3 'missing paths, parsing, a hash'
   micro json-write 1 3 'missing paths, writing, a hash'
-  pairs=1
+  runs='one run'
 }
 
 micro() { # name, fewer rounds, more rounds, measure

@@ -8,6 +8,7 @@ section_stored_bytes() {
   need casync casync
   local paths path number=0 files=() ideal total stored database
   mapfile -t paths < <(wheel_paths)
+  runs='one run'
   start_atticd stored
   log_in
   for path in "${paths[@]}"; do
