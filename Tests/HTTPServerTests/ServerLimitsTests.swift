@@ -126,7 +126,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         withExtendedLifetime(client) {}
     }
 
-    @Test(arguments: [(1024, 512), (100, 50), (20_000, 8192), (1_000_000_000, 8192), (1, 1)])
+    @Test(arguments: [(1024, 512), (100, 50), (18_000, 15_952), (20_000, 16_384), (1_000_000_000, 16_384), (1, 1)])
     func connectionsLeaveDescriptorsForFiles(openFilesMax: Int, connectionsMax: Int) {
         #expect(Limits(openFilesMax: openFilesMax).connectionsMax == connectionsMax)
     }

@@ -12,7 +12,8 @@ package struct Limits: Sendable {
     // MARK: Connections
 
     /// Open connections, all loops together. Beyond it no more are accepted: they wait in the kernel's queue.
-    package var connectionsMax = 8192
+    /// An idle one costs a few kilobytes, most of them the kernel's.
+    package var connectionsMax = 16_384
     /// How long a connection may lie idle between requests: longer than clients pool theirs, so that they close first.
     package var idleTime = Duration.seconds(90)
     /// How long a head may take from its first byte to its last.
@@ -62,12 +63,14 @@ package struct Limits: Sendable {
     /// Bounds that leave descriptors for files: whoever opens connections without end must not keep the handlers from
     /// opening a file.
     ///
-    /// - Parameter openFilesMax: descriptors that the process may have. 512 of them, or half where there are fewer, are for
-    ///   files: packs kept open for readers, packs that are written, databases.
+    /// - Parameter openFilesMax: descriptors that the process may have; `forFiles` says how many of them are left alone.
     package init(openFilesMax: Int) {
-        let forFiles = min(512, openFilesMax / 2)
-        connectionsMax = max(1, min(connectionsMax, openFilesMax - forFiles))
+        connectionsMax = max(1, min(connectionsMax, openFilesMax - Self.forFiles(openFilesMax: openFilesMax)))
     }
+
+    /// Descriptors that are for files: packs kept open for readers, packs that are written, databases. 2,048, or half of all
+    /// where there are fewer than 4,096.
+    package static func forFiles(openFilesMax: Int) -> Int { min(2048, openFilesMax / 2) }
 
     var head: HeadLimits { HeadLimits(headBytesMax: headBytesMax, headerCountMax: headerCountMax) }
 
