@@ -90,7 +90,7 @@ struct HotTests {
     func late() throws {
         let hot = HotAnswers()
         let before = hot.currentGeneration
-        hot.forget("/hello/other.narinfo")
+        hot.forget(narInfo: "/hello/other.narinfo", objectID: 1)
         let name = try #require(CacheName("hello"))
         let path = Array("/hello/x.narinfo".utf8)
         hot.keep(.init(path: path, cache: name, isPublic: true, response: Response(.ok)), readAt: before)

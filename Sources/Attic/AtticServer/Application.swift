@@ -15,10 +15,17 @@ package final class Application: RequestHandler {
         guard head.method == .get || head.method == .head,
             let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
         else { return nil }
-        if answer.isPublic { return answer.response }
-        let now = context.time.now().seconds
-        let held = context.visitors.permissions(of: head, on: answer.cache, nowSeconds: now)
-        return held?.contains(.pull) == true ? answer.response : nil
+        let now = context.time.now()
+        if !answer.isPublic {
+            let held = context.visitors.permissions(of: head, on: answer.cache, nowSeconds: now.seconds)
+            guard held?.contains(.pull) == true else { return nil }
+        }
+        if let nar = answer.nar {
+            // Ranges, and whatever has become of the packs, are for the handler to answer.
+            guard head.wantsWhole, nar.assembly.isWhole else { return nil }
+            context.accessTimes.note(nar.objectID, at: now)
+        }
+        return answer.response
     }
 
     /// Thread: loop.

@@ -20,13 +20,13 @@ package final class Context: Sendable {
 
     package init(
         configuration: Configuration, catalog: Catalog, store: any ChunkStore, access: Access,
-        accessTimes: AccessTimes, press: Press, time: TimeSource, log: Logger
+        hot: HotAnswers = HotAnswers(), accessTimes: AccessTimes, press: Press, time: TimeSource, log: Logger
     ) {
         self.configuration = configuration
         self.catalog = catalog
         self.store = store
         visitors = HotVisitors(access)
-        hot = HotAnswers()
+        self.hot = hot
         self.accessTimes = accessTimes
         self.press = press
         self.time = time

@@ -22,19 +22,23 @@ package final class Daemon: Sendable {
     /// - Throws: `DatabaseError`, `StorageError` or `SystemError`, each naming what could not be opened.
     package init(_ configuration: Configuration, listen: [ListenAddress], collects: Bool, log: Logger) throws {
         let catalog = try Daemon.openCatalog(configuration, log: log)
-        let store = try LocalChunkStore(path: configuration.storagePath, forServing: true, log: log)
+        let openFilesMax = OpenFileLimit.raise()
+        // A quarter for packs that somebody reads, a quarter for those of NARs that loops know; the rest are written to, or
+        // belong to the database.
+        let packsMax = max(1, Limits.forFiles(openFilesMax: openFilesMax) / 4)
+        let store = try LocalChunkStore(path: configuration.storagePath, openFilesMax: packsMax, forServing: true, log: log)
         try Daemon.recover(store, catalog, log: log)
         let press = Press(
             threadCount: Processors.count, kind: configuration.compressionKind, level: configuration.compressionLevel)
         context = Context(
             configuration: configuration, catalog: catalog, store: store,
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules),
-            accessTimes: AccessTimes(), press: press, time: .system, log: log)
+            hot: HotAnswers(filesMax: packsMax), accessTimes: AccessTimes(), press: press, time: .system, log: log)
         let upkeep = Upkeep(
             context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
         self.upkeep = upkeep
         server = try Server(
-            listen: listen, limits: Limits(openFilesMax: OpenFileLimit.raise()), handler: Application(context), loopCount: Processors.count,
+            listen: listen, limits: Limits(openFilesMax: openFilesMax), handler: Application(context), loopCount: Processors.count,
             log: log, accessLog: { upkeep.note($0) })
     }
 

@@ -112,7 +112,7 @@ package enum Route: Sendable {
 }
 
 /// The last segment of a NAR's URL.
-package enum NarName: Hashable, Sendable {
+package enum NarName: Hashable, Sendable, CustomStringConvertible {
     /// `{file hash, base-32}.nar` and the compression's suffix: immutable, what our narinfo names.
     case file(SHA256Digest, suffix: String)
     /// `{store path hash}.nar`, as older clients of the protocol ask.
@@ -130,6 +130,14 @@ package enum NarName: Hashable, Sendable {
             self = .file(digest, suffix: String(suffix.dropFirst(".nar".utf8.count)))
         } else {
             return nil
+        }
+    }
+
+    /// As it stands in a URL.
+    package var description: String {
+        switch self {
+        case .file(let digest, let suffix): "\(digest.base32).nar\(suffix)"
+        case .storePath(let hash): "\(hash).nar"
         }
     }
 }

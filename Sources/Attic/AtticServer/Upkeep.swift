@@ -128,8 +128,7 @@ package final class Upkeep: Sendable {
                 return context.log.notice("garbage collection: another process is at it")
             }
             defer { withExtendedLifetime(lock) {} }
-            let report = try sweeper.sweep(now: context.time.now())
-            if report.objects > 0 { context.hot.forgetAll() }
+            let report = try sweeper.sweep(now: context.time.now()) { context.hot.forgetAll() }
             context.log.info("garbage collection: \(report)")
         } catch {
             context.log.error("garbage collection stopped, the next one goes on: \(error)")

@@ -36,6 +36,8 @@ struct HeadFacts {
     var connectionSaysClose = false
     var connectionSaysKeepAlive = false
     var expectsContinue = false
+    /// There is a Range or an If-None-Match.
+    var isConditional = false
 
     enum TransferCodings { case none, chunked, unknown }
 
@@ -50,10 +52,14 @@ struct HeadFacts {
         switch name.count {
         case 4 where unsafe spellsAnyCase(base, name, "host"):
             try unsafe noteHost(base, value)
+        case 5 where unsafe spellsAnyCase(base, name, "range"):
+            isConditional = true
         case 6 where unsafe spellsAnyCase(base, name, "expect"):
             if unsafe spellsAnyCase(base, value, "100-continue") { expectsContinue = true }
         case 10 where unsafe spellsAnyCase(base, name, "connection"):
             unsafe noteConnection(base, value)
+        case 13 where unsafe spellsAnyCase(base, name, "if-none-match"):
+            isConditional = true
         case 14 where unsafe spellsAnyCase(base, name, "content-length"):
             try unsafe noteContentLength(base, value)
         case 17 where unsafe spellsAnyCase(base, name, "transfer-encoding"):

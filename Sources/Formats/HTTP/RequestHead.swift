@@ -10,6 +10,8 @@ package struct RequestHead: MessageHead {
     package let keepsAlive: Bool
     /// Whether the client waits for `100 Continue` before it sends the body (RFC 9110, section 10.1.1).
     package let expectsContinue: Bool
+    /// Whether all of what the target names is asked for, whatever the client has: without Range and If-None-Match.
+    package let wantsWhole: Bool
     private let methodRange: Range<Int>
     private let targetShape: TargetShape
     private let fields: HeadFields
@@ -24,6 +26,7 @@ package struct RequestHead: MessageHead {
         keepsAlive = facts.keepsAlive(version: version)
         // RFC 9110, section 10.1.1: a server ignores the expectation of a client of HTTP/1.0.
         expectsContinue = facts.expectsContinue && version == .http11 && bodyFraming.hasBytes
+        wantsWhole = !facts.isConditional
         self.method = method
         self.methodRange = methodRange
         self.targetShape = targetShape

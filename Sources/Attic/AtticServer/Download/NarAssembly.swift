@@ -1,10 +1,20 @@
 import Database
 import HTTPServer
+import Platform
 import Storage
 
 /// A stored NAR as extents of open pack files, adjacent chunks merged: what `sendfile` sends.
-struct NarAssembly {
+struct NarAssembly: Sendable {
+    /// A pack that the NAR lies in, and how far.
+    struct Part: Sendable {
+        let file: OpenFile
+        /// The end of the NAR's last extent in it.
+        var end: Int64
+    }
+
     let extents: [FileExtent]
+    /// Each pack once.
+    let packs: [Part]
 
     /// Opens every pack that the NAR lies in and checks that each extent is there in full.
     ///
@@ -25,16 +35,29 @@ struct NarAssembly {
             }
         }
         guard sum == byteCount else { throw Problem.incompleteNar }
-        var packs: [String: PackFile] = [:]
+        var opened: [String: PackFile] = [:]
+        var ends: [String: Part] = [:]
         extents = try merged.map { place in
-            let pack = try packs[place.pack] ?? NarAssembly.open(place.pack, in: store)
-            packs[place.pack] = pack
-            guard place.offset + place.byteCount <= pack.byteCount else {
+            let pack = try opened[place.pack] ?? NarAssembly.open(place.pack, in: store)
+            opened[place.pack] = pack
+            let end = place.offset + place.byteCount
+            guard end <= pack.byteCount else {
                 let extent = Extent(pack: pack.name, offset: place.offset, byteCount: place.byteCount)
                 let found = max(0, pack.byteCount - place.offset)
                 throw StorageError("read", "pack \(pack.name)", .short(extent, found: found))
             }
+            ends[place.pack, default: Part(file: pack.openFile, end: end)].end.raise(to: end)
             return FileExtent(file: pack.openFile, offset: place.offset, byteCount: place.byteCount)
+        }
+        packs = Array(ends.values)
+    }
+
+    /// Whether all bytes are still there: no pack was removed or cut off since it was opened. One system call a pack, none
+    /// of which waits for the disk: what fstat(2) tells of an open file is in memory.
+    var isWhole: Bool {
+        packs.allSatisfy { pack in
+            guard let status = try? pack.file.descriptor.status() else { return false }
+            return status.linkCount > 0 && status.byteCount >= pack.end
         }
     }
 
@@ -58,4 +81,8 @@ struct NarAssembly {
         guard let name = PackName(name) else { throw Problem.incompleteNar }
         return try store.openPack(name)
     }
+}
+
+extension Int64 {
+    fileprivate mutating func raise(to other: Int64) { self = Swift.max(self, other) }
 }

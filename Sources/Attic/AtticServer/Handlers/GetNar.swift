@@ -8,63 +8,55 @@ import Storage
 
 /// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it.
 ///
-/// A NAR is reached only through an object of this cache. Its bytes are immutable, so the file hash is its entity tag.
+/// A NAR is reached only through an object of this cache. What is answered is a `NarAnswer`; that of a whole NAR is kept for
+/// the loops.
 enum GetNar {
     static func respond(_ call: Call, _ name: CacheName, _ nar: NarName) throws -> Response {
+        let generation = call.context.hot.currentGeneration
         let cache = try call.enter(name, needing: .pull)
-        let (record, objectID) = try find(call, cache, nar)
+        let found = try find(call, cache, nar)
         let head = call.request.head
-        let tag = EntityTag(record.fileHash.base32)
-        var headers: [(String, String)] = [
-            ("Content-Type", "application/x-nix-nar"),
-            ("Accept-Ranges", "bytes"),
-            ("ETag", tag.description),
-            // Whoever may read a public cache may keep its NARs for good; a private one's stay with the client.
-            ("Cache-Control", cache.isPublic ? "public, max-age=31536000, immutable" : "private, max-age=31536000, immutable"),
-        ]
-        headers += Headers.visibility(of: cache)
-        if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
-            return Response(.notModified, headers: headers, body: .empty)
-        }
+        let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache)
+        if let notModified = answer.notModified(head) { return notModified }
         let whole = try call.context.catalog.read { session throws(DatabaseError) in
-            try session.extents(ofNar: record.id)
+            try session.extents(ofNar: found.nar.id)
         }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
-        do { assembly = try NarAssembly(whole, byteCount: record.fileSize, in: call.context.store) } catch {
-            if !record.isDamaged, let loss = error as? StorageError { try note(loss, call.context.catalog) }
+        do { assembly = try NarAssembly(whole, byteCount: found.nar.fileSize, in: call.context.store) } catch {
+            if !found.nar.isDamaged, let loss = error as? StorageError { try note(loss, call.context) }
             throw error
         }
-        call.context.accessTimes.note(objectID, at: call.now)
-        // If-Range: the range counts only where the client's copy is of these bytes.
-        let asked = EntityTag.ifRange(head.header("If-Range"), matches: tag) ? head.header("Range") : nil
-        let range = ByteRange(asked, byteCount: record.fileSize)
-        if let contentRange = range.contentRange(byteCount: record.fileSize) {
-            headers.append(("Content-Range", contentRange))
-        }
-        switch range {
-        case .whole:
-            return Response(.ok, headers: headers, body: .files(assembly.extents, byteCount: record.fileSize))
-        case .partial(let range):
-            let part = assembly.extents(of: range)
-            return Response(.partialContent, headers: headers, body: .files(part, byteCount: Int64(range.count)))
-        case .unsatisfiable:
-            return Response(.rangeNotSatisfiable, headers: headers, body: .empty)
-        }
+        call.context.accessTimes.note(found.objectID, at: call.now)
+        if head.wantsWhole { keepHot(call, name, nar, answer, assembly, cache, readAt: generation) }
+        return answer.response(to: head, assembly)
+    }
+
+    /// Keeps the whole NAR's answer for the loops, until the object is pushed anew or something is collected.
+    private static func keepHot(
+        _ call: Call, _ name: CacheName, _ nar: NarName, _ answer: NarAnswer, _ assembly: NarAssembly,
+        _ cache: CacheRecord, readAt generation: UInt64
+    ) {
+        let hot = HotAnswers.Answer(
+            path: Array("/\(name)/nar/\(nar)".utf8), cache: cache.name, isPublic: cache.isPublic,
+            response: answer.whole(assembly).prepared(),
+            nar: HotAnswers.Nar(objectID: answer.objectID, assembly: assembly))
+        call.context.hot.keep(hot, readAt: generation)
     }
 
     /// Remembers what was found to be lost: from now on its paths count as missing, so that a client pushes them again.
-    private static func note(_ loss: StorageError, _ catalog: Catalog) throws(DatabaseError) {
+    private static func note(_ loss: StorageError, _ context: Context) throws(DatabaseError) {
         let (pack, end): (String, Int64)
         switch loss.cause {
         case .missing(let name): (pack, end) = (name.text, 0)
         case .short(let extent, let found): (pack, end) = (extent.pack.text, extent.offset + found)
         case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: return
         }
-        try catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack, beyond: end) }
+        try context.catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack, beyond: end) }
+        context.hot.forgetAll()
     }
 
-    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (NarRecord, objectID: Int64) {
+    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (nar: NarRecord, objectID: Int64) {
         switch nar {
         case .file(let hash, let suffix):
             let found = try call.context.catalog.read { session throws(DatabaseError) in

@@ -157,8 +157,10 @@ enum UploadPath {
             try session.commitUpload(commit)
         }
         switch outcome {
-        case .committed:
-            call.context.hot.forget("/\(info.cache)/\(info.storePathHash).narinfo")
+        case .committed(let committed):
+            // A NAR that was put in order may have other stored bytes now, in every cache that has it.
+            if commit.nar != nil && !committed.isNewNar { call.context.hot.forgetAll() }
+            call.context.hot.forget(narInfo: "/\(info.cache)/\(info.storePathHash).narinfo", objectID: committed.objectID)
         // The lease ended before the upload did, and a collection came between: the same push works when sent again.
         case .vanished, .narVanished: throw Problem.busy(retryAfterSeconds: 1)
         // The cache was destroyed while its path was on the way.

@@ -3,7 +3,7 @@ import HTTP
 import HTTPServer
 import Platform
 
-// Narinfos and cache infos, rendered and signed once, kept in memory for the loops.
+// Narinfos, cache infos, and where NARs lie, found, rendered and signed once, kept in memory for the loops.
 //
 // What makes them right: whoever changes what an answer says tells this table after the commit (`forget`, `forgetAll`), and
 // upkeep tells it when another process has committed. An answer that was read from the database before such a
@@ -17,82 +17,148 @@ package final class HotAnswers: Sendable {
         let cache: CacheName
         let isPublic: Bool
         let response: Response
+        /// Where the answer is a NAR, whole.
+        let nar: Nar?
 
-        init(path: [UInt8], cache: CacheName, isPublic: Bool, response: Response) {
+        init(path: [UInt8], cache: CacheName, isPublic: Bool, response: Response, nar: Nar? = nil) {
             self.path = path
             self.cache = cache
             self.isPublic = isPublic
             self.response = response
+            self.nar = nar
         }
 
-        /// What it takes in memory, in bytes; the constant stands for the objects themselves.
-        var byteCount: Int { path.count + Int(response.body.byteCount) + 512 }
+        /// What it takes in memory, in bytes; the constants stand for the objects themselves and their rendered heads.
+        var byteCount: Int {
+            if let nar { return path.count + (nar.assembly.extents.count + nar.assembly.packs.count) * 32 + 1024 }
+            return path.count + Int(response.body.byteCount) + 512
+        }
+    }
+
+    /// What a loop must know of a NAR before it sends it.
+    struct Nar: Sendable {
+        /// The object that is pulled with it.
+        let objectID: Int64
+        let assembly: NarAssembly
     }
 
     private struct Shard {
         var answers: [Int: Answer] = [:]
+        /// Of `answers`.
         var byteCount = 0
+        /// Apart from the others, because all of them go together.
+        var nars: [Int: Answer] = [:]
+    }
+
+    /// What is known of the whole table; its lock is taken before a shard's.
+    private struct Books {
+        var generation: UInt64 = 0
+        /// The keys of NARs, by the object that they were reached through.
+        var narKeys: [Int64: [Int]] = [:]
+        var narBytes = 0
+        /// The packs that NARs keep open.
+        var files: [ObjectIdentifier: OpenFile] = [:]
     }
 
     /// Shards keep the loops out of each other's way; a power of two.
     private static let shardCount = 16
     private let shards: [Monitor<Shard>]
-    private let generation = Monitor<UInt64>(0)
+    private let books = Monitor(Books())
     private let shardBytesMax: Int
+    private let narBytesMax: Int
+    private let filesMax: Int
 
-    /// - Parameter byteCountMax: what all answers take at most. A shard that is full begins anew: finding an answer must
-    ///   not cost a list of who was used last.
-    package init(byteCountMax: Int = 64 << 20) {
+    /// A NAR in more packs than this is looked at by its handler each time: a loop has no time for so many files.
+    private static let packsPerNarMax = 64
+
+    /// What is full begins anew: finding an answer must not cost a list of who was used last.
+    ///
+    /// - Parameters:
+    ///   - byteCountMax: what all answers take at most, a quarter of it for NARs.
+    ///   - filesMax: packs that are kept open for NARs at most, beside those that the storage keeps open.
+    package init(byteCountMax: Int = 64 << 20, filesMax: Int = 128) {
         shards = (0..<HotAnswers.shardCount).map { _ in Monitor(Shard()) }
-        shardBytesMax = byteCountMax / HotAnswers.shardCount
+        narBytesMax = byteCountMax / 4
+        shardBytesMax = (byteCountMax - narBytesMax) / HotAnswers.shardCount
+        self.filesMax = filesMax
     }
 
     /// The answer to a path, whoever asks; nil where there is none ready.
     func find(_ path: UnsafeRawBufferPointer) -> Answer? {
         let key = unsafe HotAnswers.key(path)
-        guard let answer = shard(key).peek({ $0.answers[key] }) else { return nil }
+        guard let answer = shard(key).peek({ $0.answers[key] ?? $0.nars[key] }) else { return nil }
         // Two paths may share a key; the bytes decide.
         return unsafe answer.path.withUnsafeBytes { unsafe Bytes.equal($0, path) } ? answer : nil
     }
 
     /// The generation to be read before the database is, for an answer that is to be kept.
-    var currentGeneration: UInt64 { generation.peek { $0 } }
+    var currentGeneration: UInt64 { books.peek { $0.generation } }
 
     /// Keeps an answer, unless something changed since `readAt`.
     func keep(_ answer: Answer, readAt: UInt64) {
         let key = unsafe answer.path.withUnsafeBytes { unsafe HotAnswers.key($0) }
         let limit = shardBytesMax
-        // Under the generation's lock, so that no `forget` can come between the check and the keeping.
-        generation.peek { now in
-            guard now == readAt else { return }
+        // Under the books' lock, so that no `forget` can come between the check and the keeping.
+        books.peek { books in
+            guard books.generation == readAt else { return }
+            if let nar = answer.nar { return keep(answer, nar, key, &books) }
             shard(key).peek { shard in
                 if let former = shard.answers[key] { shard.byteCount -= former.byteCount }
-                if shard.byteCount + answer.byteCount > limit { shard = Shard() }
+                if shard.byteCount + answer.byteCount > limit { (shard.answers, shard.byteCount) = ([:], 0) }
                 shard.answers[key] = answer
                 shard.byteCount += answer.byteCount
             }
         }
     }
 
-    /// Forgets what was kept for a path: it was committed anew.
-    func forget(_ path: String) {
-        let bytes = Array(path.utf8)
+    private func keep(_ answer: Answer, _ nar: Nar, _ key: Int, _ books: inout Books) {
+        let packs = nar.assembly.packs
+        // One that takes a good part of the room would throw out all others each time.
+        guard packs.count <= min(HotAnswers.packsPerNarMax, filesMax), answer.byteCount <= narBytesMax / 16 else { return }
+        let newFiles = packs.count { books.files[ObjectIdentifier($0.file)] == nil }
+        if books.narBytes + answer.byteCount > narBytesMax || books.files.count + newFiles > filesMax { forgetNars(&books) }
+        books.narBytes += answer.byteCount
+        if books.narKeys[nar.objectID]?.contains(key) != true { books.narKeys[nar.objectID, default: []].append(key) }
+        for pack in packs { books.files[ObjectIdentifier(pack.file)] = pack.file }
+        shard(key).peek { $0.nars[key] = answer }
+    }
+
+    /// Forgets what was kept for an object: it was committed anew.
+    ///
+    /// - Parameters:
+    ///   - narInfo: the path of its narinfo.
+    ///   - objectID: what its NARs were kept for.
+    func forget(narInfo: String, objectID: Int64) {
+        let bytes = Array(narInfo.utf8)
         let key = unsafe bytes.span.withUnsafeBytes { unsafe HotAnswers.key($0) }
-        generation.peek { now in
-            now += 1
+        books.peek { books in
+            books.generation += 1
             shard(key).peek { shard in
                 if let former = shard.answers.removeValue(forKey: key) { shard.byteCount -= former.byteCount }
             }
+            // Their bytes stay counted until all NARs begin anew.
+            guard let narKeys = books.narKeys.removeValue(forKey: objectID) else { return }
+            for key in narKeys { shard(key).peek { $0.nars[key] = nil } }
         }
     }
 
     /// Forgets everything: a cache was changed, objects were collected, or another process committed.
     package func forgetAll() {
-        generation.peek { now in
-            now += 1
-            for shard in shards { shard.peek { $0 = Shard() } }
+        books.peek { books in
+            books.generation += 1
+            forgetNars(&books)
+            for shard in shards { shard.peek { ($0.answers, $0.byteCount) = ([:], 0) } }
         }
     }
+
+    /// Lets go of every pack, too.
+    private func forgetNars(_ books: inout Books) {
+        for shard in shards { shard.peek { $0.nars = [:] } }
+        (books.narKeys, books.narBytes, books.files) = ([:], 0, [:])
+    }
+
+    /// Packs that are kept open here.
+    var fileCount: Int { books.peek { $0.files.count } }
 
     /// Seeded anew in each process, so that nobody outside can make keys collide.
     private static func key(_ path: UnsafeRawBufferPointer) -> Int {

@@ -57,11 +57,20 @@ package struct Sweeper: Sendable {
 
     /// Runs one collection.
     ///
-    /// - Parameter now: objects are expired that were not created, pushed or pulled within their cache's retention
-    ///   period before this moment.
+    /// - Parameters:
+    ///   - now: objects are expired that were not created, pushed or pulled within their cache's retention period before
+    ///     this moment.
+    ///   - rowsRemoved: is called when rows are gone and before files are touched: whoever answers from memory forgets.
     /// - Throws: `DatabaseError` where the database fails; what was collected until then stays collected.
-    package func sweep(now: WallTime) throws(DatabaseError) -> Report {
-        let rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds)
+    package func sweep(now: WallTime, rowsRemoved: () -> Void = {}) throws(DatabaseError) -> Report {
+        let rows: SweepReport
+        do throws(DatabaseError) {
+            rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds)
+        } catch {
+            rowsRemoved()
+            throw error
+        }
+        if rows.objectCount + rows.narCount + rows.chunkCount > 0 { rowsRemoved() }
         var report = Report()
         report.objects = rows.objectCount
         report.nars = rows.narCount

@@ -46,7 +46,7 @@ struct ResponseSender {
         case .empty: break
         case .bytes(let added) where added.count <= Self.joinedBytesMax: head += added
         case .bytes(let added): bytes = added
-        case .files(let added, _): extents = added.filter { $0.byteCount > 0 }
+        case .files(let added, _): extents = added
         }
     }
 
@@ -66,6 +66,10 @@ struct ResponseSender {
             while extentIndex < extents.count {
                 if sent >= limit { return .budgetSpent }
                 let extent = extents[extentIndex]
+                if extent.byteCount == 0 {
+                    extentIndex += 1
+                    continue
+                }
                 let count = Int(min(extent.byteCount - extentOffset, Int64(limit - sent)))
                 guard let taken = try socket.sendFile(
                     extent.file.descriptor, at: extent.offset + extentOffset, byteCount: count)
@@ -83,6 +87,8 @@ struct ResponseSender {
         return .done
     }
 
+    private var hasFileBytes: Bool { extents.contains { $0.byteCount > 0 } }
+
     private func sendBytes(to socket: borrowing FileDescriptor) throws(Errno) -> Int? {
         let headOffset = min(offset, head.count)
         let bytesOffset = offset - headOffset
@@ -91,7 +97,7 @@ struct ResponseSender {
                 let first = unsafe UnsafeRawBufferPointer(rebasing: head[headOffset...])
                 let second = unsafe UnsafeRawBufferPointer(rebasing: bytes[bytesOffset...])
                 // The head waits for the first bytes of the file, so that both leave in one packet.
-                if unsafe second.isEmpty { return try unsafe socket.send(first, more: !extents.isEmpty) }
+                if unsafe second.isEmpty { return try unsafe socket.send(first, more: hasFileBytes) }
                 if unsafe first.isEmpty { return try unsafe socket.send(second, more: false) }
                 return try unsafe socket.send(first, second)
             }
