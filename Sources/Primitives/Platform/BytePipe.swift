@@ -2,7 +2,10 @@
 ///
 /// The source writes what fits and is told through `onRoom` when, after it was refused some, half of the pipe is free
 /// again. The sink blocks until there are bytes, the end, or the failure that the source ended the pipe with.
-/// Memory is taken with the first byte and given back at the end.
+///
+/// The bytes lie in a ring. Each side has its own part of it to itself, the source what is free and the sink what is
+/// filled, so both work in place and outside the lock (`fill`, `take`): a body is received into the very memory that it is
+/// hashed in. The ring is taken with the first byte and given back with the pipe; only its pages that were used take memory.
 @safe package final class BytePipe<Failure: Error & Sendable>: Sendable {
     /// How the source ended the pipe.
     package enum End: Sendable {
@@ -11,7 +14,7 @@
     }
 
     private struct State {
-        var ring: [UInt8] = []
+        var ring: ByteRing?
         var head = 0
         var byteCount = 0
         var end: End?
@@ -34,12 +37,6 @@
         self.onRoom = onRoom
     }
 
-    /// What one read came to.
-    private enum Outcome {
-        case bytes(Int, announcesRoom: Bool)
-        case failure(Failure)
-    }
-
     // MARK: The source
 
     /// How many bytes fit now. Answering 0 counts as a refusal: `onRoom` follows.
@@ -52,24 +49,48 @@
         }
     }
 
-    /// Adds what fits of `bytes`, and wakes the sink; how many. Fewer than all counts as a refusal: `onRoom` follows.
-    package func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-        monitor.update { state in
-            if state.isAbandoned { return bytes.count }
-            let taken = min(bytes.count, capacity - state.byteCount)
-            if taken < bytes.count { state.isSourceWaiting = true }
-            if taken == 0 { return 0 }
-            Self.grow(&state, by: taken, upTo: capacity)
-            let tail = (state.head + state.byteCount) % state.ring.count
-            let first = min(taken, state.ring.count - tail)
-            state.byteCount += taken
-            unsafe state.ring.withUnsafeMutableBytes { ring in
-                unsafe UnsafeMutableRawBufferPointer(rebasing: ring[tail...])
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<first]))
-                unsafe ring.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[first..<taken]))
+    /// Lends free memory in one piece to `body`, which writes to its front and returns how many bytes; the same is
+    /// returned here, and the sink woken. The piece ends where the ring does, so there may be more room behind it.
+    ///
+    /// - Parameter byteCountMax: the piece has no more; above 0.
+    /// - Returns: nil where `body` was not called, since nothing is free (a refusal: `onRoom` follows) or nobody reads.
+    package func fill(
+        atMost byteCountMax: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
+    ) -> Int? {
+        // The part that is free now stays so until this very thread fills it.
+        let lent: (ring: ByteRing, range: Range<Int>)? = monitor.peek { state in
+            if state.isAbandoned { return nil }
+            guard state.byteCount < capacity else {
+                state.isSourceWaiting = true
+                return nil
             }
-            return taken
+            let ring = state.ring ?? ByteRing(byteCount: capacity)
+            state.ring = ring
+            let tail = (state.head + state.byteCount) % capacity
+            let end = tail < state.head ? state.head : capacity
+            return (ring, tail..<min(end, tail + byteCountMax))
         }
+        guard let lent else { return nil }
+        let count = unsafe body(lent.ring.memory(lent.range))
+        precondition(count >= 0 && count <= lent.range.count, "no more can be written than there is room")
+        if count > 0 { monitor.update { state in if !state.isAbandoned { state.byteCount += count } } }
+        return count
+    }
+
+    /// Adds what fits of `bytes`, and wakes the sink; how many. Fewer than all counts as a refusal: `onRoom` follows.
+    /// An abandoned pipe takes everything, and drops it.
+    package func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        var written = 0
+        while written < bytes.count {
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+            let count = unsafe fill(atMost: rest.count) { room in
+                unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<room.count]))
+                return room.count
+            }
+            guard let count else { return monitor.peek { $0.isAbandoned } ? bytes.count : written }
+            written += count
+        }
+        return written
     }
 
     /// Ends the pipe. What was written before can still be read when it ends complete; a failure overtakes it. The
@@ -82,36 +103,58 @@
 
     // MARK: The sink
 
-    /// Takes at most `buffer.count` bytes, waiting for the first; 0 at the end.
-    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
-        if unsafe buffer.isEmpty { return 0 }
-        let outcome: Outcome = monitor.wait { state -> Outcome? in
+    /// What the sink finds.
+    private enum Found {
+        case bytes(ByteRing, Range<Int>)
+        case end
+        case failure(Failure)
+    }
+
+    /// Lends the next bytes to `body`, in place, waiting for the first of them; they count as taken when it returns, and
+    /// also when it throws.
+    ///
+    /// - Parameter byteCountMax: no more are lent; above 0.
+    /// - Returns: how many were lent; 0 at the end, where `body` is not called.
+    /// - Throws: the failure that the pipe ended with, as `failed`; what `body` throws, as it is.
+    package func take<BodyFailure: Error>(
+        atMost byteCountMax: Int = .max, failed: (Failure) -> BodyFailure,
+        _ body: (UnsafeRawBufferPointer) throws(BodyFailure) -> Void
+    ) throws(BodyFailure) -> Int {
+        let found: Found = monitor.wait { state -> Found? in
             if case .failed(let failure) = state.end { return .failure(failure) }
-            if state.byteCount == 0 { return state.end == nil ? nil : .bytes(0, announcesRoom: false) }
-            let taken = min(buffer.count, state.byteCount)
-            let first = min(taken, state.ring.count - state.head)
-            unsafe state.ring.withUnsafeBytes { ring in
-                let start = state.head
-                unsafe buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: ring[start..<start + first]))
-                unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[first...])
-                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: ring[..<(taken - first)]))
-            }
-            state.head = (state.head + taken) % state.ring.count
-            state.byteCount -= taken
-            if state.byteCount == 0 {
-                state.head = 0
-                if state.end != nil { state.ring = [] }
-            }
+            guard state.byteCount > 0, let ring = state.ring else { return state.end == nil ? nil : .end }
+            let count = min(state.byteCount, capacity - state.head, byteCountMax)
+            return .bytes(ring, state.head..<(state.head + count))
+        }
+        switch found {
+        case .end: return 0
+        case .failure(let failure): throw failed(failure)
+        case .bytes(let ring, let range):
+            defer { taken(range.count) }
+            try unsafe body(UnsafeRawBufferPointer(ring.memory(range)))
+            return range.count
+        }
+    }
+
+    private func taken(_ count: Int) {
+        let announcesRoom = monitor.peek { state in
+            // Abandoned meanwhile: there is nothing to count any more.
+            if state.isAbandoned { return false }
+            state.head = (state.head + count) % capacity
+            state.byteCount -= count
             let announces = state.isSourceWaiting && capacity - state.byteCount >= (capacity + 1) / 2
             if announces { state.isSourceWaiting = false }
-            return .bytes(taken, announcesRoom: announces)
+            return announces
         }
-        switch outcome {
-        case .failure(let failure): throw failure
-        case .bytes(let count, let announcesRoom):
-            // Outside the lock: the bell may itself take one.
-            if announcesRoom { onRoom() }
-            return count
+        // Outside the lock: the bell may itself take one.
+        if announcesRoom { onRoom() }
+    }
+
+    /// Copies at most `buffer.count` bytes, waiting for the first; 0 at the end.
+    package func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
+        if unsafe buffer.isEmpty { return 0 }
+        return try unsafe take(atMost: buffer.count, failed: { $0 }) { bytes throws(Failure) in
+            unsafe buffer.copyMemory(from: bytes)
         }
     }
 
@@ -119,7 +162,7 @@
     package func abandon() {
         let wasWaiting = monitor.update { state in
             state.isAbandoned = true
-            state.ring = []
+            state.ring = nil
             state.head = 0
             state.byteCount = 0
             defer { state.isSourceWaiting = false }
@@ -127,22 +170,21 @@
         }
         if wasWaiting { onRoom() }
     }
+}
 
-    /// Makes the ring large enough for `count` more bytes: doubling, so that a short body takes little memory.
-    private static func grow(_ state: inout State, by count: Int, upTo capacity: Int) {
-        let needed = state.byteCount + count
-        if needed <= state.ring.count { return }
-        var size = max(state.ring.count, 4096)
-        while size < needed { size *= 2 }
-        size = min(size, capacity)
-        var ring: [UInt8] = []
-        ring.reserveCapacity(size)
-        // Unrolled into order, the oldest byte first.
-        let first = min(state.byteCount, state.ring.count - state.head)
-        ring += state.ring[state.head..<state.head + first]
-        ring += state.ring[..<(state.byteCount - first)]
-        ring += repeatElement(0, count: size - ring.count)
-        state.ring = ring
-        state.head = 0
+/// The memory of a pipe, not zeroed. Who may touch which part of it is the pipe's business, under its lock; so an address is
+/// kept here and no pointer.
+@safe private final class ByteRing: Sendable {
+    private let address: UInt
+
+    init(byteCount: Int) {
+        address = UInt(bitPattern: UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64))
+    }
+
+    deinit { unsafe UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
+
+    func memory(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(
+            start: UnsafeMutableRawPointer(bitPattern: address + UInt(range.lowerBound)), count: range.count)
     }
 }

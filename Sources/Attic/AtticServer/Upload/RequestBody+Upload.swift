@@ -26,17 +26,16 @@ extension RequestBody {
     /// - Parameter byteCountMax: what the body may have at most.
     /// - Throws: `Problem.request` where there is more; what `take` throws.
     func forEachBuffer(upTo byteCountMax: Int64, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 256 << 10, alignment: 64)
-        defer { unsafe buffer.deallocate() }
         var sum: Int64 = 0
-        while true {
-            let count = try unsafe read(into: buffer)
-            if count == 0 { return }
-            sum += Int64(count)
-            guard sum <= byteCountMax else {
-                throw Problem.request("the body goes on after the \(byteCountMax) bytes that nar_size announces.")
+        var count = 1
+        while count > 0 {
+            count = try unsafe withNextBytes { bytes in
+                sum += Int64(bytes.count)
+                guard sum <= byteCountMax else {
+                    throw Problem.request("the body goes on after the \(byteCountMax) bytes that nar_size announces.")
+                }
+                try unsafe take(bytes)
             }
-            try unsafe take(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
     }
 }

@@ -62,8 +62,23 @@ package final class RequestBody: Sendable {
     /// - Returns: how many; 0 at the end of the body.
     package func read(into buffer: UnsafeMutableRawBufferPointer) throws(RequestBodyError) -> Int {
         guard let pipe else { return 0 }
-        if !wasAskedFor.exchange(true, ordering: .relaxed) { onFirstRead() }
+        askForBytes()
         return try unsafe pipe.read(into: buffer)
+    }
+
+    /// Lends the next bytes of the body to `take`, waiting for the first of them: they lie where they were received, so
+    /// nothing is copied. They count as read when `take` returns.
+    ///
+    /// - Returns: how many they were; 0 at the end of the body, where `take` is not called.
+    /// - Throws: what `take` throws, or a `RequestBodyError`.
+    package func withNextBytes(_ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
+        guard let pipe else { return 0 }
+        askForBytes()
+        return try unsafe pipe.take(failed: { $0 as any Error }, take)
+    }
+
+    private func askForBytes() {
+        if !wasAskedFor.exchange(true, ordering: .relaxed) { onFirstRead() }
     }
 
     /// Reads everything that is still to come.

@@ -153,6 +153,22 @@ struct ConnectionMachine {
         }
     }
 
+    /// How many of the next bytes are the body's own, whatever they are, and can be handed on now: those of a body whose
+    /// length was announced. They need not be shown to the machine, only counted (`tookBody`).
+    func plainBodyBytes(bodyRoom: Int) -> Int {
+        guard phase == .exchange, !isDiscarding, case .length(let remaining) = body else { return 0 }
+        return Int(min(Int64(bodyRoom), remaining))
+    }
+
+    /// So many bytes of the body were handed on without being shown here.
+    mutating func tookBody(_ count: Int) {
+        guard case .length(let remaining) = body, Int64(count) <= remaining else {
+            preconditionFailure("only bytes of an announced body are taken unseen")
+        }
+        body = .length(remaining: remaining - Int64(count))
+        bodyByteCount += Int64(count)
+    }
+
     private mutating func decode(
         _ decoder: inout ChunkedDecoder, _ bytes: UnsafeRawBufferPointer
     ) -> (consumed: Int, action: Action) {

@@ -142,6 +142,8 @@ extension EventLoop {
             kept.bytes.commit(count)
             return true
         }
+        let direct = connection.machine.plainBodyBytes(bodyRoom: room)
+        if direct > 0, let pipe = connection.exchange?.pipe { return receiveBody(connection, pipe, atMost: direct, &budget) }
         // What cannot be used at once must fit into a buffer of the pool. A body's bytes are taken up to `room`.
         let most = max(pool.bufferBytes, min(room, scratch.capacity))
         scratch.clear()
@@ -156,6 +158,24 @@ extension EventLoop {
             precondition(taken == scratch.byteCount, "more was read than can be kept")
             connection.kept = kept
         }
+        return true
+    }
+
+    /// Reads bytes that can only belong to the body into the very memory that its handler finds them in; whether that led
+    /// anywhere.
+    private func receiveBody(
+        _ connection: Connection, _ pipe: BytePipe<RequestBodyError>, atMost byteCountMax: Int, _ budget: inout Int
+    ) -> Bool {
+        let most = min(byteCountMax, max(budget, 1))
+        var hasRead = false
+        let count = unsafe pipe.fill(atMost: most) { room in
+            guard let count = unsafe read(connection, room, &budget) else { return 0 }
+            hasRead = true
+            return count
+        }
+        guard let count, hasRead else { return false }
+        // An end or a failure of the connection has been told to the machine already.
+        if count > 0 { connection.machine.tookBody(count) }
         return true
     }
 
