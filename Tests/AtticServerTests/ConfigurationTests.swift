@@ -53,7 +53,7 @@ struct ConfigurationTests {
         #expect(configuration.chunking.sizes.average == 65536)
         #expect(configuration.chunking.sizes.maximum == 262_144)
         #expect(configuration.compressionKind == .zstd)
-        #expect(configuration.compressionLevel == 3)
+        #expect(configuration.compressionLevel == 1)
         #expect(configuration.garbageCollectionIntervalSeconds == 43_200)
         #expect(configuration.defaultRetentionSeconds == 0)
         #expect(configuration.tokenKey == .hs256(secret: Self.secret))

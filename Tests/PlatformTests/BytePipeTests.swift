@@ -76,6 +76,51 @@ private func read(_ pipe: BytePipe<Broken>, _ count: Int) throws(Broken) -> [UIn
         thread.join()
     }
 
+    @Test func bothSidesWorkInPlaceAndTheRingTurns() throws {
+        let pipe = BytePipe<Broken>(capacity: 10, onRoom: {})
+        var next: UInt8 = 0
+        var received: [UInt8] = []
+        for _ in 0..<50 {
+            let filled = unsafe pipe.fill(atMost: 7) { room in
+                for index in room.indices {
+                    unsafe room[index] = next
+                    next &+= 1
+                }
+                return room.count
+            }
+            #expect((1...7).contains(filled ?? 0), "a piece ends where the ring does, and is never empty")
+            let count = try unsafe pipe.take(failed: { $0 }) { bytes throws(Broken) in unsafe received += bytes }
+            #expect(count == filled)
+        }
+        #expect(received == (0..<received.count).map { UInt8(truncatingIfNeeded: $0) })
+    }
+
+    @Test func whatIsLentToTheSinkIsNotRoomYet() throws {
+        let pipe = BytePipe<Broken>(capacity: 4, onRoom: {})
+        _ = write(pipe, [1, 2, 3, 4])
+        _ = try unsafe pipe.take(failed: { $0 }) { bytes throws(Broken) in
+            #expect(pipe.room() == 0)
+            #expect(unsafe [UInt8](bytes) == [1, 2, 3, 4])
+        }
+        #expect(pipe.room() == 4)
+    }
+
+    @Test func aSinkThatThrowsHasTakenWhatItWasLent() throws {
+        let pipe = BytePipe<Broken>(capacity: 4, onRoom: {})
+        _ = write(pipe, [1, 2, 3, 4])
+        #expect(throws: Broken.off) {
+            _ = try unsafe pipe.take(atMost: 3, failed: { $0 }) { _ throws(Broken) in throw .off }
+        }
+        #expect(try read(pipe, 9) == [4])
+    }
+
+    @Test func fillingWhereNobodyReadsAnyMoreIsNotTried() {
+        let pipe = BytePipe<Broken>(capacity: 4, onRoom: {})
+        pipe.abandon()
+        #expect(unsafe pipe.fill(atMost: 4) { _ in 4 } == nil)
+        #expect(pipe.room() == .max)
+    }
+
     @Test func anAbandonedPipeDropsWhatComes() {
         let counter = SharedCounter()
         let pipe = BytePipe<Broken>(capacity: 4, onRoom: { counter.add() })

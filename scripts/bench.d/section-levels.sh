@@ -1,4 +1,4 @@
-# levels: what a level of zstd costs a push in time, and saves in bytes, beside level 3.
+# levels: what a level of zstd costs a push in time, and saves in bytes, beside level 1.
 source scripts/bench.d/nix.sh
 
 section_levels() {
@@ -7,9 +7,9 @@ section_levels() {
   mapfile -t paths < <(closure 12 "$profile" 1)
   bytes=$(nar_bytes "${paths[@]}")
   for ((pair = 1; pair <= pairs; pair++)); do
-    push_at 3
+    push_at 1
     reference_rate=$rate reference_bytes=$stored reference_cpu=$cpu
-    for other in -1 1 2 5 8; do
+    for other in -1 2 3 5 8; do
       push_at "$other"
       row "level $other: push" 'MB/s' '-' "$reference_rate" "$rate"
       row "level $other: the server's CPU" 's' '-' "$reference_cpu" "$cpu"

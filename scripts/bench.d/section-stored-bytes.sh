@@ -20,7 +20,7 @@ section_stored_bytes() {
   done
   stored=$(stored_bytes)
   sqlite_bytes=$(du -sbc "$store"/server.db* | tail -n 1 | cut -f1)
-  read -r total chunks distinct distinct_bytes ideal < <(atticbench ideal "${files[@]}")
+  read -r total chunks distinct distinct_bytes ideal < <(atticbench ideal --level "$level" "${files[@]}")
   row 'packs, beside the ideal' 'MB' '<= 1.03' "$(calculate "$ideal / 1e6")" "$(calculate "$stored / 1e6")"
   other_stores "${paths[@]}"
   row 'packs and database, beside restic' 'MB' '-' "$restic_megabytes" "$(calculate "($stored + $sqlite_bytes) / 1e6")"

@@ -15,6 +15,8 @@ package final class Context: Sendable {
     package let hot: HotAnswers
     package let accessTimes: AccessTimes
     package let press: Press
+    /// The memory that NARs are cut in.
+    package let chunkBlocks: ByteBlockPool
     package let time: TimeSource
     package let log: Logger
 
@@ -29,6 +31,7 @@ package final class Context: Sendable {
         self.hot = hot
         self.accessTimes = accessTimes
         self.press = press
+        chunkBlocks = Cutter.blocks(for: configuration.chunking.sizes)
         self.time = time
         self.log = log
     }

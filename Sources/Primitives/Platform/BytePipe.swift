@@ -14,7 +14,7 @@
     }
 
     private struct State {
-        var ring: ByteRing?
+        var ring: ByteBlock?
         var head = 0
         var byteCount = 0
         var end: End?
@@ -58,13 +58,13 @@
         atMost byteCountMax: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
     ) -> Int? {
         // The part that is free now stays so until this very thread fills it.
-        let lent: (ring: ByteRing, range: Range<Int>)? = monitor.peek { state in
+        let lent: (ring: ByteBlock, range: Range<Int>)? = monitor.peek { state in
             if state.isAbandoned { return nil }
             guard state.byteCount < capacity else {
                 state.isSourceWaiting = true
                 return nil
             }
-            let ring = state.ring ?? ByteRing(byteCount: capacity)
+            let ring = state.ring ?? ByteBlock(byteCount: capacity)
             state.ring = ring
             let tail = (state.head + state.byteCount) % capacity
             let end = tail < state.head ? state.head : capacity
@@ -105,7 +105,7 @@
 
     /// What the sink finds.
     private enum Found {
-        case bytes(ByteRing, Range<Int>)
+        case bytes(ByteBlock, Range<Int>)
         case end
         case failure(Failure)
     }
@@ -169,22 +169,5 @@
             return state.isSourceWaiting
         }
         if wasWaiting { onRoom() }
-    }
-}
-
-/// The memory of a pipe, not zeroed. Who may touch which part of it is the pipe's business, under its lock; so an address is
-/// kept here and no pointer.
-@safe private final class ByteRing: Sendable {
-    private let address: UInt
-
-    init(byteCount: Int) {
-        address = UInt(bitPattern: UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64))
-    }
-
-    deinit { unsafe UnsafeMutableRawPointer(bitPattern: address)?.deallocate() }
-
-    func memory(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
-        unsafe UnsafeMutableRawBufferPointer(
-            start: UnsafeMutableRawPointer(bitPattern: address + UInt(range.lowerBound)), count: range.count)
     }
 }

@@ -32,14 +32,10 @@ final class ChunkBatch: Sendable {
 
     /// Presses the batch. Thread: press.
     ///
-    /// - Parameters:
-    ///   - bytes: the chunks, one after another; `byteCounts` says where each ends.
-    ///   - number: the batch's place in the upload.
-    func press(
-        _ bytes: [UInt8], byteCounts: [Int], number: Int, for upload: UploadScope, with tools: inout Press.Tools
-    ) {
+    /// - Parameter number: the batch's place in the upload.
+    func press(_ gathered: Cutter.Gathered, number: Int, for upload: UploadScope, with tools: inout Press.Tools) {
         do {
-            let pressed = try pressed(bytes, byteCounts, number, upload, &tools)
+            let pressed = try pressed(gathered, number, upload, &tools)
             outcome.update { $0 = .success(pressed) }
         } catch {
             outcome.update { $0 = .failure(error) }
@@ -47,16 +43,15 @@ final class ChunkBatch: Sendable {
     }
 
     private func pressed(
-        _ bytes: [UInt8], _ byteCounts: [Int], _ number: Int, _ upload: UploadScope, _ tools: inout Press.Tools
+        _ gathered: Cutter.Gathered, _ number: Int, _ upload: UploadScope, _ tools: inout Press.Tools
     ) throws -> [Pressed] {
         var hashes: [SHA256Digest] = []
         var ranges: [Range<Int>] = []
         var start = 0
-        for count in byteCounts {
-            ranges.append(start..<(start + count))
-            unsafe bytes.span.withUnsafeBytes { buffer in
-                unsafe tools.sha256.update(UnsafeRawBufferPointer(rebasing: buffer[start..<(start + count)]))
-            }
+        for count in gathered.byteCounts {
+            let range = start..<(start + count)
+            ranges.append(range)
+            unsafe tools.sha256.update(gathered.block.bytes(range))
             hashes.append(tools.sha256.finish())
             start += count
         }
@@ -65,15 +60,12 @@ final class ChunkBatch: Sendable {
         let known = try upload.findAndHold(wanted)
         return try hashes.indices.map { index in
             let hash = hashes[index]
-            let byteCount = Int64(byteCounts[index])
+            let byteCount = Int64(ranges[index].count)
             guard isFirst[index] else { return Pressed(hash: hash, byteCount: byteCount, frame: .repeated) }
             if let record = known[hash], let stored = try upload.storedBytes(of: record) {
                 return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored))
             }
-            let range = ranges[index]
-            let frame = unsafe bytes.span.withUnsafeBytes { buffer in
-                unsafe tools.compressor.compress(UnsafeRawBufferPointer(rebasing: buffer[range]))
-            }
+            let frame = unsafe tools.compressor.compress(gathered.block.bytes(ranges[index]))
             return Pressed(hash: hash, byteCount: byteCount, frame: .fresh(frame, repairs: known[hash] != nil))
         }
     }

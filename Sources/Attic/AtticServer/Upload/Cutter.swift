@@ -1,54 +1,104 @@
 import Chunking
+import Platform
 
-/// Where a NAR is cut: by content, or, where the configuration leaves a NAR of this size whole, into pieces of a fixed
-/// size that bound the memory (they are chunks like any other, only nothing else is likely to share them).
+/// Cuts NARs, one after another, and gathers their chunks for the press, in the memory that the press reads them from.
+///
+/// Where a NAR is cut: by content; or, where the configuration leaves a NAR of this size whole, into pieces of a fixed size
+/// that bound the memory (they are chunks like any other, only nothing else is likely to share them).
 struct Cutter: ~Copyable {
-    private var chunker: Chunker
-    private let isChunked: Bool
-    private var piece: [UInt8] = []
+    /// Chunks, one after another from the block's beginning.
+    struct Gathered: Sendable {
+        let block: ByteBlock
+        let byteCounts: [Int]
+        /// For each chunk the NAR that it belongs to, counted from 0.
+        let nars: [Int]
+    }
 
+    /// Chunk bytes that are gathered before they go to the press: one look-up serves a dozen chunks, and a NAR of a few
+    /// mebibytes still keeps every core busy.
+    private static let gatheredBytesTarget = 1 << 20
     /// The size of a piece in bytes.
     private static let pieceByteCount = 1 << 20
 
-    init(sizes: ChunkSizes, isChunked: Bool) {
-        chunker = Chunker(FastCDC(sizes: sizes))
+    private let cutter: FastCDC
+    private var isChunked = true
+    private let blocks: ByteBlockPool
+    private var block: ByteBlock
+    private var byteCounts: [Int] = []
+    private var nars: [Int] = []
+    private var nar = -1
+    /// The bytes of `byteCounts`; behind them, up to `tail`, is what was not cut yet.
+    private var cutEnd = 0
+    private var tail = 0
+
+    /// - Parameter blocks: what `blocks(for:)` made for these sizes.
+    init(sizes: ChunkSizes, blocks: ByteBlockPool) {
+        cutter = FastCDC(sizes: sizes)
+        self.blocks = blocks
+        block = blocks.take()
+    }
+
+    deinit { blocks.giveBack(block) }
+
+    /// Blocks for cutters of these sizes: with room for what is gathered, a largest chunk that was begun before, and one to
+    /// look ahead.
+    static func blocks(for sizes: ChunkSizes) -> ByteBlockPool {
+        let chunkBytesMax = max(sizes.maximum, pieceByteCount)
+        return ByteBlockPool(blockByteCount: gatheredBytesTarget + 2 * chunkBytesMax, keptMax: 8)
+    }
+
+    /// Begins the next NAR, by content or in pieces.
+    mutating func begin(isChunked: Bool) {
+        precondition(tail == cutEnd, "a NAR ends before the next begins")
+        nar += 1
         self.isChunked = isChunked
     }
 
-    /// Takes bytes, and hands on each chunk that is complete.
-    mutating func feed(_ bytes: UnsafeRawBufferPointer, _ chunk: (UnsafeRawBufferPointer) throws -> Void) throws {
-        guard isChunked else {
-            var rest = unsafe bytes
-            while rest.count > 0 {
-                let count = min(rest.count, Cutter.pieceByteCount - piece.count)
-                unsafe piece.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<count]))
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-                if piece.count == Cutter.pieceByteCount { try unsafe flushPiece(chunk) }
-            }
-            return
-        }
-        var rest = unsafe bytes
-        while rest.count > 0 {
-            let count = unsafe chunker.append(rest)
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[count...])
-            try unsafe takeChunks(chunk)
+    /// Takes bytes of the NAR, and hands on what is gathered.
+    mutating func feed(_ bytes: UnsafeRawBufferPointer, _ full: (Gathered) throws -> Void) throws {
+        var start = 0
+        while start < bytes.count {
+            let count = min(bytes.count - start, block.byteCount - tail)
+            let room = unsafe block.memory(tail..<(tail + count))
+            unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
+            tail += count
+            start += count
+            cut(whileAtLeast: isChunked ? cutter.sizes.maximum : Cutter.pieceByteCount)
+            if cutEnd >= Cutter.gatheredBytesTarget { try full(turn()) }
         }
     }
 
-    /// Hands on what is left.
-    mutating func finish(_ chunk: (UnsafeRawBufferPointer) throws -> Void) throws {
-        guard isChunked else { return try unsafe flushPiece(chunk) }
-        chunker.finish()
-        try unsafe takeChunks(chunk)
+    /// Ends the NAR: what is left of it is cut to its end. Chunks of the next may be gathered beside its last.
+    mutating func end(_ full: (Gathered) throws -> Void) throws {
+        cut(whileAtLeast: 1)
+        if cutEnd >= Cutter.gatheredBytesTarget { try full(turn()) }
     }
 
-    private mutating func takeChunks(_ chunk: (UnsafeRawBufferPointer) throws -> Void) throws {
-        while try unsafe chunker.withNextChunk({ bytes in try unsafe chunk(bytes) }) != nil {}
+    /// What is gathered when no more NARs come; nil where nothing is.
+    mutating func rest() -> Gathered? { byteCounts.isEmpty ? nil : turn() }
+
+    /// Cuts what waits as far as the cuts are certain: a chunk's maximum decides it, or the end of the NAR.
+    private mutating func cut(whileAtLeast byteCountMin: Int) {
+        while tail - cutEnd >= byteCountMin {
+            let pending = unsafe block.bytes(cutEnd..<tail)
+            let count = isChunked ? unsafe cutter.cut(pending) : min(pending.count, Cutter.pieceByteCount)
+            byteCounts.append(count)
+            nars.append(nar)
+            cutEnd += count
+        }
     }
 
-    private mutating func flushPiece(_ chunk: (UnsafeRawBufferPointer) throws -> Void) throws {
-        guard !piece.isEmpty else { return }
-        try unsafe piece.withUnsafeBytes { try unsafe chunk($0) }
-        piece.removeAll(keepingCapacity: true)
+    /// What is gathered; what was not cut yet moves on to a new block.
+    private mutating func turn() -> Gathered {
+        let gathered = Gathered(block: block, byteCounts: byteCounts, nars: nars)
+        let next = blocks.take()
+        let pending = unsafe block.bytes(cutEnd..<tail)
+        unsafe next.memory(0..<pending.count).copyMemory(from: pending)
+        block = next
+        tail = pending.count
+        cutEnd = 0
+        byteCounts = []
+        nars = []
+        return gathered
     }
 }

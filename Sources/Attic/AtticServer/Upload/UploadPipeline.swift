@@ -33,8 +33,6 @@ final class UploadPipeline {
     private var fileSize: Int64 = 0
     private var knownFileBytes: Int64 = 0
 
-    private var batchBytes: [UInt8] = []
-    private var batchByteCounts: [Int] = []
     private var batchNumber = 0
     private var underWay: [ChunkBatch] = []
 
@@ -42,8 +40,6 @@ final class UploadPipeline {
     /// Each hash of this upload as it stood first, and where its frame lies.
     private var placed: [SHA256Digest: (chunk: Commit.Chunk, extent: Extent)] = [:]
 
-    /// Chunk bytes that a batch gathers before it goes to the press.
-    private static let batchBytesTarget = 1 << 20
     /// Batches of one upload under way at most: enough that every press thread has one and one waits.
     private static let batchesMax = 4
 
@@ -51,7 +47,8 @@ final class UploadPipeline {
         self.context = context
         self.lease = lease
         let chunking = context.configuration.chunking
-        cutter = Cutter(sizes: chunking.sizes, isChunked: chunking.isChunked(narSize: narSize))
+        cutter = Cutter(sizes: chunking.sizes, blocks: context.chunkBlocks)
+        cutter.begin(isChunked: chunking.isChunked(narSize: narSize))
         scope = UploadScope(
             catalog: context.catalog, store: context.store, lease: lease,
             compression: context.configuration.compressionKind)
@@ -62,17 +59,17 @@ final class UploadPipeline {
     func receive(_ bytes: UnsafeRawBufferPointer) throws {
         unsafe narHash.update(bytes)
         narSize += Int64(bytes.count)
-        try unsafe cutter.feed(bytes) { chunk in try unsafe gather(chunk) }
+        try unsafe cutter.feed(bytes) { gathered in try submit(gathered) }
     }
 
     /// Ends the NAR: checks it against what was announced, waits for the press, makes the bytes durable.
     ///
     /// - Throws: `Problem.request` where hash or size differ.
     func finish(expectedHash: SHA256Digest, expectedSize: Int64) throws -> Stored {
-        try unsafe cutter.finish { chunk in try unsafe gather(chunk) }
+        try cutter.end { gathered in try submit(gathered) }
+        if let rest = cutter.rest() { try submit(rest) }
         let hash = narHash.finish()
         try UploadPipeline.check(hash, narSize, against: expectedHash, expectedSize)
-        try submitBatch()
         while !underWay.isEmpty { try writeOldest() }
         try writer.makeDurable()
         let nar = NewNar(
@@ -110,25 +107,16 @@ final class UploadPipeline {
 
     // MARK: To the press, and back in order
 
-    private func gather(_ chunk: UnsafeRawBufferPointer) throws {
-        unsafe batchBytes.append(contentsOf: chunk)
-        batchByteCounts.append(chunk.count)
-        if batchBytes.count >= UploadPipeline.batchBytesTarget { try submitBatch() }
-    }
-
-    private func submitBatch() throws {
-        guard !batchByteCounts.isEmpty else { return }
+    private func submit(_ gathered: Cutter.Gathered) throws {
         while underWay.count >= UploadPipeline.batchesMax { try writeOldest() }
         let batch = ChunkBatch()
-        let (bytes, byteCounts, number, scope) = (batchBytes, batchByteCounts, batchNumber, scope)
+        let (number, scope, blocks) = (batchNumber, scope, context.chunkBlocks)
         context.press.submit { tools in
-            batch.press(bytes, byteCounts: byteCounts, number: number, for: scope, with: &tools)
+            batch.press(gathered, number: number, for: scope, with: &tools)
+            blocks.giveBack(gathered.block)
         }
         underWay.append(batch)
         batchNumber += 1
-        batchBytes = []
-        batchBytes.reserveCapacity(UploadPipeline.batchBytesTarget + context.configuration.chunking.sizes.maximum)
-        batchByteCounts = []
     }
 
     private func writeOldest() throws {
