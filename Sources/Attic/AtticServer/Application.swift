@@ -50,6 +50,7 @@ package final class Application: RequestHandler {
             case .destroyCache(let cache): return try DestroyCache.respond(call, cache)
             case .findMissingPaths: return try FindMissingPaths.respond(call)
             case .uploadPath: return try UploadPath.respond(call)
+            case .uploadPaths: return try UploadPaths.respond(call)
             }
         } catch {
             return Problem(cause: error, of: request, log: context.log).response

@@ -9,6 +9,12 @@ enum Bounds {
     static let referencesMax = 100_000
     /// Signatures of one store path.
     static let signaturesMax = 100
+    /// Store paths of one `upload-paths`: their rows are one transaction, for which other writers wait.
+    static let uploadPathsMax = 1024
+    /// Bytes of all NARs of one `upload-paths`: all is sent again where one of them is bad.
+    static let uploadPathsNarBytesMax: Int64 = 16 << 20
+    /// Bytes of all descriptions in one `upload-paths`, which stay in memory until it is committed: 4 KiB for each path.
+    static let uploadPathsInfoBytesMax = 4 << 20
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

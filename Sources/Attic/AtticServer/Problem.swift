@@ -72,6 +72,17 @@ package enum Problem: Error, Hashable, Sendable {
         }
     }
 
+    /// The same, said of one store path among several of a request.
+    func of(_ storePath: String) -> Problem {
+        switch self {
+        case .request(let text): .request("\(storePath): \(text)")
+        case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
+        case .notFound, .methodNotAllowed, .unauthorized, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject,
+            .incompleteNar, .storageFull, .busy, .internalServer:
+            self
+        }
+    }
+
     /// The answer as it goes over the wire: protocol's error body, and the headers that go with some of them.
     package var response: Response {
         var headers = [("Content-Type", "application/json")]

@@ -19,12 +19,13 @@ package enum Route: Sendable {
     case destroyCache(CacheName)
     case findMissingPaths
     case uploadPath
+    case uploadPaths
 
     /// The lane that runs it: bodies of NARs travel on a transfer thread, what comes with a short body has threads of its
     /// own, all else is a query.
     package var lane: Lane {
         switch self {
-        case .uploadPath: .transfer
+        case .uploadPath, .uploadPaths: .transfer
         case .createCache, .configureCache, .findMissingPaths: .document
         case .welcome, .cacheInfo, .narInfo, .nar, .getCacheConfig, .destroyCache: .query
         }
@@ -56,6 +57,9 @@ package enum Route: Sendable {
         case (2, "upload-path"):
             guard method == .put else { throw .methodNotAllowed(allowed: "PUT") }
             return .uploadPath
+        case (2, "upload-paths"):
+            guard method == .put else { throw .methodNotAllowed(allowed: "PUT") }
+            return .uploadPaths
         case (3, "cache-config"):
             let name = try cacheName(segments[2])
             switch method {

@@ -16,6 +16,9 @@ package enum Endpoint {
     /// PUT: a NAR, with what is known of it in a header or before it.
     package static let uploadPath = "/_api/v1/upload-path"
 
+    /// PUT: several NARs, each with what is known of it before it; all are taken or none.
+    package static let uploadPaths = "/_api/v1/upload-paths"
+
     /// A NAR's info as JSON, where it is short.
     package static let narInfoHeader = "X-Attic-Nar-Info"
 

@@ -79,12 +79,52 @@ package final class APIClient: Sendable {
         return try read(answer, .push) { bytes throws(APIFormatError) in try UploadPathResult(json: bytes) }
     }
 
+    /// Uploads several paths in one request; `body` makes the bytes as above.
+    ///
+    /// - Returns: nil where the server refuses them as they are, or `body` fails: each by itself will show what is wrong.
+    func uploadTogether(
+        byteCount: Int64, body: @escaping (BodyWriter) throws -> Void
+    ) throws(ClientFailure) -> UploadPathsResult? {
+        let outcome = exchange {
+            ClientRequest(
+                .put, Endpoint.uploadPaths, headers: $0.filter { $0.0 != "Content-Type" },
+                body: .stream(byteCount: byteCount, isRepeatable: true, write: body))
+        }
+        switch outcome {
+        case .success(let answer) where (400..<500).contains(answer.status.code): return nil
+        case .failure(.bodyFailed): return nil
+        case .success, .failure:
+            return try read(accepted(outcome, .push), .push) { bytes throws(APIFormatError) in
+                try UploadPathsResult(json: bytes)
+            }
+        }
+    }
+
     // MARK: -
 
     /// Sends a request, again where the server puts it off or a connection breaks, and gives the body of its answer.
     private func send(
         _ operation: CacheOperation, _ request: ([(String, String)]) -> ClientRequest
     ) throws(ClientFailure) -> [UInt8] {
+        try accepted(exchange(request), operation)
+    }
+
+    /// The body of an answer that says yes.
+    private func accepted(
+        _ outcome: Result<ClientResponse, ClientError>, _ operation: CacheOperation
+    ) throws(ClientFailure) -> [UInt8] {
+        switch outcome {
+        case .success(let answer):
+            if answer.status.isSuccess { return answer.body }
+            throw Refusal(
+                operation: operation, target: target, status: answer.status, body: answer.body, nowSeconds: time.now().seconds
+            ).failure
+        case .failure(let error): throw Self.failure(error, operation, target)
+        }
+    }
+
+    /// Sends a request, again where the server puts it off or a connection breaks; what came of the last time.
+    private func exchange(_ request: ([(String, String)]) -> ClientRequest) -> Result<ClientResponse, ClientError> {
         var headers = [
             ("User-Agent", "tetryx/\(ClientVersion.current)"), ("Accept", Endpoint.jsonType), ("Content-Type", Endpoint.jsonType),
         ]
@@ -92,23 +132,16 @@ package final class APIClient: Sendable {
         let request = request(headers)
         var attempt = 1
         while true {
+            let outcome = Result(catching: { () throws(ClientError) in try session.send(request) })
             let delay: Duration
-            switch Result(catching: { () throws(ClientError) in try session.send(request) }) {
+            switch outcome {
             case .success(let answer):
-                if answer.status.isSuccess { return answer.body }
                 // Both say that nothing was done (RFC 9110, 15.6.4; RFC 6585, 4): any method may come again.
                 let isPutOff = answer.status.code == 503 || answer.status.code == 429
                 delay = Self.delay(answer, attempt)
-                guard isPutOff, attempt < Self.attemptsMax, delay <= Self.pauseMax else {
-                    throw Refusal(
-                        operation: operation, target: target, status: answer.status, body: answer.body,
-                        nowSeconds: time.now().seconds
-                    ).failure
-                }
+                guard isPutOff, attempt < Self.attemptsMax, delay <= Self.pauseMax else { return outcome }
             case .failure(let error):
-                guard case .disconnected = error, request.mayRepeat, attempt < Self.attemptsMax else {
-                    throw Self.failure(error, operation, target)
-                }
+                guard case .disconnected = error, request.mayRepeat, attempt < Self.attemptsMax else { return outcome }
                 delay = Self.growing(attempt)
             }
             pause(delay)

@@ -47,7 +47,8 @@ package struct PushPaths {
         context.console.say("⚙️ Pushing \(plan.paths.count) paths to \(client.target.quoted) (\(rest))...")
         let outcome = PushRun.run(
             plan.paths, jobs: options.jobs,
-            uploader: StoreUploader(client, storeDirectory: storeDirectory, forcesPreamble: options.forcesPreamble),
+            uploader: StoreUploader(
+                client, storeDirectory: storeDirectory, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
             observer: PushReport(console: context.console))
         if outcome.notPushedCount == 0 { return }
         throw ClientFailure(

@@ -52,9 +52,12 @@ package final class Console: Sendable {
 
     package func moveBar(_ slot: Int, to sent: Int64) { change { $0.move(slot: slot, to: sent) } }
 
+    /// Takes the bar away; it is gone from the screen when that is drawn next.
+    package func endBar(_ slot: Int) { state.peek { $0.board.end(slot: slot) } }
+
     /// Takes the bar away, and says what came of it in its place.
     package func endBar(_ slot: Int, saying text: String) {
-        state.peek { $0.board.end(slot: slot) }
+        endBar(slot)
         say(text)
     }
 

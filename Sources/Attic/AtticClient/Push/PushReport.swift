@@ -6,18 +6,26 @@ import Platform
 struct PushReport: PushObserver {
     let console: Console
 
-    func began(_ info: PathInfo, slot: Int) {
-        console.beginBar(slot, name: info.path.baseName, byteCount: info.narSize)
+    func began(_ infos: [PathInfo], slot: Int) {
+        let name = infos.count == 1 ? infos[0].path.baseName : "\(infos.count) small paths"
+        console.beginBar(slot, name: name, byteCount: infos.reduce(0) { $0 + $1.narSize })
     }
 
     func moved(_ byteCount: Int64, slot: Int) { console.moveBar(slot, to: byteCount) }
 
-    func pushed(_ info: PathInfo, slot: Int, _ result: UploadPathResult, elapsed: Duration) {
-        console.endBar(slot, saying: Self.line(info, result, elapsed: elapsed))
+    func pushed(_ paths: [(info: PathInfo, result: UploadPathResult)], slot: Int, elapsed: Duration) {
+        // Of a request that several share, each path has its part of the time by its bytes.
+        let byteCount = paths.reduce(0) { $0 + $1.info.narSize }
+        let lines = paths.map { info, result in
+            Self.line(info, result, elapsed: elapsed * (Double(info.narSize) / Double(max(byteCount, 1))))
+        }
+        console.endBar(slot, saying: lines.joined(separator: "\n"))
     }
 
-    func failed(_ info: PathInfo, slot: Int, _ failure: ClientFailure) {
-        console.endBar(slot, saying: "❌ \(info.path.baseName): \(failure.message)")
+    func separated(slot: Int) { console.endBar(slot) }
+
+    func failed(_ infos: [PathInfo], slot: Int, _ failure: ClientFailure) {
+        console.endBar(slot, saying: infos.map { "❌ \($0.path.baseName): \(failure.message)" }.joined(separator: "\n"))
     }
 
     func dropped(_ info: PathInfo, because reason: String) {

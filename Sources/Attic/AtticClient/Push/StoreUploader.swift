@@ -4,29 +4,37 @@ import NixStore
 import Platform
 
 /// Sends paths of the local store: what is known of a path in a header or before the NAR, the NAR straight from the
-/// file system. A path takes one buffer of memory, whatever its size.
+/// file system. A request takes one buffer of memory, whatever the size of its NARs.
 package struct StoreUploader: PathUploader {
+    package let sharing: PushQueue.Sharing?
     private let client: APIClient
     private let storeDirectory: String
     private let forcesPreamble: Bool
 
     /// From this many bytes on, the server is asked before the NAR is sent: a round trip, against a NAR that it may have.
     private static let askFirstBytes: Int64 = 1 << 20
+    /// What a dump's buffer has beyond the NAR: a small NAR leaves in one piece.
+    private static let dumpBytesMore = 4 << 10
 
-    package init(_ client: APIClient, storeDirectory: String, forcesPreamble: Bool) {
+    /// - Parameter limits: what the server takes in one request of several paths, nil where it takes none.
+    package init(_ client: APIClient, storeDirectory: String, forcesPreamble: Bool, limits: UploadPathsLimits?) {
         self.client = client
         self.storeDirectory = storeDirectory
         self.forcesPreamble = forcesPreamble
+        sharing = limits.flatMap { limits in
+            limits.pathsMax < 2 ? nil : PushQueue.Sharing(
+                pathsMax: Int(min(limits.pathsMax, Self.pathsMax)), narBytesMax: min(limits.narBytesMax, Self.narBytesMax))
+        }
     }
+
+    /// Bounds of our own on one request of several paths: what has to be sent again where the connection breaks.
+    private static let pathsMax: Int64 = 1024
+    private static let narBytesMax: Int64 = 16 << 20
 
     package func upload(
         _ info: PathInfo, progress: @escaping @Sendable (Int64) -> Void
     ) throws(ClientFailure) -> UploadPathResult {
-        let location = info.path.absolute(in: storeDirectory)
-        let description = UploadPathNarInfo(
-            cache: client.target.cache, storePathHash: info.path.hash, storePath: location, references: info.references,
-            deriver: info.deriver, signatures: info.signatures, ca: info.ca, narHash: info.narHash, narSize: info.narSize
-        ).json()
+        let description = description(of: info).json()
         let isPreamble = forcesPreamble || description.count >= Endpoint.narInfoPreambleThreshold
         let header = isPreamble
             ? (Endpoint.narInfoPreambleSizeHeader, String(description.count))
@@ -37,30 +45,70 @@ package struct StoreUploader: PathUploader {
             expectContinue: info.narSize > Self.askFirstBytes
         ) { writer in
             try writer.write(preamble)
+            progress(0)
+            try dump(info, into: writer, progress)
+        }
+    }
+
+    package func upload(
+        together infos: [PathInfo], progress: @escaping @Sendable (Int64) -> Void
+    ) throws(ClientFailure) -> [UploadPathResult]? {
+        let heads = infos.map { description(of: $0).frameHead() }
+        let byteCount = zip(heads, infos).reduce(0) { $0 + Int64($1.0.count) + $1.1.narSize }
+        let answer = try client.uploadTogether(byteCount: byteCount) { writer in
             var sent: Int64 = 0
             progress(0)
-            do {
-                try unsafe NarDump.dump(path: location) { (bytes: UnsafeRawBufferPointer) throws(any Error) in
-                    sent += Int64(bytes.count)
-                    if sent > info.narSize {
-                        throw UnreadablePath(
-                            location: location,
-                            reason: "its NAR has more than the \(info.narSize) bytes that Nix recorded; "
-                                + "nix-store --verify-path tells more")
-                    }
-                    try unsafe writer.write(bytes)
-                    progress(sent)
+            for (head, info) in zip(heads, infos) {
+                try writer.write(head)
+                try dump(info, into: writer) { _ in }
+                sent += info.narSize
+                progress(sent)
+            }
+        }
+        guard let answer else { return nil }
+        guard answer.results.map(\.storePathHash) == infos.map(\.path.hash) else {
+            throw ClientFailure(
+                .failed, "cannot push to \(client.target.quoted): the server's answer is about other paths than were sent",
+                advice: "Is \(client.target.endpoint) the endpoint of an atticd? tetryx login changes it.")
+        }
+        return answer.results.map(\.result)
+    }
+
+    private func description(of info: PathInfo) -> UploadPathNarInfo {
+        UploadPathNarInfo(
+            cache: client.target.cache, storePathHash: info.path.hash, storePath: info.path.absolute(in: storeDirectory),
+            references: info.references, deriver: info.deriver, signatures: info.signatures, ca: info.ca,
+            narHash: info.narHash, narSize: info.narSize)
+    }
+
+    /// Writes the path's NAR, which has the size that Nix recorded.
+    private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: (Int64) -> Void) throws {
+        let location = info.path.absolute(in: storeDirectory)
+        let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
+        var sent: Int64 = 0
+        do {
+            try unsafe NarDump.dump(
+                path: location, bufferByteCount: bufferBytes
+            ) { (bytes: UnsafeRawBufferPointer) throws(any Error) in
+                sent += Int64(bytes.count)
+                if sent > info.narSize {
+                    throw UnreadablePath(
+                        location: location,
+                        reason: "its NAR has more than the \(info.narSize) bytes that Nix recorded; "
+                            + "nix-store --verify-path tells more")
                 }
-            } catch NarDumpFailure<any Error>.sink(let error) {
-                throw error
-            } catch NarDumpFailure<any Error>.tree(let error) {
-                throw UnreadablePath(location: location, reason: "\(error)")
+                try unsafe writer.write(bytes)
+                progress(sent)
             }
-            if sent != info.narSize {
-                throw UnreadablePath(
-                    location: location,
-                    reason: "its NAR has \(sent) bytes, and Nix recorded \(info.narSize); nix-store --verify-path tells more")
-            }
+        } catch NarDumpFailure<any Error>.sink(let error) {
+            throw error
+        } catch NarDumpFailure<any Error>.tree(let error) {
+            throw UnreadablePath(location: location, reason: "\(error)")
+        }
+        if sent != info.narSize {
+            throw UnreadablePath(
+                location: location,
+                reason: "its NAR has \(sent) bytes, and Nix recorded \(info.narSize); nix-store --verify-path tells more")
         }
     }
 }

@@ -19,6 +19,9 @@ enum GetCacheConfig {
         config.priority = cache.priority
         config.upstreamCacheKeyNames = cache.upstreamCacheKeyNames
         config.retentionPeriod = cache.retentionSeconds.map { .period(seconds: $0) } ?? .global
+        config.uploadPaths = UploadPathsLimits(
+            pathsMax: Int64(Bounds.uploadPathsMax), narBytesMax: Bounds.uploadPathsNarBytesMax,
+            infoBytesMax: Int64(Bounds.uploadPathsInfoBytesMax))
         return Response(.ok, headers: [("Content-Type", "application/json")] + Headers.visibility(of: cache),
             body: .bytes(config.json()))
     }

@@ -90,15 +90,22 @@ extension UploadLease {
         guard try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }) != nil,
             let nar = try holdNar(hash)
         else { return nil }
-        let places = try catalog.read { session throws(DatabaseError) in try session.extents(ofNar: nar.id) }
+        return try nar.isIntact(in: store, of: catalog) ? nar : nil
+    }
+}
+
+extension NarRecord {
+    /// Whether all its bytes are in the store, as far as the packs' sizes tell.
+    func isIntact(in store: any ChunkStore, of catalog: Catalog) throws -> Bool {
+        let places = try catalog.read { session throws(DatabaseError) in try session.extents(ofNar: id) }
         do {
-            _ = try NarAssembly(places, byteCount: nar.fileSize, in: store)
-            return nar
+            _ = try NarAssembly(places, byteCount: fileSize, in: store)
+            return true
         } catch Problem.incompleteNar {
-            return nil
+            return false
         } catch let error as StorageError {
             switch error.cause {
-            case .missing, .short: return nil
+            case .missing, .short: return false
             case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
             }
         }

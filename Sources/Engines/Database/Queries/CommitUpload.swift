@@ -2,67 +2,126 @@ import Crypto
 import Platform
 import SQL
 
-/// The end of an upload: one transaction that makes a NAR, its chunks and the object that names it.
+/// The end of an upload: one transaction that makes NARs, their chunks and the objects that name them.
 ///
 /// The order of a commit: the bytes are made durable first (by the caller: fdatasync of every pack), then this runs. Whatever
 /// a crash leaves behind is bytes that no row names. Two uploads may bring the same chunk or NAR: the first row stays, and the
 /// second's bytes are noted as dead.
 extension CatalogSession {
-    /// Needs `write`. Anything but `.committed` has written nothing.
+    /// Needs `write`. Anything but `.committed` has written nothing: all is looked at before the first row, and none of
+    /// the commit's own rows takes away what another of its paths relies on.
     package func commitUpload(_ commit: Commit) throws(DatabaseError) -> CommitOutcome {
-        let step = CommitStep(self, commit)
-        let outcome = try trying("commit an upload") { connection throws(SQLError) in try step.content(connection) }
-        guard case .committed(let content) = outcome else { return outcome }
-        let objectID = try putObject(commit.object, content.narID)
+        let step = CommitStep(commit)
+        let obstacle = try trying("look at what an upload relies on") { connection throws(SQLError) in
+            try step.obstacle(connection)
+        }
+        if let obstacle { return obstacle }
+        try trying("note an upload's packs") { connection throws(SQLError) in try step.putPacks(connection) }
+        var committed: [Committed] = []
+        committed.reserveCapacity(commit.paths.count)
+        for path in commit.paths {
+            let nar = try trying("commit a NAR") { connection throws(SQLError) in try step.put(path.nar, connection) }
+            let objectID = try putObject(path.object, nar.id)
+            committed.append(Committed(
+                objectID: objectID, narID: nar.id, isNewNar: nar.isNew, newChunkCount: nar.newChunkCount))
+        }
+        try trying("settle an upload") { connection throws(SQLError) in try step.settle(connection) }
         if let uploadID = commit.uploadID { try endUpload(uploadID) }
-        return .committed(Committed(
-            objectID: objectID, narID: content.narID, isNewNar: content.isNewNar, newChunkCount: content.newChunkCount))
+        return .committed(committed)
     }
 }
 
 /// One commit while it runs. Thread: the session's.
 private final class CommitStep {
+    private struct Place: Hashable {
+        let packID: Int64
+        let offset: Int64
+    }
+
     private let commit: Commit
-    private let session: CatalogSession
     private let now: WallTime
     private var packIDs: [String: Int64] = [:]
     private var newChunkCount = 0
+    /// Places of this upload that a chunk has now, and, in the end, those that were noted as dead.
+    private var settledPlaces: Set<Place> = []
+    /// Places of this upload that were not wanted where they were met; another of its paths may want them yet.
+    private var sparePlaces: [(place: Place, byteCount: Int64)] = []
     /// Chunks that had a damaged place and have a good one now.
     private var repairedChunkIDs: [Int64] = []
 
-    init(_ session: CatalogSession, _ commit: Commit) {
-        self.session = session
+    init(_ commit: Commit) {
         self.commit = commit
-        now = commit.object.at
+        now = commit.paths[0].object.at
     }
 
-    /// Makes the NAR and its chunks; everything but the object.
-    func content(_ connection: any SQLConnection) throws(SQLError) -> CommitOutcome {
-        let cache = try connection.first(
-            "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.object.cacheID)]) { _ in true }
-        if cache == nil { return .noSuchCache }
-        guard let nar = commit.nar else { return try existingNar(connection) }
-        let vanished = try vanishedChunks(connection)
-        if !vanished.isEmpty { return .vanished(vanished) }
+    // MARK: Before anything is written
 
+    /// Why nothing can be committed; nil where all is as the upload found it.
+    func obstacle(_ connection: any SQLConnection) throws(SQLError) -> CommitOutcome? {
+        let cache = try connection.first(
+            "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.paths[0].object.cacheID)]
+        ) { _ in true }
+        if cache == nil { return .noSuchCache }
+        var vanished: [SHA256Digest] = []
+        var seen: Set<Int64> = []
+        for path in commit.paths {
+            switch path.nar {
+            case .existing(let id, let hash):
+                let found = try connection.first(
+                    "SELECT 1 FROM nar WHERE id = $1 AND nar_hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
+                ) { _ in true }
+                if found == nil { return .narVanished }
+            case .uploaded(_, let chunks):
+                // The id and the hash must both fit.
+                for case .known(let id, let hash) in chunks where seen.insert(id).inserted {
+                    let found = try connection.first(
+                        "SELECT 1 FROM chunk WHERE id = $1 AND hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
+                    ) { _ in true }
+                    if found == nil { vanished.append(hash) }
+                }
+            }
+        }
+        return vanished.isEmpty ? nil : .vanished(vanished)
+    }
+
+    // MARK: Rows
+
+    func putPacks(_ connection: any SQLConnection) throws(SQLError) {
         for pack in commit.packs { try put(pack, connection) }
+    }
+
+    /// Makes a NAR and its chunks, or finds it.
+    func put(
+        _ nar: Commit.Nar, _ connection: any SQLConnection
+    ) throws(SQLError) -> (id: Int64, isNew: Bool, newChunkCount: Int) {
+        switch nar {
+        case .existing(let id, _): return (id, isNew: false, newChunkCount: 0)
+        case .uploaded(let nar, let chunks):
+            let before = newChunkCount
+            let (id, isNew) = try put(nar, chunks, connection)
+            return (id, isNew, newChunkCount - before)
+        }
+    }
+
+    private func put(
+        _ nar: NewNar, _ chunks: [Commit.Chunk], _ connection: any SQLConnection
+    ) throws(SQLError) -> (id: Int64, isNew: Bool) {
         let former = try connection.first(
             "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", [.digest(nar.narHash)]
         ) { row throws(SQLError) in (id: try row.integer(0), isDamaged: try row.bool(1)) }
         // Where chunks were put back, the NAR's row says how long their frames are now: another level makes them another size.
-        let repairs = commit.chunks.contains { chunk in
+        let repairs = chunks.contains { chunk in
             if case .stored(_, _, _, repair: true) = chunk { true } else { false }
         }
         if let former, !former.isDamaged, !repairs {
-            for case .stored(let hash, _, let extent, let repair) in commit.chunks {
+            for case .stored(let hash, _, let extent, let repair) in chunks {
                 try giveUp(hash, nar.compression, extent, repair, connection)
             }
-            try settleRepairs(connection)
-            return committed(former.id, isNew: false)
+            return (former.id, isNew: false)
         }
-        let narID = try put(nar, over: former?.id, connection)
-        for position in commit.chunks.indices {
-            let chunkID = switch commit.chunks[position] {
+        let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
+        for (position, chunk) in chunks.enumerated() {
+            let chunkID = switch chunk {
             case .known(let id, _): id
             case .stored(let hash, let byteCount, let extent, let repair):
                 try put(hash, nar.compression, byteCount, extent, repair, connection)
@@ -71,36 +130,8 @@ private final class CommitStep {
                 "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
                 [.integer(narID), .integer(Int64(position)), .integer(chunkID)])
         }
-        try settleRepairs(connection)
-        return committed(narID, isNew: former == nil)
+        return (narID, isNew: former == nil)
     }
-
-    private func committed(_ narID: Int64, isNew: Bool) -> CommitOutcome {
-        .committed(Committed(objectID: 0, narID: narID, isNewNar: isNew, newChunkCount: newChunkCount))
-    }
-
-    // MARK: Before anything is written
-
-    private func existingNar(_ connection: any SQLConnection) throws(SQLError) -> CommitOutcome {
-        let narID = commit.existingNarID ?? 0
-        let found = try connection.first("SELECT 1 FROM nar WHERE id = $1 AND is_damaged = 0", [.integer(narID)]) { _ in true }
-        return found == nil ? .narVanished : committed(narID, isNew: false)
-    }
-
-    /// Those of the known chunks that are gone or damaged. The id and the hash must both fit.
-    private func vanishedChunks(_ connection: any SQLConnection) throws(SQLError) -> [SHA256Digest] {
-        var vanished: [SHA256Digest] = []
-        var seen: Set<Int64> = []
-        for case .known(let id, let hash) in commit.chunks where seen.insert(id).inserted {
-            let found = try connection.first(
-                "SELECT 1 FROM chunk WHERE id = $1 AND hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
-            ) { _ in true }
-            if found == nil { vanished.append(hash) }
-        }
-        return vanished
-    }
-
-    // MARK: Rows
 
     private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) {
         // Two uploads that used the pack one after another may commit in the other order: sizes only grow.
@@ -124,10 +155,12 @@ private final class CommitStep {
     }
 
     /// Makes the NAR's row, or takes over that of the damaged one, whose chunks become candidates.
-    private func put(_ nar: NewNar, over former: Int64?, _ connection: any SQLConnection) throws(SQLError) -> Int64 {
+    private func put(
+        _ nar: NewNar, chunkCount: Int, over former: Int64?, _ connection: any SQLConnection
+    ) throws(SQLError) -> Int64 {
         let values: [SQLValue] = [
             .integer(nar.narSize), .digest(nar.fileHash), .integer(nar.fileSize), .text(nar.compression),
-            .integer(Int64(commit.chunks.count)),
+            .integer(Int64(chunkCount)),
         ]
         guard let former else {
             return try connection.first(
@@ -169,50 +202,52 @@ private final class CommitStep {
         ) { row throws(SQLError) in try row.integer(0) }
         if let inserted {
             newChunkCount += 1
+            settledPlaces.insert(Place(packID: pack, offset: extent.offset))
             return inserted
         }
         return try giveUp(hash, compression, extent, repair, connection) ?? 0
     }
 
     /// Settles who keeps the chunk where it may have a place already: the first, unless that is damaged. The other's bytes are
-    /// dead. The chunk's id; nil where there is no such chunk.
+    /// dead, unless another path of this upload makes a chunk of them. The chunk's id; nil where there is no such chunk.
     @discardableResult
     private func giveUp(
         _ hash: SHA256Digest, _ compression: String, _ extent: StoredExtent, _ repair: Bool,
         _ connection: any SQLConnection
     ) throws(SQLError) -> Int64? {
-        let pack = try packID(extent, connection)
+        let place = Place(packID: try packID(extent, connection), offset: extent.offset)
         let row = try connection.first(
             """
             SELECT id, pack_id, pack_offset, stored_byte_count, is_damaged FROM chunk WHERE hash = $1 AND compression = $2
             """, [.digest(hash), .text(compression)]
         ) { row throws(SQLError) in
-            (id: try row.integer(0), pack: try row.integer(1), offset: try row.integer(2), byteCount: try row.integer(3),
-             isDamaged: try row.bool(4))
+            (id: try row.integer(0), place: Place(packID: try row.integer(1), offset: try row.integer(2)),
+             byteCount: try row.integer(3), isDamaged: try row.bool(4))
         }
-        // The same chunk twice in a NAR, stored once.
-        if let row, row.pack == pack, row.offset == extent.offset { return row.id }
+        // The same chunk twice in an upload, stored once.
+        if let row, row.place == place { return row.id }
         if let row, repair || row.isDamaged {
-            try connection.noteDeadExtent(packID: row.pack, offset: row.offset, byteCount: row.byteCount, at: now)
+            try connection.noteDeadExtent(
+                packID: row.place.packID, offset: row.place.offset, byteCount: row.byteCount, at: now)
             try connection.execute(
                 "UPDATE chunk SET pack_id = $1, pack_offset = $2, stored_byte_count = $3, is_damaged = 0 WHERE id = $4",
-                [.integer(pack), .integer(extent.offset), .integer(extent.byteCount), .integer(row.id)])
+                [.integer(place.packID), .integer(extent.offset), .integer(extent.byteCount), .integer(row.id)])
+            settledPlaces.insert(place)
             if row.isDamaged { repairedChunkIDs.append(row.id) }
-        } else if try isNew(extent, in: pack, connection) {
-            try connection.noteDeadExtent(packID: pack, offset: extent.offset, byteCount: extent.byteCount, at: now)
+        } else {
+            sparePlaces.append((place, extent.byteCount))
         }
         return row?.id
     }
 
-    /// Whether the extent is not noted as dead yet: the same chunk may come twice in a NAR that is given up.
-    private func isNew(_ extent: StoredExtent, in pack: Int64, _ connection: any SQLConnection) throws(SQLError) -> Bool {
-        try connection.first(
-            "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2", [.integer(pack), .integer(extent.offset)]
-        ) { _ in true } == nil
-    }
+    // MARK: When all paths are done
 
-    /// NARs whose last damaged chunk was repaired are whole again.
-    private func settleRepairs(_ connection: any SQLConnection) throws(SQLError) {
+    func settle(_ connection: any SQLConnection) throws(SQLError) {
+        // A place is settled once, however often its chunk comes in the upload.
+        for (place, byteCount) in sparePlaces where settledPlaces.insert(place).inserted {
+            try connection.noteDeadExtent(packID: place.packID, offset: place.offset, byteCount: byteCount, at: now)
+        }
+        // NARs whose last damaged chunk was repaired are whole again.
         for chunkID in repairedChunkIDs {
             try connection.execute(
                 """

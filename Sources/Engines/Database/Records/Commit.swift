@@ -2,7 +2,7 @@ import Crypto
 
 /// What the end of an upload makes durable in one transaction; its bytes are durable already.
 package struct Commit: Sendable {
-    /// One chunk of the NAR, in order.
+    /// One chunk of a NAR.
     package enum Chunk: Sendable, Hashable {
         /// One that the database had when it was asked (and that the upload should be holding).
         case known(id: Int64, hash: SHA256Digest)
@@ -13,37 +13,48 @@ package struct Commit: Sendable {
         case stored(hash: SHA256Digest, byteCount: Int64, extent: StoredExtent, repair: Bool)
     }
 
+    /// A NAR as an object is to name it.
+    package enum Nar: Sendable {
+        /// One that was uploaded, and its chunks in order; a chunk may come more than once. Where the database has its hash by
+        /// now, the first stays.
+        case uploaded(NewNar, chunks: [Chunk])
+        /// One that is there already. The id and the hash must both fit: ids are given anew.
+        case existing(id: Int64, hash: SHA256Digest)
+    }
+
+    /// One store path of the upload.
+    package struct Path: Sendable {
+        package var object: NewObject
+        package var nar: Nar
+
+        package init(_ object: NewObject, naming nar: Nar) {
+            self.object = object
+            self.nar = nar
+        }
+    }
+
     /// Whose holds end with this.
     package var uploadID: Int64?
     /// The packs that were written to, as they are now.
     package var packs: [PackState]
-    /// The NAR's chunks in order; a chunk may come more than once. Empty with `existingNarID`.
-    package var chunks: [Chunk]
-    /// The NAR that was uploaded. Where the database has its hash by now, the first stays.
-    package var nar: NewNar?
-    /// The NAR that is there already, where none was uploaded.
-    package var existingNarID: Int64?
-    package var object: NewObject
+    /// In the order in which they come to be: what a path refers to, before it. All of one cache.
+    package var paths: [Path]
 
-    /// Traps unless exactly one of `nar` and `existingNarID` is given.
-    package init(
-        uploadID: Int64?, packs: [PackState] = [], chunks: [Chunk] = [], nar: NewNar? = nil, existingNarID: Int64? = nil,
-        object: NewObject
-    ) {
-        precondition((nar == nil) != (existingNarID == nil), "an object names one NAR, a new one or one that is there")
-        precondition(nar != nil || chunks.isEmpty, "chunks belong to a NAR that is uploaded")
+    /// Traps without a path, or with paths of two caches.
+    package init(uploadID: Int64?, packs: [PackState] = [], paths: [Path]) {
+        precondition(!paths.isEmpty, "a commit is of one path at least")
+        precondition(
+            paths.allSatisfy { $0.object.cacheID == paths[0].object.cacheID }, "an upload is into one cache")
         self.uploadID = uploadID
         self.packs = packs
-        self.chunks = chunks
-        self.nar = nar
-        self.existingNarID = existingNarID
-        self.object = object
+        self.paths = paths
     }
 }
 
 /// What became of a `Commit`. Unless it is `.committed`, nothing was written.
 package enum CommitOutcome: Sendable, Hashable {
-    case committed(Committed)
+    /// What each path became, in their order.
+    case committed([Committed])
     /// Chunks that were known are gone, or were found damaged: store them and commit again.
     case vanished([SHA256Digest])
     /// The NAR that was to be there is gone.
@@ -52,7 +63,7 @@ package enum CommitOutcome: Sendable, Hashable {
     case noSuchCache
 }
 
-/// What a commit wrote.
+/// What a commit wrote for one path.
 package struct Committed: Sendable, Hashable {
     package let objectID: Int64
     package let narID: Int64

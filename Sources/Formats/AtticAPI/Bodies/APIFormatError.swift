@@ -30,6 +30,8 @@ struct MemberReader {
         self.object = object
     }
 
+    init(_ object: JSONObject) { self.object = object }
+
     func find(_ name: String) -> JSON? {
         guard let value = object[name], !value.isNull else { return nil }
         return value

@@ -58,6 +58,33 @@ package enum KeypairConfig: Hashable, Sendable, CustomStringConvertible, CustomD
     package var debugDescription: String { description }
 }
 
+/// What a server takes in one request of several paths; where it says nothing of it, each path goes alone.
+package struct UploadPathsLimits: Hashable, Sendable {
+    package let pathsMax: Int64
+    /// Of all NARs together, in bytes.
+    package let narBytesMax: Int64
+    /// Of all descriptions together, in bytes.
+    package let infoBytesMax: Int64
+
+    package init(pathsMax: Int64, narBytesMax: Int64, infoBytesMax: Int64) {
+        self.pathsMax = pathsMax
+        self.narBytesMax = narBytesMax
+        self.infoBytesMax = infoBytesMax
+    }
+
+    fileprivate init?(_ json: JSON) {
+        guard let object = json.objectValue, let paths = object["paths_max"]?.integerValue,
+            let narBytes = object["nar_bytes_max"]?.integerValue, let infoBytes = object["info_bytes_max"]?.integerValue,
+            min(paths, narBytes, infoBytes) >= 0
+        else { return nil }
+        self.init(pathsMax: paths, narBytesMax: narBytes, infoBytesMax: infoBytes)
+    }
+
+    fileprivate var json: JSON {
+        ["paths_max": .integer(pathsMax), "nar_bytes_max": .integer(narBytesMax), "info_bytes_max": .integer(infoBytesMax)]
+    }
+}
+
 /// The configuration of a cache: the answer to GET, and the changes of a PATCH, where absent means keep.
 package struct CacheConfig: Hashable, Sendable {
     /// Write only.
@@ -75,11 +102,14 @@ package struct CacheConfig: Hashable, Sendable {
     /// Paths signed by one of these keys are not pushed by clients.
     package var upstreamCacheKeyNames: [String]?
     package var retentionPeriod: RetentionConfig?
+    /// Read only: what one request of several paths may have; nil where the server takes none.
+    package var uploadPaths: UploadPathsLimits?
 
     package init(
         keypair: KeypairConfig? = nil, substituterEndpoint: String? = nil, apiEndpoint: String? = nil,
         publicKey: String? = nil, isPublic: Bool? = nil, storeDirectory: String? = nil, priority: Int64? = nil,
-        upstreamCacheKeyNames: [String]? = nil, retentionPeriod: RetentionConfig? = nil
+        upstreamCacheKeyNames: [String]? = nil, retentionPeriod: RetentionConfig? = nil,
+        uploadPaths: UploadPathsLimits? = nil
     ) {
         self.keypair = keypair
         self.substituterEndpoint = substituterEndpoint
@@ -90,6 +120,7 @@ package struct CacheConfig: Hashable, Sendable {
         self.priority = priority
         self.upstreamCacheKeyNames = upstreamCacheKeyNames
         self.retentionPeriod = retentionPeriod
+        self.uploadPaths = uploadPaths
     }
 
     /// The priorities that the known clients and servers can keep.
@@ -114,7 +145,10 @@ package struct CacheConfig: Hashable, Sendable {
             upstreamCacheKeyNames: try members.lines("upstream_cache_key_names"),
             retentionPeriod: try members.value(
                 "retention_period", "\"Global\" or {\"Period\": seconds}, with seconds from 0 to \(RetentionConfig.secondsMax)"
-            ) { RetentionConfig($0) })
+            ) { RetentionConfig($0) },
+            uploadPaths: try members.value(
+                "upload_paths", "an object with \"paths_max\", \"nar_bytes_max\" and \"info_bytes_max\", numbers from 0"
+            ) { UploadPathsLimits($0) })
     }
 
     package func json() -> [UInt8] {
@@ -128,6 +162,7 @@ package struct CacheConfig: Hashable, Sendable {
             ("priority", priority.map { .integer($0) }),
             ("upstream_cache_key_names", upstreamCacheKeyNames.map { .strings($0) }),
             ("retention_period", retentionPeriod?.json),
+            ("upload_paths", uploadPaths?.json),
         ]).wireBytes
     }
 }

@@ -21,8 +21,9 @@ package struct UploadPathResult: Hashable, Sendable {
         self.fracDeduplicated = fracDeduplicated
     }
 
-    package init(json bytes: [UInt8]) throws(APIFormatError) {
-        let members = try MemberReader(bytes)
+    package init(json bytes: [UInt8]) throws(APIFormatError) { try self.init(MemberReader(bytes)) }
+
+    init(_ members: MemberReader) throws(APIFormatError) {
         self.init(
             kind: try required("kind") { name throws(APIFormatError) in
                 try members.value(name, "\"Uploaded\" or \"Deduplicated\"") { $0.stringValue.flatMap { Kind(rawValue: $0) } }
@@ -33,10 +34,12 @@ package struct UploadPathResult: Hashable, Sendable {
             })
     }
 
-    package func json() -> [UInt8] {
-        JSONObject(present: [
+    package func json() -> [UInt8] { JSONObject(present: members).wireBytes }
+
+    var members: [(String, JSON?)] {
+        [
             ("kind", .string(kind.rawValue)), ("file_size", fileSize.map { .integer($0) }),
             ("frac_deduplicated", fracDeduplicated.map { .number($0) }),
-        ]).wireBytes
+        ]
     }
 }

@@ -1,0 +1,58 @@
+import AtticAPI
+import Database
+
+extension Call {
+    /// Ends an upload: commits it, and settles what becomes of its bytes and its lease.
+    ///
+    /// - Parameter pipeline: who stored the bytes; nil where none were sent. After an error it is done with as well; the lease
+    ///   is not.
+    func commit(
+        _ paths: [Commit.Path], into cache: CacheName, packs: [Database.PackState] = [], storedBy pipeline: UploadPipeline?,
+        lease: UploadLease
+    ) throws {
+        do {
+            try commit(Commit(uploadID: lease.id, packs: packs, paths: paths), into: cache)
+        } catch let problem as Problem {
+            // Decided by the database, nothing was written: the bytes go.
+            pipeline?.abandon()
+            throw problem
+        } catch let error as DatabaseError where error.leavesNothingWritten {
+            // A full disk above all, where every byte that stays makes it worse.
+            pipeline?.abandon()
+            throw error
+        } catch {
+            pipeline?.leave()
+            throw error
+        }
+        lease.forget()
+        pipeline?.keep()
+    }
+
+    private func commit(_ commit: Commit, into cache: CacheName) throws {
+        let outcome = try context.catalog.write { session throws(DatabaseError) in
+            try session.commitUpload(commit)
+        }
+        switch outcome {
+        case .committed(let committed):
+            forget(commit.paths, committed, of: cache)
+        // The lease ended before the upload did, and a collection came between: the same push works when sent again.
+        case .vanished, .narVanished: throw Problem.busy(retryAfterSeconds: 1)
+        // The cache was destroyed while its path was on the way.
+        case .noSuchCache: throw Problem.noSuchCache
+        }
+    }
+
+    /// Has the loops forget what they knew of paths that were committed anew.
+    private func forget(_ paths: [Commit.Path], _ committed: [Committed], of cache: CacheName) {
+        var newNars: Set<Int64> = []
+        for (path, result) in zip(paths, committed) {
+            if result.isNewNar {
+                newNars.insert(result.narID)
+            } else if case .uploaded = path.nar, !newNars.contains(result.narID) {
+                // A NAR that was put in order may have other stored bytes now, in every cache that has it.
+                context.hot.forgetAll()
+            }
+            context.hot.forget(narInfo: "/\(cache)/\(path.object.storePathHash).narinfo", objectID: result.objectID)
+        }
+    }
+}
