@@ -38,15 +38,18 @@ struct TetryxPushTests {
 
     /// A server that lacks `missing`, and does with uploads what it is told.
     private func answer(
-        missing: [String]? = nil, upstream: [String] = [], upload: @escaping @Sendable (FakeServer.Request) -> FakeServer.Answer
+        missing: [String]? = nil, upload: @escaping @Sendable (FakeServer.Request) -> FakeServer.Answer,
+        together: (@Sendable (FakeServer.Request) -> FakeServer.Answer)? = nil
     ) -> @Sendable (FakeServer.Request) -> FakeServer.Answer {
         let missing = (missing ?? chain).map { "\"\($0.prefix(32))\"" }.joined(separator: ",")
-        let config = #"{"store_dir":"\#(store)","upstream_cache_key_names":[]}"#
+        let limits = together == nil ? "" : #","upload_paths":{"paths_max":9,"nar_bytes_max":99999,"info_bytes_max":99999}"#
+        let config = #"{"store_dir":"\#(store)","upstream_cache_key_names":[]\#(limits)}"#
         return { request in
             switch request.path {
             case "/_api/v1/cache-config/hello": .init(body: config)
             case "/_api/v1/get-missing-paths": .init(body: #"{"missing_paths":[\#(missing)]}"#)
             case "/_api/v1/upload-path": upload(request)
+            case "/_api/v1/upload-paths": together?(request) ?? .error(404, "NotFound", "The URL you requested was not found.")
             default: .error(404, "NotFound", "The URL you requested was not found.")
             }
         }
@@ -79,6 +82,67 @@ struct TetryxPushTests {
                 #expect(info.contains(#""nar_size":\#(upload.body.count)"#))
                 #expect(upload.body.starts(with: [13, 0, 0, 0, 0, 0, 0, 0] + Array("nix-archive-1".utf8)))
             }
+        }
+    }
+
+    @Test("Small paths go in one request to a server that takes several, in frames, with a line each")
+    func together() throws {
+        let results = chain.map { #"{"kind":"Uploaded","file_size":9,"store_path_hash":"\#($0.prefix(32))"}"# }.joined(separator: ",")
+        let accepted: @Sendable (FakeServer.Request) -> FakeServer.Answer = { _ in .init(body: #"{"results":[\#(results)]}"#) }
+        try FakeServer.run(answering: answer(upload: uploaded, together: accepted)) { server in
+            _ = try tool.run("login", "local", server.endpoint, "eyJ.a.b")
+            let outcome = try tool.run("push", "hello", path(chain[2]))
+            #expect(outcome.isSuccess, "\(outcome.errorText)")
+            let lines = outcome.errorText.split(separator: "\n").map(String.init)
+            #expect(lines.count == 4)
+            for (line, name) in zip(lines.dropFirst(), chain) { #expect(line.hasPrefix("✅ \(name) (") && line.hasSuffix("B/s)")) }
+            let uploads = server.requests.filter { $0.method == "PUT" }
+            #expect(uploads.map(\.path) == ["/_api/v1/upload-paths"])
+            var rest = (uploads.first?.body ?? [])[...]
+            for name in chain {
+                let byteCount = rest.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+                rest = rest.dropFirst(8)
+                let info = String(decoding: rest.prefix(byteCount), as: UTF8.self)
+                #expect(info.contains(#""store_path":"\#(path(name))""#))
+                rest = rest.dropFirst(byteCount)
+                #expect(rest.starts(with: [13, 0, 0, 0, 0, 0, 0, 0] + Array("nix-archive-1".utf8)))
+                let narSize = try #require(info.firstMatch(of: /"nar_size":([0-9]+)/).flatMap { Int($0.1) })
+                rest = rest.dropFirst(narSize)
+            }
+            #expect(rest.isEmpty)
+        }
+    }
+
+    @Test("What is refused together is sent path by path, so that each error is told for its path", arguments: [400, 404, 413])
+    func refusedTogether(status: Int) throws {
+        let failing = "\"store_path\":\"\(store)/\(chain[1])\""
+        let upload: @Sendable (FakeServer.Request) -> FakeServer.Answer = { request in
+            request.headers["x-attic-nar-info"]?.contains(failing) == true
+                ? .error(400, "RequestError", "General request error: no.") : .init(body: #"{"kind":"Deduplicated"}"#)
+        }
+        let refused: @Sendable (FakeServer.Request) -> FakeServer.Answer = { _ in .error(status, "RequestError", "Not these.") }
+        try FakeServer.run(answering: answer(upload: upload, together: refused)) { server in
+            _ = try tool.run("login", "local", server.endpoint)
+            let outcome = try tool.run("push", "hello", path(chain[2]))
+            #expect(outcome.status == .exited(5))
+            #expect(outcome.errorText.split(separator: "\n").map(String.init).dropFirst() == [
+                "✅ \(chain[0]) (deduplicated)",
+                "❌ \(chain[1]): cannot push to \"hello\" on \"local\": General request error: no.",
+                "❌ \(chain[2]): not pushed, since it needs \(chain[1]), which was not pushed",
+                "❌ 2 of 3 paths were not pushed to \"hello\" on \"local\"",
+            ])
+            let uploads = server.requests.filter { $0.method == "PUT" }.map(\.path)
+            #expect(uploads == ["/_api/v1/upload-paths", "/_api/v1/upload-path", "/_api/v1/upload-path"])
+        }
+    }
+
+    @Test("An answer about other paths is not believed")
+    func otherPaths() throws {
+        let others: @Sendable (FakeServer.Request) -> FakeServer.Answer = { _ in .init(body: #"{"results":[]}"#) }
+        try FakeServer.run(answering: answer(upload: uploaded, together: others)) { server in
+            _ = try tool.run("login", "local", server.endpoint)
+            let outcome = try tool.run("push", "hello", path(chain[2]))
+            #expect(outcome.status == .exited(1) && outcome.errorText.contains("about other paths than were sent"))
         }
     }
 

@@ -70,7 +70,7 @@ import Testing
         let second = try fixture.cache()
         #expect(second.id != first.id)
         try fixture.push(second, 1)
-        #expect(try fixture.commit(Commit(uploadID: nil, existingNarID: 1, object: Fixture.object(first, 1))) == .noSuchCache)
+        #expect(try fixture.commit(Commit(existingNarID: 1, hash: Fixture.nar(1), object: Fixture.object(first, 1))) == .noSuchCache)
 
         let report = try fixture.sweep(batch: 3)
         #expect(report.objectCount == (soft ? 0 : 7))
@@ -95,7 +95,7 @@ import Testing
             uploadID: nil, packs: [PackState(name: "p", byteCount: 300, isSealed: false)],
             chunks: [Fixture.stored(1, "p", 0), Fixture.stored(2, "p", 1), Fixture.stored(1, "p", 0)],
             nar: Fixture.newNar(1), object: new))
-        guard case .committed(let committed) = outcome else {
+        guard case .committed(let paths) = outcome, let committed = paths.first else {
             Issue.record("not committed: \(outcome)")
             return
         }

@@ -123,10 +123,10 @@ final class Fixture {
         let outcome = try commit(Commit(
             uploadID: nil, chunks: chunks ?? [Fixture.stored(nar, "pack-\(nar)", 0)], nar: Fixture.newNar(nar),
             object: Fixture.object(cache, path, references: references, at: seconds)))
-        guard case .committed(let committed) = outcome else {
+        guard case .committed(let committed) = outcome, committed.count == 1 else {
             throw DatabaseError(.other, "push", "", "the outcome was \(outcome)")
         }
-        return committed
+        return committed[0]
     }
 
     // MARK: Looking at it
@@ -161,5 +161,17 @@ final class Fixture {
     func count(_ table: String) throws -> Int64 {
         let connection = try SQLiteConnection(path: path, access: .readOnly)
         return try connection.first("SELECT count(*) FROM \(table)") { row throws(SQLError) in try row.integer(0) } ?? -1
+    }
+}
+
+extension Commit {
+    /// A commit of one path with a NAR of its own.
+    init(uploadID: Int64?, packs: [PackState] = [], chunks: [Chunk], nar: NewNar, object: NewObject) {
+        self.init(uploadID: uploadID, packs: packs, paths: [Path(object, naming: .uploaded(nar, chunks: chunks))])
+    }
+
+    /// A commit of one path whose NAR is there.
+    init(existingNarID: Int64, hash: SHA256Digest, object: NewObject) {
+        self.init(uploadID: nil, paths: [Path(object, naming: .existing(id: existingNarID, hash: hash))])
     }
 }
