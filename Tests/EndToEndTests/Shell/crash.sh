@@ -6,16 +6,17 @@ source "$(dirname "$0")/common.sh"
 # Paths of 23 MB and small ones, none referring to another, so that each is acknowledged or not for itself. Their
 # contents are fixed, so running this again adds nothing to the store.
 say 'making paths'
-paths=()
+paths=() small=()
 for i in 0 1 2 3; do
   seq $((i * 3000000 + 1)) $((i * 3000000 + 3000000)) >"large-$i"
   paths+=("$(nix-store --add "$work/large-$i")")
 done
 for i in $(seq 1 24); do
   seq $((i * 100000)) $((i * 100000 + 8000)) >"small-$i"
-  paths+=("$(nix-store --add "$work/small-$i")")
+  small+=("$(nix-store --add "$work/small-$i")")
 done
 rm -f large-* small-*
+paths+=("${small[@]}")
 
 start_server
 token=$(root_token)
@@ -50,19 +51,25 @@ for round in 1 2 3 4; do
 
   start_server
   expect_equal 'files that no row names, after the restart' '' "$(stray_files)"
-  visible=() unasked=0
+  visible=() unasked=0 small_count=0
   for path in "${paths[@]}"; do
     hash=${path#/nix/store/}
     hash=${hash%%-*}
     if is_visible "$hash"; then
       visible+=("$path")
-      grep -q "$hash" acknowledged || unasked=$((unasked + 1))
+      if [[ $path == *-small-* ]]; then
+        small_count=$((small_count + 1))
+      elif ! grep -q "$hash" acknowledged; then
+        unasked=$((unasked + 1))
+      fi
     elif grep -q "$hash" acknowledged; then
       die "round $round: $path was acknowledged, and is gone"
     fi
   done
   # The answer to what was just committed may be lost with the server: at most one a connection, and whole.
   ((unasked <= 5)) || die "round $round: $unasked paths are visible that were never acknowledged"
+  # The small ones go in one request.
+  ((small_count == 0 || small_count == ${#small[@]})) || die "round $round: $small_count of ${#small[@]} small paths are visible"
   say "round $round: $(grep -c . acknowledged) acknowledged, ${#visible[@]} visible"
   if ((${#visible[@]} > 0)); then
     pull "$work/store-$round" "${visible[@]}" >pull.log 2>&1 || die "round $round: what is visible does not pull: $(tail -n 5 pull.log)"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Many at once: a closure of 1,000 tiny paths goes in and comes back, and 100,000 hashes are asked for in one request.
+# Many at once: a closure of 1,000 tiny paths goes in with a few requests and comes back, one bad path among good ones is
+# found out, and 100,000 hashes are asked for in one request.
 #
 #   many.sh [PATHS]
 source "$(dirname "$0")/common.sh"
@@ -34,5 +35,24 @@ expect_status '100,000 hashes in one get-missing-paths' 200 -X POST --data-binar
   -H "Authorization: Bearer $token" -H 'Content-Type: application/json' "$url/_api/v1/get-missing-paths"
 say "100,000 hashes answered in $(seconds_since "$before") s"
 expect_equal 'how many are missing' 99999 "$(tr ',' '\n' <http-body | grep -c '[0-9]\{32\}')"
+
+say 'one bad path among good ones'
+made=()
+for name in good-1 bad good-2 good-3; do
+  printf '%s in %s\n' "$name" "$work" >"$name"
+  made+=("$(nix-store --add "$work/$name")")
+done
+# Of the same length as before: only its hash shows it.
+chmod u+w "${made[1]}"
+printf 'BAD in %s\n' "$work" >"${made[1]}"
+if tetryx push hello "${made[@]}" >bad.log 2>&1; then status=0; else status=$?; fi
+nix-store --delete "${made[@]}" >/dev/null 2>&1 || true
+expect_equal 'the exit code: partly done' 5 "$status"
+expect_equal 'the good ones' "$(printf '%s\n' "${made[0]}" "${made[2]}" "${made[3]}" | sort)" \
+  "$(sed -n 's,^✅ \([^ ]*\) .*,/nix/store/\1,p' bad.log | sort)"
+expect_match 'what is said of the bad one' "❌ ${made[1]#/nix/store/}: .*nar_hash says.*" "$(grep "^❌ ${made[1]#/nix/store/}" bad.log)"
 stop_server
-say 'all there'
+requests=$(grep -c 'PUT /_api/v1/upload-path' "$server_log")
+# Two of several paths, of which one was refused; then one by one.
+((requests <= count / 250 + 6)) || die "$requests uploads for $count paths and four more"
+say "all there, with $requests uploads"

@@ -108,7 +108,7 @@ final class UploadPipeline {
 
     /// Waits for the press, and makes the bytes of all NARs durable.
     func finish() throws -> Stored {
-        try submitBatch()
+        if let rest = cutter.rest() { try submit(rest) }
         while !underWay.isEmpty { try writeOldest() }
         turn(to: nars.count)
         try writer.makeDurable()
