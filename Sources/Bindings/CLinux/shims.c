@@ -65,6 +65,9 @@ int clinux_openat(int directory, const char *path, int flags, uint32_t mode) {
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
 }
+int clinux_start_writeback(int descriptor, int64_t offset, int64_t size) {
+    return sync_file_range(descriptor, offset, size, SYNC_FILE_RANGE_WRITE);
+}
 int clinux_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
 int clinux_lock_shared(int descriptor) { return flock(descriptor, LOCK_SH | LOCK_NB); }
 int clinux_unlock(int descriptor) { return flock(descriptor, LOCK_UN); }

@@ -8,6 +8,8 @@ import Platform
 package final class BodyWriter {
     /// Below this, a piece is copied rather than sent by itself.
     private static let gatherBytes = 64 << 10
+    /// Bytes of a file that are sent at once, between two looks at what the server says.
+    private static let fileBytesAtOnce = 1 << 20
 
     private let transport: any Transport
     private let reader: AnswerReader
@@ -52,6 +54,30 @@ package final class BodyWriter {
     /// Takes the next bytes of the body; throws as the other `write` does.
     package func write(_ bytes: [UInt8]) throws { try append(bytes) }
 
+    /// Takes the first `byteCount` bytes of a file as the next of the body, straight from the file system's memory.
+    ///
+    /// - Parameter progress: told how many of them have gone.
+    /// - Returns: how many bytes the file had, at most `byteCount`. With fewer the body is short, which its maker has to tell.
+    /// - Throws: as `write` does.
+    package func write(
+        _ file: borrowing FileDescriptor, byteCount: Int64, progress: (Int64) -> Void = { _ in }
+    ) throws -> Int64 {
+        try begin(byteCount: byteCount)
+        try sendPending(more: true)
+        var sent: Int64 = 0
+        while sent < byteCount {
+            let most = Int(min(byteCount - sent, Int64(Self.fileBytesAtOnce)))
+            let count = try sendingSome { transport throws(Errno) in
+                try transport.sendFile(file, at: sent, byteCountMax: most)
+            }
+            if count == 0 { break }
+            sent += Int64(count)
+            progress(sent)
+        }
+        if self.byteCount == nil { pending += ChunkedEncoder.suffix }
+        return sent
+    }
+
     /// Sends what has been gathered: for a body that is made slowly.
     package func flush() throws { try sendPending(more: false) }
 
@@ -64,11 +90,7 @@ package final class BodyWriter {
     func append(_ bytes: UnsafeRawBufferPointer) throws(Stop) {
         if let stop { throw stop }
         if bytes.count == 0 { return }
-        written += Int64(bytes.count)
-        if let byteCount, written > byteCount {
-            throw end(.failed(.bodyFailed(BodyLengthMismatch(announced: byteCount, written: written))))
-        }
-        if byteCount == nil { pending += ChunkedEncoder.prefix(byteCount: bytes.count) }
+        try begin(byteCount: Int64(bytes.count))
         if pending.count + bytes.count <= Self.gatherBytes {
             unsafe pending.append(contentsOf: bytes)
         } else {
@@ -76,6 +98,16 @@ package final class BodyWriter {
             try unsafe send(bytes, more: false)
         }
         if byteCount == nil { pending += ChunkedEncoder.suffix }
+    }
+
+    /// Counts the next bytes of the body, and puts before them what the coding wants.
+    private func begin(byteCount count: Int64) throws(Stop) {
+        if let stop { throw stop }
+        written += count
+        if let byteCount, written > byteCount {
+            throw end(.failed(.bodyFailed(BodyLengthMismatch(announced: byteCount, written: written))))
+        }
+        if byteCount == nil { pending += ChunkedEncoder.prefix(byteCount: Int(count)) }
     }
 
     /// Sends the head alone and waits for leave to send the body; no longer than `limit`.
@@ -108,14 +140,25 @@ package final class BodyWriter {
     private func send(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Stop) {
         var sent = 0
         while sent < bytes.count {
+            sent += try sendingSome { transport throws(Errno) in
+                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[sent...])
+                return try unsafe transport.send(rest, more: more)
+            }
+        }
+    }
+
+    /// Waits until the connection takes something, and has it sent; how much. What the server says meanwhile is heard.
+    private func sendingSome(
+        _ send: (any Transport) throws(Errno) -> Int?
+    ) throws(Stop) -> Int {
+        while true {
             let now = try ready(for: [.readable, .writable], until: .now + silence)
             if now.isEmpty { throw end(.failed(.timedOut(host: host, what: "sending the request"))) }
             // First: an answer that is there already makes the rest of the body useless.
             if now.contains(.readable) { try lookForAnswer() }
             guard now.contains(.writable) else { continue }
             do throws(Errno) {
-                let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[sent...])
-                sent += try unsafe transport.send(rest, more: more) ?? 0
+                if let count = try send(transport) { return count }
             } catch {
                 throw lastWords(error)
             }

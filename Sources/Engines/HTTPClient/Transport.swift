@@ -11,6 +11,8 @@ package protocol Transport: AnyObject, Sendable {
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int?
     /// Sends some of the bytes; how many, nil where none can go now.
     func send(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Errno) -> Int?
+    /// Sends some of a file from `offset` on; how many bytes, 0 where the file ends, nil where none can go now.
+    func sendFile(_ file: borrowing FileDescriptor, at offset: Int64, byteCountMax: Int) throws(Errno) -> Int?
 }
 
 /// Plain TCP.
@@ -31,6 +33,10 @@ final class PlainTransport: Transport {
 
     func send(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Errno) -> Int? {
         try unsafe socket.send(bytes, more: more)
+    }
+
+    func sendFile(_ file: borrowing FileDescriptor, at offset: Int64, byteCountMax: Int) throws(Errno) -> Int? {
+        try socket.sendFile(file, at: offset, byteCountMax: byteCountMax)
     }
 }
 

@@ -119,4 +119,19 @@ package struct ClientSocket: ~Copyable, Sendable {
             throw error
         }
     }
+
+    /// Sends some of a file from `offset` on without copying it (sendfile(2)); how many bytes, 0 where the file ends, nil where
+    /// the connection takes none now. The process ignores SIGPIPE: this call has no flag against it.
+    package func sendFile(
+        _ file: borrowing FileDescriptor, at offset: Int64, byteCountMax: Int
+    ) throws(Errno) -> Int? {
+        let (target, source) = (descriptor.rawValue, file.rawValue)
+        var position = off_t(offset)
+        do throws(Errno) {
+            return try retryingInterrupts { unsafe sendfile(target, source, &position, byteCountMax) }
+        } catch {
+            if error == .wouldBlock { return nil }
+            throw error
+        }
+    }
 }

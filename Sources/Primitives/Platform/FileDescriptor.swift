@@ -82,6 +82,12 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Makes the bytes durable (fdatasync(2): with the size, without the times).
     package func syncBytes() throws(Errno) { try retryingInterrupts { fdatasync(rawValue) } }
 
+    /// Has the kernel begin to write a range to the disk, without waiting, so that `syncBytes` finds less to do
+    /// (sync_file_range(2)). A hint: where the file system cannot, nothing happens.
+    package func startWriteback(at offset: Int64, byteCount: Int64) {
+        _ = clinux_start_writeback(rawValue, offset, byteCount)
+    }
+
     /// Makes bytes and metadata durable (fsync(2)); on a directory, the names in it.
     package func sync() throws(Errno) { try retryingInterrupts { fsync(rawValue) } }
 

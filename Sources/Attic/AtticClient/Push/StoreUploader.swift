@@ -86,17 +86,25 @@ package struct StoreUploader: PathUploader {
         let location = info.path.absolute(in: storeDirectory)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
         var sent: Int64 = 0
+        func check(adding byteCount: Int64) throws {
+            guard sent + byteCount > info.narSize else { return }
+            throw UnreadablePath(
+                location: location,
+                reason: "its NAR has more than the \(info.narSize) bytes that Nix recorded; nix-store --verify-path tells more")
+        }
         do {
             try unsafe NarDump.dump(
-                path: location, bufferByteCount: bufferBytes
-            ) { (bytes: UnsafeRawBufferPointer) throws(any Error) in
-                sent += Int64(bytes.count)
-                if sent > info.narSize {
-                    throw UnreadablePath(
-                        location: location,
-                        reason: "its NAR has more than the \(info.narSize) bytes that Nix recorded; "
-                            + "nix-store --verify-path tells more")
+                path: location, bufferByteCount: bufferBytes,
+                files: { (file: borrowing FileDescriptor, byteCount: Int64) throws(any Error) in
+                    try check(adding: byteCount)
+                    let before = sent
+                    let count = try writer.write(file, byteCount: byteCount) { progress(before + $0) }
+                    sent += count
+                    return count
                 }
+            ) { (bytes: UnsafeRawBufferPointer) throws(any Error) in
+                try check(adding: Int64(bytes.count))
+                sent += Int64(bytes.count)
                 try unsafe writer.write(bytes)
                 progress(sent)
             }

@@ -36,6 +36,8 @@ int clinux_openat(int directory, const char *path, int flags, uint32_t mode);
 extern const int clinux_o_path;
 extern const int clinux_o_nofollow;
 extern const int clinux_o_directory;
+// Begins to write a range of the file to the disk, without waiting (sync_file_range(2)).
+int clinux_start_writeback(int descriptor, int64_t offset, int64_t size);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size);
 // Processors that this process may run on, which a container or taskset(1) may have made fewer than the machine has.
 int clinux_processor_count(void);

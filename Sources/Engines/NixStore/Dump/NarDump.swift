@@ -13,18 +13,29 @@ package enum NarDump {
     ///
     /// - Parameters:
     ///   - bufferByteCount: how many bytes at most `sink` is given at once; at least 4 KiB.
+    ///   - files: takes the contents of a larger file as the next bytes: so many from its beginning, by whatever way is the
+    ///     cheapest (`sendfile`); it returns how many there were. Nil has them read and given to `sink`.
     ///   - sink: takes the next bytes, lent for the call.
     /// - Throws: `.tree` where the tree cannot be dumped, `.sink` with what `sink` threw. What came out before is not
     ///   a NAR then.
     package static func dump<Failure: Error>(
         path: String, bufferByteCount: Int = NarDump.bufferByteCount,
+        files: ((borrowing FileDescriptor, Int64) throws(Failure) -> Int64)? = nil,
         into sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(NarDumpFailure<Failure>) {
         var failure: Failure?
+        let fileSink: NarTreeWalk.FileSink? = files.map { files in
+            { file, byteCount in
+                do throws(Failure) { return try files(file, byteCount) } catch {
+                    failure = error
+                    return nil
+                }
+            }
+        }
         let walk = NarTreeWalk(root: path, bufferByteCount: bufferByteCount)
         do throws(NarTreeWalk.Stop) {
             // The walk itself is not generic, so that it is compiled once.
-            try unsafe walk.run { bytes in
+            try unsafe walk.run(files: fileSink) { bytes in
                 do throws(Failure) {
                     try unsafe sink(bytes)
                     return true

@@ -16,6 +16,8 @@ import Platform
     }
 
     typealias Sink = (UnsafeRawBufferPointer) -> Bool
+    /// Takes so many bytes of a file from its beginning; how many there were, or nil when it wants no more.
+    typealias FileSink = (borrowing FileDescriptor, Int64) -> Int64?
 
     /// A directory that is being dumped.
     private struct Level {
@@ -33,6 +35,8 @@ import Platform
     private static let entryByteCountMax = 1024
     /// A link's target with its NUL, at most; more would not be a path.
     private static let targetByteCountMax = Int(PATH_MAX)
+    /// From this many bytes on a file is given to the file sink: below, a copy costs less than the calls.
+    private static let fileSinkByteCountMin: Int64 = 64 << 10
 
     private let root: String
     private let buffer: UnsafeMutableRawPointer
@@ -41,6 +45,7 @@ import Platform
     private let listing: UnsafeMutableRawBufferPointer
     private let arena = NameArena()
     private var levels: [Level] = []
+    private var files: FileSink?
 
     init(root: String, bufferByteCount: Int) {
         precondition(bufferByteCount >= 4096, "a dump's buffer has at least 4 KiB")
@@ -58,7 +63,9 @@ import Platform
         unsafe listing.deallocate()
     }
 
-    func run(_ sink: Sink) throws(Stop) {
+    func run(files: FileSink?, _ sink: Sink) throws(Stop) {
+        self.files = files
+        defer { self.files = nil }
         put(NarTokens.magic)
         let status: FileStatus
         do { status = try File.linkStatus(root) } catch { throw .tree(.system(error)) }
@@ -185,7 +192,30 @@ import Platform
         guard status.kind == .regular else { throw .tree(.changed(path: path, how: "became something else")) }
         put(status.isExecutableByOwner ? NarTokens.executable : NarTokens.regular)
         putLength(status.byteCount)
-        var remaining = status.byteCount
+        if let files, status.byteCount >= Self.fileSinkByteCountMin {
+            try unsafe handOn(file, status.byteCount, to: files, after: sink)
+        } else {
+            try unsafe copy(file, status.byteCount, sink)
+        }
+        putZeros(NarTokens.paddingByteCount(after: status.byteCount))
+        put(NarTokens.close)
+    }
+
+    /// Has somebody else send the contents, behind what is in the buffer.
+    private func handOn(
+        _ file: borrowing FileDescriptor, _ byteCount: Int64, to files: FileSink, after sink: Sink
+    ) throws(Stop) {
+        try unsafe flush(sink)
+        guard let count = files(file, byteCount) else { throw .sink }
+        if count < byteCount { throw .tree(.changed(path: path, how: "became shorter")) }
+        let found: FileStatus
+        do { found = try file.status() } catch { throw failure("look at", error) }
+        if found.byteCount > byteCount { throw .tree(.changed(path: path, how: "grew")) }
+    }
+
+    /// Reads the contents into the buffer.
+    private func copy(_ file: borrowing FileDescriptor, _ byteCount: Int64, _ sink: Sink) throws(Stop) {
+        var remaining = byteCount
         while true {
             if filled >= bufferByteCount { try unsafe flush(sink) }
             let room = bufferByteCount - filled
@@ -201,10 +231,8 @@ import Platform
             if count == 0 && remaining > 0 { throw .tree(.changed(path: path, how: "became shorter")) }
             filled += count
             remaining -= Int64(count)
-            if isLast && remaining == 0 { break }
+            if isLast && remaining == 0 { return }
         }
-        putZeros(NarTokens.paddingByteCount(after: status.byteCount))
-        put(NarTokens.close)
     }
 
     private func dumpLink(_ entry: NameArena.Entry, in directory: OpenFile) throws(Stop) {

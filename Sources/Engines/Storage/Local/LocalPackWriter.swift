@@ -10,6 +10,8 @@ final class LockedPack {
     let beginByteCount: Int64
     /// The end of the last whole append.
     var byteCount: Int64
+    /// Up to here the disk has been told to write.
+    var writebackEnd: Int64
     /// A failed append may have left bytes behind the end.
     var hasStrayBytes = false
 
@@ -19,6 +21,7 @@ final class LockedPack {
         self.file = file
         beginByteCount = byteCount
         self.byteCount = byteCount
+        writebackEnd = byteCount
     }
 }
 
@@ -31,6 +34,9 @@ final class LocalPackWriter: PackWriter {
     private let store: LocalChunkStore
     private var touched: [LockedPack] = []
     private var isEnded = false
+
+    /// Bytes that the disk is given at once.
+    private static let writebackByteCount: Int64 = 4 << 20
 
     init(store: LocalChunkStore) { self.store = store }
 
@@ -46,7 +52,16 @@ final class LocalPackWriter: PackWriter {
         }
         let extent = Extent(pack: pack.name, offset: pack.byteCount, byteCount: Int64(bytes.count))
         pack.byteCount = extent.end
+        startWriteback(pack)
         return extent
+    }
+
+    /// Keeps the disk busy while the rest of the upload comes, so that making it durable at the end waits for little.
+    private func startWriteback(_ pack: LockedPack) {
+        let waiting = pack.byteCount - pack.writebackEnd
+        guard waiting >= Self.writebackByteCount || waiting > 0 && isSealed(pack) else { return }
+        pack.file.startWriteback(at: pack.writebackEnd, byteCount: waiting)
+        pack.writebackEnd = pack.byteCount
     }
 
     private func currentPack() throws(StorageError) -> LockedPack {
