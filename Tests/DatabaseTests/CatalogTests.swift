@@ -58,6 +58,22 @@ import Testing
         #expect(try fixture.reopened().object(cache, 1) != nil)
     }
 
+    @Test func `only what has to survive a power cut waits for the disk, and the same connection does both`() throws {
+        let fixture = try Fixture(.sqlite)
+        func synchronous(_ durability: WriteDurability) throws -> Int64 {
+            try fixture.catalog.write(surviving: durability) { session throws(DatabaseError) in
+                try session.trying("look") { connection throws(SQLError) in
+                    try connection.first("PRAGMA synchronous") { row throws(SQLError) in try row.integer(0) } ?? -1
+                }
+            }
+        }
+        // 1 is NORMAL, 2 is FULL (sqlite.org/pragma.html#pragma_synchronous).
+        #expect(try synchronous(.powerCut) == 2)
+        #expect(try synchronous(.crash) == 1)
+        #expect(try synchronous(.crash) == 1)
+        #expect(try synchronous(.powerCut) == 2)
+    }
+
     @Test func `after close everything is refused`() throws {
         let fixture = try Fixture(.sqlite)
         fixture.catalog.close()

@@ -2,6 +2,7 @@ import Glibc
 import HTTP
 import HTTPClient
 import Platform
+import Support
 import Testing
 
 private let patient = ClientTimeouts(connect: .seconds(10), silence: .seconds(10), continue: .seconds(10))
@@ -339,6 +340,41 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             _ = try session(server).send(ClientRequest(.put, "/", body: body))
             #expect(count.peek { $0 } == 500_003)
         }
+    }
+
+    @Test("come from files without a copy, between what stands before and behind", arguments: [true, false])
+    func files(isAnnounced: Bool) throws {
+        let content: [UInt8] = (0..<1_300_000).map { (index: Int) -> UInt8 in UInt8(0x20 + index % 89) }
+        let directory = try TemporaryDirectory()
+        let path = try directory.write("content", content)
+        let received = Monitor("")
+        try ScriptedServer.run([{ connection in
+            let head = connection.readHead()
+            var body = ""
+            if isAnnounced {
+                body = connection.read(content.count + 6)
+            } else {
+                while let size = Int(connection.readUntil("\r\n").dropLast(), radix: 16) {
+                    body += connection.read(size)
+                    _ = connection.readUntil("\r\n")
+                    if size == 0 { break }
+                }
+            }
+            received.update { $0 = body }
+            #expect(head.contains(isAnnounced ? "Content-Length: 1300006" : "Transfer-Encoding: chunked"))
+            connection.send(ok)
+        }]) { server in
+            let body = ClientBody.stream(byteCount: isAnnounced ? Int64(content.count) + 6 : nil, isRepeatable: true) { writer in
+                try writer.write(Array("one".utf8))
+                let file = try File.open(path, .read)
+                var last: Int64 = 0
+                let count = try writer.write(file, byteCount: Int64(content.count)) { last = $0 }
+                #expect(count == Int64(content.count) && last == count)
+                try writer.write(Array("two".utf8))
+            }
+            #expect(try text(session(server).send(ClientRequest(.put, "/", body: body)).body) == "ok")
+        }
+        #expect(received.peek { $0 } == "one" + text(content) + "two")
     }
 
     @Test("wait for leave where asked to, and are not made where it is refused", arguments: [true, false])

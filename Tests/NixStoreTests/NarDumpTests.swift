@@ -248,6 +248,42 @@ func tooDeep() throws {
     }
 }
 
+@Test("Larger files are handed on as files, and the NAR is the same")
+func fileSink() throws {
+    let tree = try oddTree()
+    try tree.write("t/large", (0..<200_000).map { UInt8(truncatingIfNeeded: $0 &* 7) })
+    var bytes: [UInt8] = []
+    var handedOn: [Int64] = []
+    try unsafe NarDump.dump(
+        path: tree.file("t"),
+        files: { (file: borrowing FileDescriptor, byteCount: Int64) throws(any Error) in
+            handedOn.append(byteCount)
+            var contents = [UInt8](repeating: 0, count: Int(byteCount))
+            let count = try unsafe contents.withUnsafeMutableBytes { try unsafe file.readFully(at: 0, into: $0) }
+            bytes += contents[..<count]
+            return Int64(count)
+        }
+    ) { (piece: UnsafeRawBufferPointer) throws(any Error) in unsafe bytes.append(contentsOf: piece) }
+    let whole = try dump(tree.file("t"))
+    #expect(bytes == whole)
+    #expect(handedOn == [200_000, 70_000])
+}
+
+@Test("A file of which less was sent than it had, has changed")
+func fileSinkShort() throws {
+    let tree = try TemporaryDirectory()
+    try tree.write("t", [UInt8](repeating: 1, count: 100_000))
+    do throws(NarDumpFailure<any Error>) {
+        try unsafe NarDump.dump(path: tree.file("t"), files: { _, byteCount throws(any Error) in byteCount - 1 }) { _ throws(any Error) in }
+        Issue.record("a short file was dumped")
+    } catch {
+        guard case .tree(.changed(_, "became shorter")) = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+}
+
 @Test("What the sink throws comes out, and nothing is given to it afterwards")
 func sinkFailure() throws {
     struct Full: Error, Equatable {}

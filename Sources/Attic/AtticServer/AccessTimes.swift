@@ -28,7 +28,7 @@ package final class AccessTimes: Sendable {
         guard !times.isEmpty else { return }
         let batch = times.map { (objectID: $0.key, at: $0.value) }
         do {
-            try catalog.write { session throws(DatabaseError) in try session.touchObjects(batch) }
+            try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.touchObjects(batch) }
         } catch {
             log.warning("could not write last access times, will try again: \(error)")
             gathered.peek { newer in

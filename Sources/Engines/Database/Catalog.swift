@@ -73,14 +73,16 @@ package final class Catalog: Sendable {
         try readers.read(body)
     }
 
-    /// Runs `body` on the writing thread, and returns when what it did is durable. Where it throws, nothing of it remains.
+    /// Runs `body` on the writing thread, and returns when what it did survives what it has to. Where it throws, nothing of it
+    /// remains.
     ///
     /// The body must be short (others wait for it), and must not call the catalog again.
     @discardableResult
     package func write<Result: Sendable>(
+        surviving durability: WriteDurability = .powerCut,
         _ body: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
-        try writer.write(body)
+        try writer.write(surviving: durability, body)
     }
 
     /// A number that moves with every commit of this process, before its caller hears of it.

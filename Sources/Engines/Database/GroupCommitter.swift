@@ -7,7 +7,8 @@ import Synchronization
 /// A commit costs an fsync, and that is most of a small write. So the thread takes all that is queued, runs each body in a
 /// savepoint of one transaction, commits once, and wakes the callers: eight uploads that end together
 /// cost one fsync (5,400 commits a second become 50,000 rows a second here). A body that throws rolls back its own
-/// savepoint; the others do not notice. A COMMIT that fails fails all of them.
+/// savepoint; the others do not notice. A COMMIT that fails fails all of them. Where nobody in the transaction needs it to
+/// survive a power cut, there is no fsync.
 final class GroupCommitter: Sendable {
     private struct State {
         var queue: [any WriteJob] = []
@@ -32,6 +33,8 @@ final class GroupCommitter: Sendable {
     /// Moves where a transaction of ours begins and finds that another process has committed since the last.
     let foreignGeneration = Atomic<UInt64>(0)
     private let lastDataVersion = Atomic<Int64>(0)
+    /// What the connection's commits survive now.
+    private let durability = Monitor(WriteDurability.powerCut)
 
     init(_ connection: sending SQLiteConnection, _ dialect: Dialect, busyRetriesMax: Int) throws(SQLError) {
         self.dialect = dialect
@@ -44,11 +47,12 @@ final class GroupCommitter: Sendable {
         thread.withLock { $0 = Thread(named: "db-writer") { [self] in run() } }
     }
 
-    /// Queues a body, and blocks until what it did is durable.
+    /// Queues a body, and blocks until what it did survives what it has to.
     func write<Result: Sendable>(
+        surviving durability: WriteDurability = .powerCut,
         _ body: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
-        let job = BodyJob(body)
+        let job = BodyJob(surviving: durability, body)
         let isQueued = state.wait { state -> Bool? in
             if state.isClosed { return false }
             if state.queue.count >= GroupCommitter.queueLengthMax { return nil }
@@ -88,6 +92,7 @@ final class GroupCommitter: Sendable {
 
     private func commit(_ batch: [any WriteJob], on connection: SQLiteConnection) {
         do throws(SQLError) {
+            try prepare(connection, for: batch.contains { $0.durability == .powerCut } ? .powerCut : .crash)
             try retryingBusy { () throws(SQLError) in try connection.execute("BEGIN IMMEDIATE") }
             try noticeOthers(on: connection)
         } catch {
@@ -120,6 +125,15 @@ final class GroupCommitter: Sendable {
         }
         if !ran.isEmpty { generation.add(1, ordering: .sequentiallyConsistent) }
         for job in ran { job.succeed() }
+    }
+
+    /// With NORMAL "commits can be lost following a power loss", and with nothing else; the next commit with FULL makes those
+    /// before it durable as well, since it syncs the whole log (sqlite.org/pragma.html#pragma_synchronous).
+    private func prepare(_ connection: SQLiteConnection, for needed: WriteDurability) throws(SQLError) {
+        let isThere = durability.peek { $0 == needed }
+        if isThere { return }
+        try connection.runScript("PRAGMA synchronous = \(needed == .powerCut ? "FULL" : "NORMAL");")
+        durability.peek { $0 = needed }
     }
 
     private func runInSavepoint(_ job: any WriteJob, _ session: CatalogSession) throws(DatabaseError) {
@@ -157,8 +171,18 @@ final class GroupCommitter: Sendable {
     }
 }
 
+/// What a write has to survive before its caller may go on.
+package enum WriteDurability: Sendable, Hashable {
+    /// The machine may lose its power: what users were told is done.
+    case powerCut
+    /// The process may die, but a power cut may undo it: what means nothing after a restart (an upload's holds), or may be a
+    /// little old (times of access).
+    case crash
+}
+
 /// A body in the queue, whatever it answers. Run by the writing thread, waited for by its caller.
 private protocol WriteJob: AnyObject, Sendable {
+    var durability: WriteDurability { get }
     func run(_ session: CatalogSession) throws(DatabaseError)
     /// What it did is durable: its caller may go on.
     func succeed()
@@ -174,8 +198,15 @@ private final class BodyJob<Result: Sendable>: WriteJob {
     }
     private let body: @Sendable (CatalogSession) throws(DatabaseError) -> Result
     private let state = Monitor(State.queued)
+    let durability: WriteDurability
 
-    init(_ body: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> Result) { self.body = body }
+    init(
+        surviving durability: WriteDurability,
+        _ body: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> Result
+    ) {
+        self.durability = durability
+        self.body = body
+    }
 
     func run(_ session: CatalogSession) throws(DatabaseError) {
         let result = try body(session)

@@ -4,7 +4,8 @@ import Platform
 import Storage
 
 /// An upload's lease in the database: what it found there (chunks, a NAR) is held until it commits, gives up, or its
-/// lease ends. It begins when the first thing is to be held; a push of new bytes only never needs one.
+/// lease ends. It begins when the first thing is to be held; a push of new bytes only never needs one. A power cut ends the
+/// upload anyway, so none of this waits for the disk.
 final class UploadLease: Sendable {
     private struct State {
         var id: Int64?
@@ -27,7 +28,7 @@ final class UploadLease: Sendable {
     /// Finds chunks and holds them. Thread: press or transfer.
     func hold(_ digests: [SHA256Digest], compression: String) throws(DatabaseError) -> [SHA256Digest: ChunkRecord] {
         let id = try begin()
-        return try catalog.write { session throws(DatabaseError) in
+        return try catalog.write(surviving: .crash) { session throws(DatabaseError) in
             try session.holdChunks(id, digests, compression)
         }
     }
@@ -35,7 +36,7 @@ final class UploadLease: Sendable {
     /// Finds a whole NAR and holds it.
     func holdNar(_ hash: SHA256Digest) throws(DatabaseError) -> NarRecord? {
         let id = try begin()
-        return try catalog.write { session throws(DatabaseError) in try session.holdNar(id, hash) }
+        return try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.holdNar(id, hash) }
     }
 
     /// Renews the lease when it is due; called as the upload makes progress.
@@ -48,7 +49,7 @@ final class UploadLease: Sendable {
         }
         guard let id = due else { return }
         let expiry = now + .seconds(Bounds.leaseSeconds)
-        try catalog.write { session throws(DatabaseError) in try session.renewUpload(id, expiresAt: expiry) }
+        try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.renewUpload(id, expiresAt: expiry) }
     }
 
     /// Lets go of everything, after a failure. Best effort: what is not let go now ends with the lease.
@@ -57,7 +58,7 @@ final class UploadLease: Sendable {
             defer { state.id = nil }
             return state.id
         }) else { return }
-        _ = try? catalog.write { session throws(DatabaseError) in try session.endUpload(id) }
+        _ = try? catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.endUpload(id) }
     }
 
     /// The lease was ended by the commit itself.
@@ -67,7 +68,7 @@ final class UploadLease: Sendable {
         if let id { return id }
         let now = time.now()
         let expiry = now + .seconds(Bounds.leaseSeconds)
-        let fresh = try catalog.write { session throws(DatabaseError) in try session.beginUpload(expiresAt: expiry) }
+        let fresh = try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.beginUpload(expiresAt: expiry) }
         // Two jobs of one upload may begin at once: the first lease counts, the other is given back.
         let kept: Int64 = state.update { state in
             if let id = state.id { return id }
@@ -76,7 +77,7 @@ final class UploadLease: Sendable {
             return fresh
         }
         if kept != fresh {
-            try catalog.write { session throws(DatabaseError) in try session.endUpload(fresh) }
+            try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.endUpload(fresh) }
         }
         return kept
     }

@@ -74,7 +74,7 @@ package final class RequestBody: Sendable {
     package func withNextBytes(_ take: (UnsafeRawBufferPointer) throws -> Void) throws -> Int {
         guard let pipe else { return 0 }
         askForBytes()
-        return try unsafe pipe.take(failed: { $0 as any Error }, take)
+        return try unsafe pipe.take(atMost: 128 << 10, failed: { $0 as any Error }, take)
     }
 
     private func askForBytes() {
