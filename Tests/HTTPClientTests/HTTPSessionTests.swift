@@ -372,7 +372,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 #expect(count == Int64(content.count) && last == count)
                 try writer.write(Array("two".utf8))
             }
-            #expect(try text(session(server).send(ClientRequest(.put, "/", body: body)).body) == "ok")
+            _ = try session(server).send(ClientRequest(.put, "/", body: body))
         }
         #expect(received.peek { $0 } == "one" + text(content) + "two")
     }

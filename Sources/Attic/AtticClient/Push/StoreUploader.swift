@@ -82,7 +82,7 @@ package struct StoreUploader: PathUploader {
     }
 
     /// Writes the path's NAR, which has the size that Nix recorded.
-    private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: (Int64) -> Void) throws {
+    private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: @escaping (Int64) -> Void) throws {
         let location = info.path.absolute(in: storeDirectory)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
         var sent: Int64 = 0
