@@ -8,6 +8,7 @@ private struct Conversation {
     var machine: ConnectionMachine
     var kept: [UInt8] = []
     var said: [String] = []
+    private var space = HeadSpace()
 
     init(_ change: (inout Limits) -> Void = { _ in }) {
         var limits = Limits()
@@ -19,7 +20,7 @@ private struct Conversation {
         kept += Array(text.utf8)
         while true {
             let bytes = kept
-            let step = unsafe bytes.withUnsafeBytes { unsafe machine.received($0, bodyRoom: room) }
+            let step = unsafe bytes.withUnsafeBytes { unsafe machine.received($0, bodyRoom: room, space: &space) }
             if case .wait = step.action, step.consumed == 0 { return }
             if case .body(let range) = step.action {
                 said.append("body \(String(decoding: bytes[range], as: UTF8.self))")

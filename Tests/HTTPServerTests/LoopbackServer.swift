@@ -7,7 +7,7 @@ import Support
 /// A server on a port of its own, drained when the test lets go.
 final class LoopbackServer: Sendable {
     let server: Server
-    let records = Monitor<[AccessRecord]>([])
+    let answered = Monitor(AccessBatch())
 
     var address: String { server.boundAddresses[0] }
 
@@ -17,11 +17,11 @@ final class LoopbackServer: Sendable {
     ) throws {
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let records = records
+        let answered = answered
         server = try Server(
             listen: [ListenAddress(parsing: "127.0.0.1:0")], limits: limits,
             handler: ClosureHandler(atOnce: atOnce ?? { _ in nil }, lane: lane, respond: respond), loopCount: loopCount, log: log,
-            accessLog: { new in records.update { $0 += new } })
+            accessLog: { new in answered.update { $0.append(new) } })
         server.start()
     }
 
@@ -38,7 +38,14 @@ final class LoopbackServer: Sendable {
 
     /// Waits until so many requests have been logged.
     func waitForRecords(_ count: Int) -> [AccessRecord] {
-        records.wait(until: .now + .seconds(30)) { records -> [AccessRecord]? in records.count >= count ? records : nil } ?? []
+        answered.wait(until: .now + .seconds(30)) { answered -> [AccessRecord]? in
+            answered.records.count >= count ? answered.records : nil
+        } ?? []
+    }
+
+    /// What was asked for, of all that has been logged.
+    var requests: [String] {
+        answered.peek { answered in answered.records.map { String(decoding: answered.request(of: $0), as: UTF8.self) } }
     }
 }
 

@@ -224,4 +224,36 @@ import Testing
         #expect(head.headers.map(\.name) == ["Host", "X-One", "x-one", "Authorization", "X-Empty"])
         #expect(head.headers.map(\.value) == ["h", "1", "2", "Bearer abc", ""])
     }
+
+    @Test("leave one another alone in the same space, held or not")
+    func sharedSpace() throws {
+        var parser = RequestParser(limits: .standard)
+        var space = HeadSpace()
+        var held: [RequestHead] = []
+        for number in 0..<6 {
+            let text = "GET /\(number)\(String(repeating: "x", count: number * 40)) HTTP/1.1\r\nHost: h\(number)\r\nX: \(number)\r\n\r\n"
+            // In two pieces every other time.
+            let bytes = Array(text.utf8)
+            if number % 2 == 1 {
+                let part = try unsafe bytes.withUnsafeBytes { try unsafe parser.parse(.init(rebasing: $0[..<30]), space: &space) }
+                guard case .incomplete = part else { throw ParseError.truncated }
+            }
+            guard case .head(let head, bytes.count) = try unsafe bytes.withUnsafeBytes({ try unsafe parser.parse($0, space: &space) })
+            else { throw ParseError.truncated }
+            #expect(head.header("X") == "\(number)" && head.header("Host") == "h\(number)")
+            if number % 3 != 2 { held.append(head) }
+        }
+        #expect(held.map { $0.header("X") } == ["0", "1", "3", "4"])
+        #expect(held.map { $0.target.path.utf8.prefix(2).map(\.self) } == ["/0", "/1", "/3", "/4"].map { Array($0.utf8) })
+        #expect(held.map { $0.headers.count } == [2, 2, 2, 2])
+    }
+
+    @Test("give method and target back as they were sent", arguments: [
+        ("GET /a/b?c=%20", "GET /a/b?c=%20"), ("OPTIONS *", "OPTIONS *"), ("BREW http://h?q", "BREW /?q"), ("HEAD http://h/a", "HEAD /a"),
+    ])
+    func request(line: String, expected: String) throws {
+        var bytes: [UInt8] = []
+        try RequestHead(parsing: "\(line) HTTP/1.1\r\nHost: h\r\n\r\n").appendRequest(to: &bytes)
+        #expect(String(decoding: bytes, as: UTF8.self) == expected)
+    }
 }

@@ -31,4 +31,29 @@ import Testing
 
     @Test("from text are checked as those from the wire are", arguments: ["", "a", "/..", "/a b", "*"])
     func refuses(text: String) { #expect(throws: ParseError.self) { try Target(text) } }
+
+    @Test("are judged byte by byte wherever a byte stands")
+    func everyByteEverywhere() {
+        for byte in UInt8.min ... .max {
+            for position in 1..<20 {
+                var bytes = [UInt8](repeating: UInt8(ascii: "a"), count: 20)
+                bytes[0] = UInt8(ascii: "/")
+                bytes[position] = byte
+                let target = try? Target(String(decoding: bytes, as: UTF8.self))
+                let isAllowed = byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "#") && byte != UInt8(ascii: "%")
+                #expect((target != nil) == isAllowed, "byte \(byte) at \(position)")
+                if byte == UInt8(ascii: "?") { #expect(target?.path.utf8.count == position) }
+            }
+        }
+    }
+
+    @Test("have no dot segments wherever those stand", arguments: ["/./", "/../"])
+    func dotSegmentsEverywhere(segment: String) {
+        for length in 0..<20 {
+            let before = length == 0 ? "" : "/" + String(repeating: "b", count: length)
+            #expect(throws: ParseError.malformedTarget(.dotSegment)) { try Target("\(before)\(segment)aaaaaaaaaaaaaaaaaaaa") }
+            #expect(throws: ParseError.malformedTarget(.dotSegment)) { try Target("\(before)\(segment.dropLast())") }
+            #expect((try? Target("\(before)\(segment.dropLast())a/aaaaaaaaaaaaaaaaaaaaa")) != nil)
+        }
+    }
 }

@@ -3,6 +3,14 @@ import Support
 import Testing
 
 @Suite struct SocketTests {
+    @Test("A host's text is the same whichever way it is made", arguments: ["127.0.0.1", "10.20.100.255", "0.0.0.9", "::1", "2001:db8::7"])
+    func hosts(text: String) throws {
+        let address = try #require(try SocketAddress.resolve(host: text, port: 1).first)
+        var bytes: [UInt8] = []
+        address.appendHost(to: &bytes)
+        #expect(String(decoding: bytes, as: UTF8.self) == address.host && address.host == text)
+    }
+
     @Test(arguments: [
         ("127.0.0.1", "127.0.0.1:80"), ("::1", "[::1]:80"), ("::", "[::]:80"), ("0.0.0.0", "0.0.0.0:80"),
         ("2001:db8::1", "[2001:db8::1]:80"),

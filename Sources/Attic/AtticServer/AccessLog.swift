@@ -11,29 +11,29 @@ struct AccessLog {
     private var stamp: [UInt8] = []
 
     /// `2026-11-22T17:23:35Z GET /hello/nix-cache-info 200, 196 bytes, 0.3 ms, from 127.0.0.1, request 91f77ecadcb41164`
-    mutating func add(_ record: AccessRecord) {
+    ///
+    /// - Parameter request: method and target, as the batch has them.
+    mutating func add(_ record: AccessRecord, request: ArraySlice<UInt8>) {
         if record.time.seconds != second {
             second = record.time.seconds
             stamp = Array("\(record.time.text) ".utf8)
         }
         text += stamp
-        text += record.method.utf8
-        text.append(UInt8(ascii: " "))
-        text += record.target.utf8
+        text += request
         text.append(UInt8(ascii: " "))
         append(Int64(record.status.code))
-        text += ", ".utf8
+        append(", ")
         append(record.sentByteCount)
-        text += " bytes, ".utf8
+        append(" bytes, ")
         let tenths = record.duration.wholeNanoseconds / 100_000
         append(tenths / 10)
         text.append(UInt8(ascii: "."))
         append(tenths % 10)
-        text += " ms, from ".utf8
-        text += record.remoteAddress.utf8
-        text += ", request ".utf8
+        append(" ms, from ")
+        record.peer.appendHost(to: &text)
+        append(", request ")
         record.requestID.append(to: &text)
-        if !record.isComplete { text += ", not sent whole".utf8 }
+        if !record.isComplete { append(", not sent whole") }
         text.append(UInt8(ascii: "\n"))
         if text.count >= AccessLog.writeBytes { write() }
     }
@@ -51,5 +51,9 @@ struct AccessLog {
     private mutating func append(_ number: Int64) {
         if number >= 10 { append(number / 10) }
         text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10))
+    }
+
+    private mutating func append(_ words: StaticString) {
+        unsafe text.append(contentsOf: UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
     }
 }

@@ -9,7 +9,7 @@ import Platform
 package final class Upkeep: Sendable {
     private struct State {
         var isStopping = false
-        var records: [AccessRecord] = []
+        var answered = AccessBatch()
         var lostRecords = 0
         var thread: ThreadHandle?
     }
@@ -27,8 +27,8 @@ package final class Upkeep: Sendable {
     private static let lookInterval = Duration.milliseconds(500)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
-    /// Requests that wait to be logged at most; those beyond are counted, not kept.
-    private static let recordsMax = 50_000
+    /// Bytes of requests that wait to be logged at most; those beyond are counted, not kept.
+    private static let answeredBytesMax = 16 << 20
 
     /// - Parameter sweepIntervalSeconds: 0 leaves collection to another process.
     package init(_ context: Context, sweepIntervalSeconds: Int64) {
@@ -46,13 +46,13 @@ package final class Upkeep: Sendable {
         state.update { $0.thread = thread }
     }
 
-    /// Takes the access records of a loop's turn. Thread: loop.
-    package func note(_ records: [AccessRecord]) {
+    /// Takes the answers of a loop's turn. Thread: loop.
+    package func note(_ answered: AccessBatch) {
         state.peek { state in
-            if state.records.count + records.count <= Upkeep.recordsMax {
-                state.records += records
+            if state.answered.byteCount + answered.byteCount <= Upkeep.answeredBytesMax {
+                state.answered.append(answered)
             } else {
-                state.lostRecords += records.count
+                state.lostRecords += answered.records.count
             }
         }
     }
@@ -67,13 +67,14 @@ package final class Upkeep: Sendable {
     }
 
     private func run() {
+        var answered = AccessBatch()
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
         var nextSweep = MonotonicTime.now + sweepInterval
         var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
         var nextLook = MonotonicTime.now + Upkeep.lookInterval
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
-            writeAccessLog()
+            writeAccessLog(&answered)
             let now = MonotonicTime.now
             if isStopping || now >= nextFlush {
                 context.accessTimes.flush(to: context.catalog, log: context.log)
@@ -135,17 +136,17 @@ package final class Upkeep: Sendable {
         }
     }
 
-    private func writeAccessLog() {
-        let (records, lost) = state.peek { state in
-            defer {
-                state.records.removeAll(keepingCapacity: true)
-                state.lostRecords = 0
-            }
-            return (state.records, state.lostRecords)
+    /// - Parameter spare: an empty batch, whose memory takes turns with that which is filled.
+    private func writeAccessLog(_ spare: inout AccessBatch) {
+        let lost = state.peek { state in
+            defer { state.lostRecords = 0 }
+            swap(&state.answered, &spare)
+            return state.lostRecords
         }
         var log = AccessLog()
-        for record in records { log.add(record) }
+        for record in spare.records { log.add(record, request: spare.request(of: record)) }
         log.write()
+        spare.removeAll()
         if lost > 0 { context.log.warning("\(lost) requests were not logged: the log could not keep up") }
     }
 }

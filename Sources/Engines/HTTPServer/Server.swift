@@ -27,7 +27,7 @@ package final class Server: Sendable {
     package init(
         listen addresses: [ListenAddress], limits: Limits = Limits(), handler: any RequestHandler,
         loopCount: Int = Processors.count, log: Logger,
-        accessLog: (@Sendable ([AccessRecord]) -> Void)? = nil
+        accessLog: (@Sendable (AccessBatch) -> Void)? = nil
     ) throws(SystemError) {
         precondition(!addresses.isEmpty && loopCount > 0, "a server listens somewhere, with at least one loop")
         limits.check()
@@ -56,7 +56,8 @@ package final class Server: Sendable {
             shared.runningLoops.update { $0 = loops.count }
             for (index, context) in loops.enumerated() {
                 threads.append(ThreadHandle(named: "loop-\(index)") {
-                    EventLoop(context).run()
+                    var loop = EventLoop(context)
+                    loop.run()
                     context.shared.runningLoops.update { $0 -= 1 }
                 })
             }

@@ -45,6 +45,27 @@ func isVisible(_ byte: UInt8) -> Bool { byte > Byte.space && byte < Byte.delete 
 @inline(__always)
 func isPlain(_ byte: UInt8) -> Bool { inClass(byte, low: 0x03FF_A000_0000_0000, high: 0x07FF_FFFE_87FF_FFFE) }
 
+/// Whether the eight bytes at `index` may stand in a path and need no second look: visible, no `#`, `%` or `?`, and no dot
+/// behind a slash. May say no without need.
+@inline(__always)
+func isOrdinaryPath(_ base: UnsafePointer<UInt8>, _ index: Int, start: Int) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let tops: UInt64 = 0x8080_8080_8080_8080
+    let word = unsafe UInt64(littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
+    // Top bits of the bytes that are `byte`; perhaps of some above one that is.
+    func places(of byte: UInt8) -> UInt64 {
+        let flipped = word ^ (ones &* UInt64(byte))
+        return (flipped &- ones) & ~flipped & tops
+    }
+    let belowVisible = (word &- ones &* 0x21) & ~word
+    let aboveVisible = (word &+ ones) | word
+    let special = places(of: 0x23) | places(of: Byte.percent) | places(of: Byte.question)
+    let dots = places(of: Byte.dot)
+    let dotsBehindSlashes = (places(of: Byte.slash) << 8) & dots
+    if (belowVisible | aboveVisible | special | dotsBehindSlashes) & tops != 0 { return false }
+    return unsafe dots & 0x80 == 0 || index == start || base[index &- 1] != Byte.slash
+}
+
 /// A class as two masks, one bit a byte below 128; bytes above are in none.
 @inline(__always)
 func inClass(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {

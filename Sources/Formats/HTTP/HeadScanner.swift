@@ -49,7 +49,13 @@ struct HeadScanner {
 
     init(limits: HeadLimits) {
         self.limits = limits
-        fields.reserveCapacity(16)
+    }
+
+    /// Uses memory for the fields that was used before; nothing of a head has been looked at yet.
+    mutating func take(_ ranges: inout [FieldRange]) {
+        guard fields.isEmpty else { return }
+        swap(&fields, &ranges)
+        if fields.capacity == 0 { fields.reserveCapacity(16) } else { fields.removeAll(keepingCapacity: true) }
     }
 
     /// Goes on with a head of which `count` bytes are there now, from its first byte on.

@@ -47,6 +47,15 @@ package struct RequestHead: MessageHead {
     /// The method as it was sent; says what `Method.other` was.
     package var methodName: String { fields.string(methodRange) }
 
+    /// Appends what was asked for: the method, and the target as it was sent, from its path on: `GET /a/b?c`.
+    package func appendRequest(to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: fields.bytes[methodRange])
+        bytes.append(Byte.space)
+        if targetShape.path.isEmpty { bytes.append(Byte.slash) }
+        let end = targetShape.query?.upperBound ?? targetShape.path.upperBound
+        bytes.append(contentsOf: fields.bytes[targetShape.path.lowerBound..<end])
+    }
+
     /// What is asked for.
     package var target: Target { Target(bytes: fields.bytes, shape: targetShape) }
 

@@ -1,3 +1,11 @@
+/// Memory for heads, one after another: the next head takes what the last one had, where nobody holds that any more.
+package struct HeadSpace: Sendable {
+    var bytes: [UInt8] = []
+    var ranges: [FieldRange] = []
+
+    package init() {}
+}
+
 /// Parses the heads of requests that come one after another over a connection (RFC 9112, section 3).
 ///
 /// A value without a buffer of its own: it is shown the bytes that are there, from the first byte of the head on,
@@ -32,9 +40,16 @@ package struct RequestParser: Sendable {
     /// - Returns: the head as soon as its last byte is there.
     /// - Throws: `ParseError` as soon as a line is wrong or a limit is passed; the parser is of no use after that.
     package mutating func parse(_ bytes: UnsafeRawBufferPointer) throws(ParseError) -> Outcome {
+        var space = HeadSpace()
+        return try unsafe parse(bytes, space: &space)
+    }
+
+    /// As `parse`, with memory to use for the head; see `HeadSpace`.
+    package mutating func parse(_ bytes: UnsafeRawBufferPointer, space: inout HeadSpace) throws(ParseError) -> Outcome {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return .incomplete }
         // A head is bytes and nothing else was ever bound to this memory.
         let base = unsafe start.assumingMemoryBound(to: UInt8.self)
+        if startLine == nil { scanner.take(&space.ranges) }
         while true {
             switch try unsafe scanner.advance(base, bytes.count) {
             case .incomplete:
@@ -46,10 +61,12 @@ package struct RequestParser: Sendable {
                 startLine = try unsafe Self.startLine(base, line)
             case .end(let byteCount):
                 guard let line = startLine else { throw .malformedStartLine(at: 0) }
-                let owned = unsafe [UInt8](UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
+                space.bytes.removeAll(keepingCapacity: true)
+                unsafe space.bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: byteCount))
+                space.ranges = scanner.fields
                 let head = try RequestHead(
                     method: line.method, methodRange: line.methodRange, targetShape: line.target, version: line.version,
-                    facts: scanner.facts, fields: HeadFields(bytes: owned, ranges: scanner.fields))
+                    facts: scanner.facts, fields: HeadFields(bytes: space.bytes, ranges: scanner.fields))
                 self = RequestParser(limits: limits)
                 return .head(head, byteCount: byteCount)
             }

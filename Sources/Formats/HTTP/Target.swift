@@ -93,6 +93,10 @@ struct TargetShape: Sendable {
         var hasEscapes = false
         var mayHaveDots = false
         while index < end {
+            if end &- index >= 8, unsafe isOrdinaryPath(base, index, start: start) {
+                index &+= 8
+                continue
+            }
             let byte = unsafe base[index]
             if !isPlain(byte) {
                 // RFC 3986 allows less; what else is visible does no harm here, and clients send it.

@@ -46,15 +46,18 @@ package struct Epoll: ~Copyable {
         try retryingInterrupts { clinux_epoll_modify(descriptor.rawValue, raw, interest.rawValue, cookie) }
     }
 
-    /// Waits for readiness, at most 256 at a time, and replaces `events` with it.
+    /// As many fit on the stack, where taking them costs no allocation.
+    private static let eventsMax = 64
+
+    /// Waits for readiness, at most 64 at a time, and replaces `events` with it.
     ///
     /// - Parameter timeout: how long to wait at most, rounded up to a millisecond; nil waits for ever. An interrupted
     ///   wait ends early with no events.
     package func wait(into events: inout [Event], timeout: Duration?) {
         let milliseconds = timeout.map { Self.milliseconds($0) } ?? -1
         events.removeAll(keepingCapacity: true)
-        unsafe withUnsafeTemporaryAllocation(of: clinux_event.self, capacity: 256) { buffer in
-            let count = unsafe clinux_epoll_wait(descriptor.rawValue, buffer.baseAddress, 256, milliseconds)
+        unsafe withUnsafeTemporaryAllocation(of: clinux_event.self, capacity: Self.eventsMax) { buffer in
+            let count = unsafe clinux_epoll_wait(descriptor.rawValue, buffer.baseAddress, Int32(Self.eventsMax), milliseconds)
             if count < 0 {
                 let cause = Errno.current
                 precondition(cause == .interrupted, "epoll_wait failed: \(cause)")

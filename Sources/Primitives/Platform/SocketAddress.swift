@@ -77,6 +77,18 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Appends `host`, without making a string where it is an IPv4 address.
+    package func appendHost(to bytes: inout [UInt8]) {
+        guard high == 0, low >> 32 == 0xffff else { return bytes.append(contentsOf: host.utf8) }
+        for shift in stride(from: 24, through: 0, by: -8) {
+            let number = UInt8(truncatingIfNeeded: low >> UInt64(shift))
+            if number >= 100 { bytes.append(0x30 + number / 100) }
+            if number >= 10 { bytes.append(0x30 + number / 10 % 10) }
+            bytes.append(0x30 + number % 10)
+            if shift > 0 { bytes.append(UInt8(ascii: ".")) }
+        }
+    }
+
     /// Lends the address in the kernel's form.
     func withRaw<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         if isIPv6 {

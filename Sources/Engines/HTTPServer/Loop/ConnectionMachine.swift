@@ -79,20 +79,25 @@ struct ConnectionMachine {
     /// - Parameters:
     ///   - bytes: what is there; may be empty.
     ///   - bodyRoom: bytes of a body that can be handed on now.
+    ///   - space: where a head finds room.
     /// - Returns: how many of the bytes were taken, and what to do. Call it again with the rest, until it takes nothing
     ///   and says `wait`.
-    mutating func received(_ bytes: UnsafeRawBufferPointer, bodyRoom: Int) -> (consumed: Int, action: Action) {
+    mutating func received(
+        _ bytes: UnsafeRawBufferPointer, bodyRoom: Int, space: inout HeadSpace
+    ) -> (consumed: Int, action: Action) {
         switch phase {
-        case .idle, .head: return unsafe receivedHead(bytes)
+        case .idle, .head: return unsafe receivedHead(bytes, &space)
         case .exchange: return unsafe receivedBody(bytes, room: bodyRoom)
         case .lingering, .closed: return (bytes.count, .wait)
         }
     }
 
-    private mutating func receivedHead(_ bytes: UnsafeRawBufferPointer) -> (consumed: Int, action: Action) {
+    private mutating func receivedHead(
+        _ bytes: UnsafeRawBufferPointer, _ space: inout HeadSpace
+    ) -> (consumed: Int, action: Action) {
         if unsafe bytes.isEmpty { return (0, .wait) }
         do throws(ParseError) {
-            switch try unsafe parser.parse(bytes) {
+            switch try unsafe parser.parse(bytes, space: &space) {
             case .incomplete:
                 phase = .head
                 return (0, .wait)

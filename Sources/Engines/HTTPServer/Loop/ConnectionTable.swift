@@ -4,7 +4,7 @@
 /// Thread: loop.
 struct ConnectionTable {
     private struct Slot {
-        var connection: Connection?
+        var seat: Seat?
         var generation: UInt32 = 0
     }
 
@@ -14,31 +14,31 @@ struct ConnectionTable {
     var count: Int { slots.count - free.count }
 
     /// Puts a connection, made for the cookie it will have, into a free slot.
-    mutating func insert(_ make: (Cookie) -> Connection) -> Connection {
+    mutating func insert(_ make: (Cookie) -> Connection) -> Seat {
         let slot = free.popLast() ?? {
             slots.append(Slot())
             return UInt32(slots.count - 1)
         }()
-        let connection = make(Cookie(slot: slot, generation: slots[Int(slot)].generation))
-        slots[Int(slot)].connection = connection
-        return connection
+        let seat = Seat(make(Cookie(slot: slot, generation: slots[Int(slot)].generation)))
+        slots[Int(slot)].seat = seat
+        return seat
     }
 
     /// The connection that a cookie names; nil where it has gone.
-    func find(_ cookie: Cookie) -> Connection? {
+    func find(_ cookie: Cookie) -> Seat? {
         guard cookie.slot < slots.count, slots[Int(cookie.slot)].generation == cookie.generation else { return nil }
-        return slots[Int(cookie.slot)].connection
+        return slots[Int(cookie.slot)].seat
     }
 
-    func find(slot: Int) -> Connection? { slot < slots.count ? slots[slot].connection : nil }
+    func find(slot: Int) -> Seat? { slot < slots.count ? slots[slot].seat : nil }
 
     /// Takes a connection out.
     mutating func remove(_ cookie: Cookie) {
         guard find(cookie) != nil else { return }
-        slots[Int(cookie.slot)].connection = nil
+        slots[Int(cookie.slot)].seat = nil
         slots[Int(cookie.slot)].generation &+= 1
         free.append(cookie.slot)
     }
 
-    var all: [Connection] { slots.compactMap(\.connection) }
+    var all: [Seat] { slots.compactMap(\.seat) }
 }

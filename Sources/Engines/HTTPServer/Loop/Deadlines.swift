@@ -29,13 +29,14 @@ struct Deadlines {
         var kind: DeadlineClass?
     }
 
-    private let durations: [Duration]
+    /// In nanoseconds.
+    private let durations: [Int64]
     private var entries: [Entry] = []
     private var firsts: [Int]
     private var lasts: [Int]
 
     init(limits: Limits) {
-        durations = DeadlineClass.allCases.map { $0.duration(limits) }
+        durations = DeadlineClass.allCases.map { $0.duration(limits).wholeNanoseconds }
         firsts = DeadlineClass.allCases.map { _ in -1 }
         lasts = firsts
     }
@@ -48,7 +49,8 @@ struct Deadlines {
         while entries.count <= slot { entries.append(Entry()) }
         remove(slot)
         let last = lasts[kind.rawValue]
-        entries[slot] = Entry(time: now + durations[kind.rawValue], next: -1, previous: last, kind: kind)
+        entries[slot] = Entry(
+            time: MonotonicTime(nanoseconds: now.nanoseconds + durations[kind.rawValue]), next: -1, previous: last, kind: kind)
         if last >= 0 { entries[last].next = slot } else { firsts[kind.rawValue] = slot }
         lasts[kind.rawValue] = slot
     }
@@ -64,7 +66,12 @@ struct Deadlines {
 
     /// The time of the deadline that passes first; nil where there is none.
     var earliest: MonotonicTime? {
-        firsts.compactMap { $0 >= 0 ? entries[$0].time : nil }.min()
+        var earliest: MonotonicTime?
+        for first in firsts where first >= 0 {
+            let time = entries[first].time
+            if earliest.map({ time < $0 }) ?? true { earliest = time }
+        }
+        return earliest
     }
 
     /// Takes out one slot whose deadline has passed; nil where there is none.

@@ -5,29 +5,29 @@ import Platform
 /// What a connection's machine says, and the only place that does it: requests begin, are answered, and end.
 extension EventLoop {
     /// Does what a machine says.
-    func perform(_ action: ConnectionMachine.Action, _ connection: Connection) {
+    mutating func perform(_ action: ConnectionMachine.Action, _ connection: inout Connection) {
         switch action {
         case .wait, .body: break
-        case .begin(let head): begin(connection, head)
+        case .begin(let head): begin(&connection, head)
         case .endOfBody: connection.exchange?.pipe?.finish(.complete)
         case .failBody(let error): connection.exchange?.pipe?.finish(.failed(error))
         case .refuse(let refusal):
-            if connection.exchange == nil { connection.exchange = exchange(nil, pipe: nil) }
-            send(connection, refusal.response, keepsAlive: false)
-        case .close: close(connection)
+            if connection.exchange == nil { connection.exchange = exchange(nil) }
+            send(&connection, refusal.response, keepsAlive: false)
+        case .close: close(&connection)
         }
     }
 
-    private func exchange(_ head: RequestHead?, pipe: BytePipe<RequestBodyError>?) -> Connection.Exchange {
-        Connection.Exchange(id: requestIDs.next(), head: head, began: now, time: .now, pipe: pipe)
+    private mutating func exchange(_ head: RequestHead?) -> Connection.Exchange {
+        Connection.Exchange(id: requestIDs.next(), head: head, began: now, time: time)
     }
 
     /// A request has come: answered at once, or given to its lane.
-    private func begin(_ connection: Connection, _ head: RequestHead) {
-        connection.exchange = exchange(head, pipe: nil)
+    private mutating func begin(_ connection: inout Connection, _ head: RequestHead) {
+        connection.exchange = exchange(head)
         let shared = context.shared
-        if let response = shared.handler.answerAtOnce(head) { return reply(connection, response) }
-        let body = body(connection, head)
+        if let response = shared.handler.answerAtOnce(head) { return reply(&connection, response) }
+        let body = body(&connection, head)
         let request = Request(
             head: head, id: connection.exchange.map { "\($0.id)" } ?? "", remoteAddress: connection.peer.host, body: body)
         let cookie = connection.cookie
@@ -39,10 +39,10 @@ extension EventLoop {
         let refusal = Refusal(
             .serviceUnavailable, "the server has more to do than it can take in",
             retryAfterSeconds: limits.retryAfterSeconds)
-        reply(connection, refusal.response)
+        reply(&connection, refusal.response)
     }
 
-    private func body(_ connection: Connection, _ head: RequestHead) -> RequestBody {
+    private mutating func body(_ connection: inout Connection, _ head: RequestHead) -> RequestBody {
         guard head.bodyFraming.hasBytes else { return RequestBody() }
         let cookie = connection.cookie
         let mailbox = context.mailbox
@@ -54,15 +54,15 @@ extension EventLoop {
     }
 
     /// There is an answer to the request under way.
-    func reply(_ connection: Connection, _ response: Response) {
+    mutating func reply(_ connection: inout Connection, _ response: Response) {
         connection.exchange?.pipe?.abandon()
         connection.exchange?.pipe = nil
         let keepsAlive = connection.machine.replied()
-        send(connection, checked(response, connection), keepsAlive: keepsAlive)
+        send(&connection, checked(response, connection), keepsAlive: keepsAlive)
     }
 
     /// Answers whose files do not add up to what they promise would break the connection's order: a bug of a handler.
-    private func checked(_ response: Response, _ connection: Connection) -> Response {
+    private func checked(_ response: Response, _ connection: borrowing Connection) -> Response {
         guard case .files(let extents, let byteCount) = response.body, connection.exchange?.head?.method != .head,
             extents.reduce(0, { $0 + $1.byteCount }) != byteCount
         else { return response }
@@ -70,27 +70,26 @@ extension EventLoop {
         return Refusal(.internalServerError, "the server encountered an internal error").response
     }
 
-    private func send(_ connection: Connection, _ response: Response, keepsAlive: Bool) {
-        guard let exchange = connection.exchange else { preconditionFailure("an answer without an exchange") }
+    private mutating func send(_ connection: inout Connection, _ response: Response, keepsAlive: Bool) {
+        precondition(connection.exchange != nil, "an answer without an exchange")
         connection.exchange?.status = response.status
+        let hasBody = connection.exchange?.head?.method != .head && !response.status.neverHasBody
+        let isJoined = hasBody && ResponseSender.isJoined(response.body)
         let head = renderer.render(
-            response, requestID: exchange.id, keepsAlive: keepsAlive, version: exchange.head?.version ?? .http11,
-            time: .now)
-        let hasBody = exchange.head?.method != .head && !response.status.neverHasBody
-        connection.sender.add(head: head, body: hasBody ? response.body : .empty)
+            response, isJoined: isJoined, requestID: connection.exchange?.id ?? RequestID(rawValue: 0),
+            keepsAlive: keepsAlive, version: connection.exchange?.head?.version ?? .http11, time: time)
+        connection.sender.add(head: head, body: hasBody && !isJoined ? response.body : .empty)
     }
 
     // MARK: The end
 
     /// Ends a connection, whatever it is doing.
-    func close(_ connection: Connection) {
+    mutating func close(_ connection: inout Connection) {
         if connection.isClosed { return }
         connection.isClosed = true
-        if let exchange = connection.exchange {
-            exchange.pipe?.finish(.failed(.disconnected))
-            if exchange.status != nil { record(connection, isComplete: false) }
-            connection.exchange = nil
-        }
+        connection.exchange?.pipe?.finish(.failed(.disconnected))
+        if connection.exchange?.status != nil { record(connection, isComplete: false) }
+        connection.exchange = nil
         if let kept = connection.kept {
             connection.kept = nil
             pool.giveBack(kept)
@@ -101,11 +100,9 @@ extension EventLoop {
         connectionEnded()
     }
 
-    func record(_ connection: Connection, isComplete: Bool) {
-        guard context.shared.accessLog != nil, let exchange = connection.exchange, let status = exchange.status else { return }
-        accessRecords.append(AccessRecord(
-            time: exchange.time, duration: MonotonicTime.now - exchange.began, peer: connection.peer,
-            requestID: exchange.id, head: exchange.head, status: status, sentByteCount: exchange.sentByteCount,
-            isComplete: isComplete))
+    /// Notes an answer for the access log.
+    mutating func record(_ connection: borrowing Connection, isComplete: Bool) {
+        guard context.shared.accessLog != nil else { return }
+        answered.add(connection, isComplete: isComplete, now: now)
     }
 }

@@ -7,41 +7,42 @@ extension EventLoop {
     // MARK: Events
 
     /// The socket has become readable or writable, or has broken.
-    func ready(_ connection: Connection, _ event: Epoll.Event) {
-        if event.isBroken { return close(connection) }
+    mutating func ready(_ connection: inout Connection, _ event: Epoll.Event) {
+        if event.isBroken { return close(&connection) }
         if event.isReadable { connection.isReadable = true }
         if event.isWritable { connection.isWritable = true }
         if event.isHalfClosed {
             connection.isReadable = true
             connection.isHalfClosed = true
         }
-        if !connection.isRunnable { pump(connection) }
+        if !connection.isRunnable { pump(&connection) }
     }
 
     /// A handler has answered.
-    func replied(_ connection: Connection, _ response: Response) {
-        reply(connection, response)
-        pump(connection)
+    mutating func replied(_ connection: inout Connection, _ response: Response) {
+        reply(&connection, response)
+        pump(&connection)
     }
 
     /// A handler reads the body for the first time.
-    func bodyWanted(_ connection: Connection) {
+    mutating func bodyWanted(_ connection: inout Connection) {
         if connection.machine.bodyWanted() {
             connection.sender.add(head: Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), body: .empty)
         }
-        pump(connection)
+        pump(&connection)
     }
 
     /// The connection's deadline has passed.
-    func expire(_ connection: Connection) {
-        perform(connection.machine.expired(), connection)
-        if !connection.isClosed { pump(connection) }
+    mutating func expire(_ connection: inout Connection) {
+        let action = connection.machine.expired()
+        perform(action, &connection)
+        if !connection.isClosed { pump(&connection) }
     }
 
     // MARK: The pump
 
     /// Goes on with a connection as far as it goes without waiting, and within its turn.
-    func pump(_ connection: Connection) {
+    mutating func pump(_ connection: inout Connection) {
         var budget = limits.turnBytesMax
         var hasSent = false
         var hasReceived = false
@@ -55,10 +56,10 @@ extension EventLoop {
             }
             let before = budget
             if connection.sender.isBusy && connection.isWritable {
-                send(connection, &budget)
+                send(&connection, &budget)
                 if budget < before { hasSent = true }
-            } else if !useKept(connection) {
-                if !receive(connection, &budget) { break }
+            } else if !useKept(&connection) {
+                if !receive(&connection, &budget) { break }
                 if budget < before { hasReceived = true }
             }
         }
@@ -67,43 +68,43 @@ extension EventLoop {
             connection.kept = nil
             pool.giveBack(kept)
         }
-        updateDeadline(connection, hasSent: hasSent, hasReceived: hasReceived)
+        updateDeadline(&connection, hasSent: hasSent, hasReceived: hasReceived)
     }
 
-    private func send(_ connection: Connection, _ budget: inout Int) {
+    private mutating func send(_ connection: inout Connection, _ budget: inout Int) {
         var sent = 0
         let outcome = connection.sender.send(to: connection.socket, byteCountMax: budget, sent: &sent)
         budget -= sent
         connection.exchange?.sentByteCount += Int64(sent)
         switch outcome {
         case .done:
-            if connection.exchange?.status != nil { finishReply(connection) }
+            if connection.exchange?.status != nil { finishReply(&connection) }
         case .blocked: connection.isWritable = false
         case .budgetSpent: budget = 0
         case .failed(let cause):
             context.shared.log.debug("A connection broke while it was sent to: \(cause)")
-            close(connection)
+            close(&connection)
         case .fileTooShort:
             let id = connection.exchange.map { "\($0.id)" } ?? ""
             context.shared.log.error("A file ended before its extent did; the answer \(id) is broken off")
             // The length was promised: a close in good order after fewer bytes could pass for the whole.
             connection.socket.resetOnClose()
-            close(connection)
+            close(&connection)
         }
     }
 
-    private func finishReply(_ connection: Connection) {
+    private mutating func finishReply(_ connection: inout Connection) {
         record(connection, isComplete: true)
         connection.exchange = nil
         switch connection.machine.replySent() {
         case .next: break
         case .linger: connection.socket.shutdownWriting()
-        case .close: close(connection)
+        case .close: close(&connection)
         }
     }
 
     /// Sets the deadline that belongs to what the connection waits for now.
-    func updateDeadline(_ connection: Connection, hasSent: Bool, hasReceived: Bool) {
+    mutating func updateDeadline(_ connection: inout Connection, hasSent: Bool, hasReceived: Bool) {
         let slot = Int(connection.cookie.slot)
         guard let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else { return deadlines.remove(slot) }
         let request = connection.machine.requestCount
@@ -117,18 +118,18 @@ extension EventLoop {
     // MARK: What comes in
 
     /// Shows the machine what was kept; whether that led anywhere.
-    private func useKept(_ connection: Connection) -> Bool {
+    private mutating func useKept(_ connection: inout Connection) -> Bool {
         guard let kept = connection.kept else {
-            return unsafe advance(connection, UnsafeRawBufferPointer(start: nil, count: 0)).isMoving
+            return unsafe advance(&connection, UnsafeRawBufferPointer(start: nil, count: 0)).isMoving
         }
-        let result = unsafe advance(connection, kept.bytes.bytes)
+        let result = unsafe advance(&connection, kept.bytes.bytes)
         // A connection that was closed meanwhile has given its buffer back.
         if !connection.isClosed { kept.bytes.take(result.consumed) }
         return result.isMoving
     }
 
     /// Reads once, where the machine wants bytes and there may be some; whether that led anywhere.
-    private func receive(_ connection: Connection, _ budget: inout Int) -> Bool {
+    private mutating func receive(_ connection: inout Connection, _ budget: inout Int) -> Bool {
         guard connection.isReadable else { return false }
         let room = connection.bodyRoom
         guard connection.machine.wantsBytes(bodyRoom: room) else { return false }
@@ -137,20 +138,20 @@ extension EventLoop {
             kept.bytes.compact()
             // A full one waited for room in a pipe, and the handler has just made some: it is looked at again.
             if kept.bytes.roomByteCount == 0 { return true }
-            guard let count = unsafe read(connection, kept.bytes.room, &budget) else { return false }
+            guard let count = unsafe read(&connection, kept.bytes.room, &budget) else { return false }
             if connection.isClosed { return false }
             kept.bytes.commit(count)
             return true
         }
         let direct = connection.machine.plainBodyBytes(bodyRoom: room)
-        if direct > 0, let pipe = connection.exchange?.pipe { return receiveBody(connection, pipe, atMost: direct, &budget) }
+        if direct > 0, let pipe = connection.exchange?.pipe { return receiveBody(&connection, pipe, atMost: direct, &budget) }
         // What cannot be used at once must fit into a buffer of the pool. A body's bytes are taken up to `room`.
         let most = max(pool.bufferBytes, min(room, scratch.capacity))
         scratch.clear()
         let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.room.prefix(most))
-        guard let count = unsafe read(connection, buffer, &budget) else { return false }
+        guard let count = unsafe read(&connection, buffer, &budget) else { return false }
         scratch.commit(count)
-        let result = unsafe advance(connection, scratch.bytes)
+        let result = unsafe advance(&connection, scratch.bytes)
         if result.consumed < count && !connection.isClosed {
             let kept = pool.take()
             scratch.take(result.consumed)
@@ -163,13 +164,13 @@ extension EventLoop {
 
     /// Reads bytes that can only belong to the body into the very memory that its handler finds them in; whether that led
     /// anywhere.
-    private func receiveBody(
-        _ connection: Connection, _ pipe: BytePipe<RequestBodyError>, atMost byteCountMax: Int, _ budget: inout Int
+    private mutating func receiveBody(
+        _ connection: inout Connection, _ pipe: BytePipe<RequestBodyError>, atMost byteCountMax: Int, _ budget: inout Int
     ) -> Bool {
         let most = min(byteCountMax, max(budget, 1))
         var hasRead = false
         let count = unsafe pipe.fill(atMost: most) { room in
-            guard let count = unsafe read(connection, room, &budget) else { return 0 }
+            guard let count = unsafe read(&connection, room, &budget) else { return 0 }
             hasRead = true
             return count
         }
@@ -180,8 +181,8 @@ extension EventLoop {
     }
 
     /// Reads into `buffer`; nil where nothing came.
-    private func read(
-        _ connection: Connection, _ buffer: UnsafeMutableRawBufferPointer, _ budget: inout Int
+    private mutating func read(
+        _ connection: inout Connection, _ buffer: UnsafeMutableRawBufferPointer, _ budget: inout Int
     ) -> Int? {
         do throws(Errno) {
             guard let count = try unsafe connection.socket.receive(into: buffer) else {
@@ -190,7 +191,8 @@ extension EventLoop {
             }
             if count == 0 {
                 connection.isReadable = false
-                perform(connection.machine.peerClosed(), connection)
+                let action = connection.machine.peerClosed()
+                perform(action, &connection)
                 return 0
             }
             budget -= count
@@ -198,20 +200,20 @@ extension EventLoop {
             if count < buffer.count && !connection.isHalfClosed { connection.isReadable = false }
             return count
         } catch {
-            close(connection)
+            close(&connection)
             return nil
         }
     }
 
     /// Shows bytes to the machine and does what it says, until it has nothing more to say.
-    private func advance(
-        _ connection: Connection, _ bytes: UnsafeRawBufferPointer
+    private mutating func advance(
+        _ connection: inout Connection, _ bytes: UnsafeRawBufferPointer
     ) -> (consumed: Int, isMoving: Bool) {
         var consumed = 0
         var isMoving = false
         while !connection.isClosed {
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[consumed...])
-            let step = unsafe connection.machine.received(rest, bodyRoom: connection.bodyRoom)
+            let step = unsafe connection.machine.received(rest, bodyRoom: connection.bodyRoom, space: &headSpace)
             consumed += step.consumed
             if case .body(let range) = step.action {
                 let taken = unsafe connection.exchange?.pipe?.write(UnsafeRawBufferPointer(rebasing: rest[range]))
@@ -219,7 +221,7 @@ extension EventLoop {
             } else if case .wait = step.action {
                 if step.consumed == 0 { break }
             } else {
-                perform(step.action, connection)
+                perform(step.action, &connection)
             }
             isMoving = true
         }

@@ -8,8 +8,11 @@ import Platform
 /// with connections that used up their turn before, expires deadlines, and hands over the turn's access log. Nothing in
 /// it waits for anything else; `EventLoop+Pump` has what a turn does with one connection.
 ///
+/// A struct, and so are its connections while they are worked on, so that the compiler knows who touches what and nothing
+/// has to be checked for it at run time.
+///
 /// Thread: loop.
-final class EventLoop {
+struct EventLoop: ~Copyable {
     let context: LoopContext
     var limits: Limits { context.shared.limits }
     var table = ConnectionTable()
@@ -17,11 +20,15 @@ final class EventLoop {
     var pool: BufferPool
     var renderer = ResponseHeadRenderer()
     var requestIDs = RequestIDs()
+    /// Of this turn.
     var now = MonotonicTime.now
+    var time = WallTime.now
     /// Bytes just received stand here while they are looked at.
     var scratch = ByteBuffer(capacity: 64 << 10)
     var runnable: [Cookie] = []
-    var accessRecords: [AccessRecord] = []
+    var answered = AccessBatch()
+    /// Room for heads: of one request after another, where each is answered at once.
+    var headSpace = HeadSpace()
     private var acceptor: Acceptor
     private var isDraining = false
     private var isStopped = false
@@ -40,7 +47,7 @@ final class EventLoop {
     }
 
     /// Runs until the server is drained or stopped.
-    func run() {
+    mutating func run() {
         Signals.blockBrokenPipes()
         do {
             try context.epoll.add(context.mailbox.descriptor, .read, cookie: Self.mailCookie.rawValue)
@@ -54,11 +61,12 @@ final class EventLoop {
         while !isStopped {
             context.epoll.wait(into: &events, timeout: timeout)
             now = .now
+            time = .now
             var hasMail = false
             for event in events {
                 let cookie = Cookie(rawValue: event.cookie)
-                if let connection = table.find(cookie) {
-                    ready(connection, event)
+                if let seat = table.find(cookie) {
+                    ready(&seat.connection, event)
                 } else if cookie == Self.mailCookie {
                     hasMail = true
                 } else if let index = acceptor.index(of: cookie) {
@@ -72,57 +80,61 @@ final class EventLoop {
             }
             runRunnable()
             while let slot = deadlines.takeExpired(now: now) {
-                if let connection = table.find(slot: slot) { expire(connection) }
+                if let seat = table.find(slot: slot) { expire(&seat.connection) }
             }
             if let paused = acceptor.pausedUntil, paused <= now { acceptor.resume(context.epoll) }
             handOverAccessLog()
             if isDraining && table.count == 0 { isStopped = true }
         }
         acceptor.close()
-        for connection in table.all { close(connection) }
+        for seat in table.all { close(&seat.connection) }
         handOverAccessLog()
     }
 
     private var timeout: Duration? {
         if !runnable.isEmpty { return .zero }
-        guard let next = [deadlines.earliest, acceptor.pausedUntil].compactMap({ $0 }).min() else { return nil }
-        return next - .now
+        guard var next = deadlines.earliest ?? acceptor.pausedUntil else { return nil }
+        if let paused = acceptor.pausedUntil { next = min(next, paused) }
+        return next - now
     }
 
     // MARK: Mail
 
-    private func take(_ message: LoopMessage) {
+    private mutating func take(_ message: LoopMessage) {
         switch message {
         case .replied(let cookie, let response):
-            if let connection = table.find(cookie) { replied(connection, response) }
+            if let seat = table.find(cookie) { replied(&seat.connection, response) }
         case .bodyWanted(let cookie):
-            if let connection = table.find(cookie) { bodyWanted(connection) }
+            if let seat = table.find(cookie) { bodyWanted(&seat.connection) }
         case .bodyRoom(let cookie):
-            if let connection = table.find(cookie) { pump(connection) }
+            if let seat = table.find(cookie) { pump(&seat.connection) }
         case .drain: drain()
         case .stop: isStopped = true
         }
     }
 
-    private func drain() {
+    private mutating func drain() {
         if isDraining { return }
         // Who waits in the kernel's queue would be reset by the close; they get an answer instead.
         for index in acceptor.indices { accept(index) }
         isDraining = true
         acceptor.close()
-        for connection in table.all {
-            // A request that has come, though nobody looked yet, has begun.
-            connection.isReadable = true
-            pump(connection)
-            if connection.isClosed { continue }
-            perform(connection.machine.drain(), connection)
-            pump(connection)
-        }
+        for seat in table.all { drain(&seat.connection) }
+    }
+
+    private mutating func drain(_ connection: inout Connection) {
+        // A request that has come, though nobody looked yet, has begun.
+        connection.isReadable = true
+        pump(&connection)
+        if connection.isClosed { return }
+        let action = connection.machine.drain()
+        perform(action, &connection)
+        pump(&connection)
     }
 
     // MARK: New connections
 
-    private func accept(_ index: Int) {
+    private mutating func accept(_ index: Int) {
         let shared = context.shared
         for _ in 0..<Acceptor.perTurnMax {
             if shared.connectionCount.load(ordering: .relaxed) >= limits.connectionsMax {
@@ -138,7 +150,7 @@ final class EventLoop {
         }
     }
 
-    private func pauseAccepting(_ cause: String) {
+    private mutating func pauseAccepting(_ cause: String) {
         if pauseWarned.map({ now - $0 > .seconds(10) }) ?? true {
             context.shared.log.warning("No connections are accepted for a moment: \(cause)")
             pauseWarned = now
@@ -146,46 +158,48 @@ final class EventLoop {
         acceptor.pause(context.epoll, now: now)
     }
 
-    private func open(_ socket: consuming FileDescriptor, _ peer: SocketAddress) throws(Errno) {
+    private mutating func open(_ socket: consuming FileDescriptor, _ peer: SocketAddress) throws(Errno) {
         // A client that left already makes this fail; the next read says so.
         try? socket.setNoDelay()
         var taken: FileDescriptor? = socket
-        let connection = table.insert { cookie in
+        let limits = limits
+        let seat = table.insert { cookie in
             guard let socket = taken.take() else { preconditionFailure("a connection is made once") }
             return Connection(cookie: cookie, socket: socket, peer: peer, limits: limits)
         }
         context.shared.connectionCount.add(1, ordering: .relaxed)
         do throws(Errno) {
-            try context.epoll.add(connection.socket, [.read, .write, .edge], cookie: connection.cookie.rawValue)
+            try context.epoll.add(
+                seat.connection.socket, [.read, .write, .edge], cookie: seat.connection.cookie.rawValue)
         } catch {
-            close(connection)
+            close(&seat.connection)
             throw error
         }
-        updateDeadline(connection, hasSent: false, hasReceived: false)
+        updateDeadline(&seat.connection, hasSent: false, hasReceived: false)
     }
 
     /// Makes room for a connection that waits, after one has ended.
-    func connectionEnded() {
+    mutating func connectionEnded() {
         context.shared.connectionCount.subtract(1, ordering: .relaxed)
         acceptor.resume(context.epoll)
     }
 
     // MARK: The end of a turn
 
-    private func runRunnable() {
+    private mutating func runRunnable() {
         if runnable.isEmpty { return }
         let turn = runnable
         runnable.removeAll(keepingCapacity: true)
         for cookie in turn {
-            guard let connection = table.find(cookie) else { continue }
-            connection.isRunnable = false
-            pump(connection)
+            guard let seat = table.find(cookie) else { continue }
+            seat.connection.isRunnable = false
+            pump(&seat.connection)
         }
     }
 
-    private func handOverAccessLog() {
-        guard !accessRecords.isEmpty else { return }
-        context.shared.accessLog?(accessRecords)
-        accessRecords.removeAll(keepingCapacity: true)
+    private mutating func handOverAccessLog() {
+        guard !answered.isEmpty else { return }
+        context.shared.accessLog?(answered)
+        answered.removeAll()
     }
 }

@@ -30,7 +30,7 @@ final class SharedContext: Sendable {
     let limits: Limits
     let handler: any RequestHandler
     let log: Logger
-    let accessLog: (@Sendable ([AccessRecord]) -> Void)?
+    let accessLog: (@Sendable (AccessBatch) -> Void)?
     /// Open connections of all loops.
     let connectionCount = Atomic(0)
     /// Loops that have not ended.
@@ -40,7 +40,7 @@ final class SharedContext: Sendable {
     private let transfer: WorkerPool
 
     init(
-        limits: Limits, handler: any RequestHandler, log: Logger, accessLog: (@Sendable ([AccessRecord]) -> Void)?
+        limits: Limits, handler: any RequestHandler, log: Logger, accessLog: (@Sendable (AccessBatch) -> Void)?
     ) {
         self.limits = limits
         self.handler = handler

@@ -24,13 +24,13 @@ struct ResponseSender {
     private var extentIndex = 0
     private var extentOffset: Int64 = 0
 
-    /// Up to here a body is copied behind its head: cheaper than telling the kernel of two pieces.
+    /// Up to here, in bytes, a body is copied behind its head: cheaper than telling the kernel of two pieces.
     private static let joinedBytesMax = 2048
 
-    /// How many bytes of a body will stand in one piece with the head.
-    static func joinedByteCount(_ body: ResponseBody) -> Int {
-        guard case .bytes(let bytes) = body, bytes.count <= joinedBytesMax else { return 0 }
-        return bytes.count
+    /// Whether a body stands in one piece with its head.
+    static func isJoined(_ body: ResponseBody) -> Bool {
+        guard case .bytes(let bytes) = body else { return false }
+        return bytes.count <= joinedBytesMax
     }
 
     /// Whether there is anything to send.
@@ -44,7 +44,6 @@ struct ResponseSender {
         if head.isEmpty { head = added } else { head += added }
         switch body {
         case .empty: break
-        case .bytes(let added) where added.count <= Self.joinedBytesMax: head += added
         case .bytes(let added): bytes = added
         case .files(let added, _): extents = added
         }
