@@ -7,7 +7,7 @@ import Storage
 /// Some chunks of an upload on their way through the press: hashed, looked up, compressed where they are new.
 ///
 /// A batch is about a mebibyte, so that one look-up serves a dozen chunks and a NAR still keeps every core busy.
-final class ChunkBatch: Sendable {
+enum ChunkBatch {
     /// What the press found out about one chunk.
     struct Pressed: Sendable {
         let hash: SHA256Digest
@@ -25,25 +25,11 @@ final class ChunkBatch: Sendable {
         case repeated
     }
 
-    private let outcome = Monitor<Swift.Result<[Pressed], any Error>?>(nil)
-
-    /// Waits for the press; throws what it met.
-    func wait() throws -> [Pressed] { try outcome.wait { $0 }.get() }
-
-    /// Presses the batch. Thread: press.
+    /// Presses a batch. Thread: press.
     ///
     /// - Parameter number: the batch's place in the upload.
-    func press(_ gathered: Cutter.Gathered, number: Int, for upload: UploadScope, with tools: inout Press.Tools) {
-        do {
-            let pressed = try pressed(gathered, number, upload, &tools)
-            outcome.update { $0 = .success(pressed) }
-        } catch {
-            outcome.update { $0 = .failure(error) }
-        }
-    }
-
-    private func pressed(
-        _ gathered: Cutter.Gathered, _ number: Int, _ upload: UploadScope, _ tools: inout Press.Tools
+    static func press(
+        _ gathered: Cutter.Gathered, number: Int, for upload: UploadScope, with tools: inout Press.Tools
     ) throws -> [Pressed] {
         var hashes: [SHA256Digest] = []
         var ranges: [Range<Int>] = []

@@ -1,0 +1,198 @@
+import Crypto
+import Database
+import Platform
+import Storage
+
+/// The stored files of an upload's NARs: frames go into a pack in the order of their chunks, whatever order the press is
+/// done in, and each NAR's file is hashed on the way.
+///
+/// Whoever brings the batch that is next writes it, and those behind it that wait already: so the thread that reads the
+/// upload never writes, and no thread waits for another but at the bound on batches under way.
+///
+/// Thread: press brings batches; transfer makes room, and takes what came of it.
+final class StoredFiles: Sendable {
+    /// What one NAR is stored as.
+    struct File: Sendable {
+        /// Of its frames, one after another; set when the NAR's last is written.
+        var hash: SHA256Digest?
+        var byteCount: Int64 = 0
+        /// Stored bytes that were in the store before, or in an earlier NAR, of `byteCount`.
+        var knownByteCount: Int64 = 0
+        var chunks: [Commit.Chunk] = []
+    }
+
+    /// Pressed chunks, and for each the NAR that it belongs to, counted from 0.
+    struct Batch: Sendable {
+        let pressed: [ChunkBatch.Pressed]
+        let nars: [Int]
+    }
+
+    /// Which batches are where.
+    private struct Order {
+        var underWayCount = 0
+        /// Pressed, and not at their turn.
+        var waiting: [Int: Batch] = [:]
+        var next = 0
+        /// A thread is writing; others leave what they bring.
+        var isWriting = false
+        /// The first failure; what comes after it is dropped.
+        var failure: (any Error)?
+    }
+
+    /// What the writing thread works on.
+    private final class Writing {
+        let writer: any PackWriter
+        var files: [File] = [File()]
+        /// Of the file that is being written, so far.
+        var hash = SHA256()
+        /// Each chunk of this upload as it stood first, and where its frame lies.
+        var placed: [SHA256Digest: (chunk: Commit.Chunk, extent: Extent)] = [:]
+
+        init(writer: any PackWriter) { self.writer = writer }
+    }
+
+    private let store: any ChunkStore
+    private let order = Monitor(Order())
+    private let writing: Monitor<Writing>
+
+    /// Batches of one upload under way at most: enough that every press thread has one and some wait.
+    private static let batchesMax = max(4, Processors.count + 2)
+
+    init(_ store: any ChunkStore) throws(StorageError) {
+        self.store = store
+        writing = Monitor(Writing(writer: try store.borrowPack()))
+    }
+
+    // MARK: Thread: transfer
+
+    /// Waits until another batch may be pressed. Each that is let in is brought once.
+    ///
+    /// - Throws: what an earlier batch failed with.
+    func admit() throws {
+        let failure = order.wait { order -> Result<Void, any Error>? in
+            if let failure = order.failure { return .failure(failure) }
+            guard order.underWayCount < StoredFiles.batchesMax else { return nil }
+            order.underWayCount += 1
+            return .success(())
+        }
+        try failure.get()
+    }
+
+    /// Waits until all that was let in is written, and makes it durable.
+    ///
+    /// - Parameter narCount: how many NARs there were; a file for each.
+    func finish(narCount: Int) throws -> (files: [File], packs: [WrittenPack]) {
+        settle()
+        if let failure = order.peek({ $0.failure }) { throw failure }
+        return try writing.peek { writing in
+            StoredFiles.turn(to: narCount, writing)
+            try writing.writer.makeDurable()
+            return (Array(writing.files[..<narCount]), writing.writer.packs)
+        }
+    }
+
+    /// The bytes stay: they are committed.
+    func keep() { writing.peek { $0.writer.giveBack() } }
+
+    /// The bytes stay until the next start finds out whether they are committed.
+    func leave() { writing.peek { $0.writer.leave() } }
+
+    /// What was written is cut off again, once nothing is being pressed any more.
+    func abandon() {
+        settle()
+        writing.peek { $0.writer.abandon() }
+    }
+
+    private func settle() { order.wait { $0.underWayCount == 0 ? () : nil } }
+
+    // MARK: Thread: press
+
+    /// Brings a batch: writes it, where it is next, and what waits behind it.
+    func bring(_ batch: Result<Batch, any Error>, number: Int) {
+        let isTurn = order.update { order in
+            switch batch {
+            case .success(let batch): order.waiting[number] = batch
+            case .failure(let error):
+                order.failure = order.failure ?? error
+                order.waiting[number] = Batch(pressed: [], nars: [])
+            }
+            if order.isWriting { return false }
+            order.isWriting = true
+            return true
+        }
+        guard isTurn else { return }
+        while let batch = takeNext() {
+            do { try write(batch) } catch { order.update { $0.failure = $0.failure ?? error } }
+            order.update { $0.underWayCount -= 1 }
+        }
+    }
+
+    private func takeNext() -> Batch? {
+        order.update { order in
+            guard let batch = order.waiting.removeValue(forKey: order.next) else {
+                order.isWriting = false
+                return nil
+            }
+            order.next += 1
+            return order.failure == nil ? batch : Batch(pressed: [], nars: [])
+        }
+    }
+
+    private func write(_ batch: Batch) throws {
+        try writing.peek { writing in
+            for (pressed, nar) in zip(batch.pressed, batch.nars) {
+                StoredFiles.turn(to: nar, writing)
+                try write(pressed, writing)
+            }
+        }
+    }
+
+    /// The frames that come now are of that NAR: the files of those before it are complete.
+    private static func turn(to nar: Int, _ writing: Writing) {
+        while writing.files.count <= nar {
+            writing.files[writing.files.count - 1].hash = writing.hash.finish()
+            writing.files.append(File())
+        }
+    }
+
+    private func write(_ pressed: ChunkBatch.Pressed, _ writing: Writing) throws {
+        if let first = writing.placed[pressed.hash] {
+            // The press may have seen it as new in two batches at once; in order, only the first counts.
+            let frame = switch pressed.frame {
+            case .known(_, let stored): stored
+            case .fresh(let frame, _): frame
+            case .repeated: try store.read(first.extent)
+            }
+            StoredFiles.add(frame, isKnown: true, first.chunk, writing)
+            return
+        }
+        switch pressed.frame {
+        case .known(let record, let stored):
+            guard let pack = PackName(record.place.pack) else {
+                preconditionFailure("a known chunk's frame was read from a pack")
+            }
+            let chunk = Commit.Chunk.known(id: record.id, hash: pressed.hash)
+            let extent = Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount)
+            writing.placed[pressed.hash] = (chunk, extent)
+            StoredFiles.add(stored, isKnown: true, chunk, writing)
+        case .fresh(let frame, let repairs):
+            let extent = try unsafe frame.span.withUnsafeBytes { bytes in try unsafe writing.writer.append(bytes) }
+            let chunk = Commit.Chunk.stored(
+                hash: pressed.hash, byteCount: pressed.byteCount,
+                extent: StoredExtent(pack: extent.pack.text, offset: extent.offset, byteCount: extent.byteCount),
+                repair: repairs)
+            writing.placed[pressed.hash] = (chunk, extent)
+            StoredFiles.add(frame, isKnown: false, chunk, writing)
+        case .repeated:
+            preconditionFailure("a repeated chunk stands after the chunk that it repeats")
+        }
+    }
+
+    private static func add(_ frame: [UInt8], isKnown: Bool, _ chunk: Commit.Chunk, _ writing: Writing) {
+        writing.hash.update(frame)
+        let file = writing.files.count - 1
+        writing.files[file].byteCount += Int64(frame.count)
+        if isKnown { writing.files[file].knownByteCount += Int64(frame.count) }
+        writing.files[file].chunks.append(chunk)
+    }
+}
