@@ -86,6 +86,24 @@ struct HotTests {
         #expect(try fixture.send("GET", url(path)).status == .unauthorized)
     }
 
+    @Test("a cache that gets another key signs with that one")
+    func rekeyed() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello", isPublic: true)
+        let path = try TestPath("tool", seeds: [1], byteCount: 100)
+        _ = try fixture.push(path, to: cache)
+        var signatures: Set<String> = []
+        for _ in 0..<3 {
+            let info = try fixture.narInfo(path, in: cache)
+            let config = try CacheConfig(json: fixture.send("GET", Endpoint.cacheConfig(cache)).bytes)
+            let key = try PublicKey(parsing: #require(config.publicKey))
+            #expect(key.verifies(signature: info.signatures[0], message: info.fingerprint()))
+            #expect(signatures.insert(info.signatures[0]).inserted)
+            _ = try fixture.send(
+                "PATCH", Endpoint.cacheConfig(cache), token: fixture.root(), body: CacheConfig(keypair: .generate).json())
+        }
+    }
+
     @Test("an answer that was read before a change and comes to be kept after it is not kept")
     func late() throws {
         let hot = HotAnswers()

@@ -13,6 +13,7 @@ package final class Context: Sendable {
     package let store: any ChunkStore
     package let visitors: HotVisitors
     package let hot: HotAnswers
+    package let keys = HotKeys()
     package let accessTimes: AccessTimes
     package let press: Press
     /// The memory that NARs are cut in.

@@ -2,7 +2,6 @@ import AtticAPI
 import Database
 import HTTP
 import HTTPServer
-import Nix
 
 /// `GET /_api/v1/cache-config/{cache}`: what a client needs to use a cache, and how it is configured.
 enum GetCacheConfig {
@@ -13,7 +12,7 @@ enum GetCacheConfig {
         var config = CacheConfig()
         config.substituterEndpoint = (configuration.substituterEndpoint ?? base) + name.rawValue
         config.apiEndpoint = configuration.apiEndpoint ?? base
-        config.publicKey = try SigningKey(parsing: cache.keypair).publicKey.rendered
+        config.publicKey = try call.context.keys.key(cache.keypair).publicKey.rendered
         config.isPublic = cache.isPublic
         config.storeDirectory = cache.storeDirectory
         config.priority = cache.priority

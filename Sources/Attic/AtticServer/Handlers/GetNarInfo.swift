@@ -19,7 +19,7 @@ enum GetNarInfo {
             call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
             return response
         }
-        let info = try narInfo(of: object, in: cache)
+        let info = try narInfo(of: object, in: cache, signedBy: call.context.keys.key(cache.keypair))
         let response = Response(
             .ok,
             headers: [("Content-Type", "text/x-nix-narinfo")] + Headers.visibility(of: cache),
@@ -29,7 +29,9 @@ enum GetNarInfo {
     }
 
     /// The object as narinfo: the cache's own signature first, then those that came with the upload.
-    static func narInfo(of object: ObjectRecord, in cache: CacheRecord) throws -> NarInfo {
+    static func narInfo(
+        of object: ObjectRecord, in cache: CacheRecord, signedBy key: SigningKey
+    ) throws -> NarInfo {
         let nar = object.nar
         let compression = CompressionKind(rawValue: nar.compression)
         // Pushed when the cache was for another store directory: nothing that its clients could ask for.
@@ -39,7 +41,7 @@ enum GetNarInfo {
         let fingerprint = NarInfo.fingerprint(
             storeDirectory: cache.storeDirectory, storePath: path, narHash: nar.narHash, narSize: nar.narSize,
             references: object.references)
-        let own = try SigningKey(parsing: cache.keypair).sign(fingerprint)
+        let own = key.sign(fingerprint)
         // A signature by a key of the same name is the cache's own of another day: the fresh one is right.
         let ownName = own.prefix { $0 != ":" }
         return try NarInfo(
