@@ -145,6 +145,28 @@ import Testing
         #expect(names == ["c1", "c3", "c5", "c7"])
     }
 
+    @Test func `a transaction that has run long enough is committed, and what else is queued comes in the next ones`() throws {
+        let fixture = try Fixture(.sqlite, transactionTime: .zero)
+        let catalog = fixture.catalog
+        let gate = Monitor(Gate.shut)
+        let before = catalog.writeGeneration
+        onThreads(9) { thread in
+            if thread == 0 {
+                try? catalog.write { _ in
+                    gate.update { $0 = .reached }
+                    gate.wait { $0 == .open ? () : nil }
+                }
+                return
+            }
+            gate.wait { $0 == .shut ? nil : () }
+            try? catalog.write { _ in }
+        } while: {
+            catalog.writer.waitUntilQueued(8)
+            gate.update { $0 = .open }
+        }
+        #expect(catalog.writeGeneration == before + 9)
+    }
+
     @Test func `a lock that another process keeps is busy, and later writes go on`() throws {
         let directory = try TemporaryDirectory()
         var options = Catalog.Options()

@@ -23,10 +23,13 @@ final class Fixture {
     let catalog: Catalog
     var path: String { directory.file("server.db") }
 
-    init(_ kind: Kind, directory: TemporaryDirectory? = nil) throws {
+    /// - Parameter transactionTime: long, so that a busy machine does not decide what is committed together.
+    init(_ kind: Kind, directory: TemporaryDirectory? = nil, transactionTime: Duration = .seconds(3600)) throws {
         self.kind = kind
         self.directory = try directory ?? TemporaryDirectory()
-        catalog = try Catalog(path: self.directory.file("server.db"), readers: 2, log: Fixture.log)
+        var options = Catalog.Options()
+        options.transactionTime = transactionTime
+        catalog = try Catalog(path: self.directory.file("server.db"), readers: 2, log: Fixture.log, options: options)
         try catalog.migrate()
     }
 

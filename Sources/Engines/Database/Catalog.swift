@@ -13,6 +13,8 @@ package final class Catalog: Sendable {
         package var busyMilliseconds: Int32 = 5000
         /// How often that is tried again before `.busy` is thrown. A collector's transactions take 50 ms.
         package var busyRetriesMax = 5
+        /// How long writes are gathered into one transaction, measured by what they take.
+        package var transactionTime = Duration.milliseconds(50)
         package init() {}
     }
 
@@ -42,7 +44,8 @@ package final class Catalog: Sendable {
         if let refusal { throw refusal }
         do throws(SQLError) {
             writer = try GroupCommitter(
-                Catalog.openWriter(path, wait), .sqlite, busyRetriesMax: options.busyRetriesMax)
+                Catalog.openWriter(path, wait), .sqlite, busyRetriesMax: options.busyRetriesMax,
+                transactionTime: options.transactionTime)
             var pool: [Monitor<SQLiteConnection>] = []
             for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(path, wait))) }
             self.readers = ReaderPool(pool, .sqlite)

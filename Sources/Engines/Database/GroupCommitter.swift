@@ -27,6 +27,9 @@ final class GroupCommitter: Sendable {
     /// How often BEGIN and COMMIT are tried again where another process has the lock, each after the connection's own
     /// wait (`busyMilliseconds`) has passed.
     private let busyRetriesMax: Int
+    /// How long bodies run in one transaction before it is committed, with what they have done so far: some are of a
+    /// thousand paths, and those that came first should not wait for all others.
+    private let transactionTime: Duration
 
     /// Moves with every commit of ours, before its callers are woken.
     let generation = Atomic<UInt64>(0)
@@ -36,9 +39,10 @@ final class GroupCommitter: Sendable {
     /// What the connection's commits survive now.
     private let durability = Monitor(WriteDurability.powerCut)
 
-    init(_ connection: sending SQLiteConnection, _ dialect: Dialect, busyRetriesMax: Int) throws(SQLError) {
+    init(_ connection: sending SQLiteConnection, _ dialect: Dialect, busyRetriesMax: Int, transactionTime: Duration) throws(SQLError) {
         self.dialect = dialect
         self.busyRetriesMax = busyRetriesMax
+        self.transactionTime = transactionTime
         lastDataVersion.store(try connection.dataVersion(), ordering: .relaxed)
         self.connection = Monitor(connection)
     }
@@ -101,8 +105,13 @@ final class GroupCommitter: Sendable {
             return
         }
         let session = CatalogSession(connection, dialect)
+        let deadline = MonotonicTime.now + transactionTime
         var ran: [any WriteJob] = []
         for index in batch.indices {
+            if index > 0 && MonotonicTime.now >= deadline {
+                state.update { $0.queue.insert(contentsOf: batch[index...], at: 0) }
+                break
+            }
             let job = batch[index]
             do throws(DatabaseError) {
                 try runInSavepoint(job, session)
