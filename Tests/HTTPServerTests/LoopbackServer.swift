@@ -12,7 +12,7 @@ final class LoopbackServer: Sendable {
     var address: String { server.boundAddresses[0] }
 
     init(
-        limits: Limits = Limits(), loopCount: Int = 1, lane: Lane = .query,
+        limits: Limits = Limits(), loopCount: Int = 1, lane: Lane = .query, disk: any Disk = PageCache(),
         atOnce: (@Sendable (RequestHead) -> Response?)?, respond: @escaping @Sendable (Request) -> Response
     ) throws {
         var log = Logger(label: "test")
@@ -20,7 +20,8 @@ final class LoopbackServer: Sendable {
         let answered = answered
         server = try Server(
             listen: [ListenAddress(parsing: "127.0.0.1:0")], limits: limits,
-            handler: ClosureHandler(atOnce: atOnce ?? { _ in nil }, lane: lane, respond: respond), loopCount: loopCount, log: log,
+            handler: ClosureHandler(atOnce: atOnce ?? { _ in nil }, lane: lane, respond: respond), loopCount: loopCount,
+            disk: disk, log: log,
             accessLog: { new in answered.update { $0.append(new) } })
         server.start()
     }

@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 const uint32_t clinux_epollin = EPOLLIN;
@@ -61,6 +62,21 @@ int clinux_thread_id(void) { return (int)syscall(SYS_gettid); }
 
 int clinux_openat(int directory, const char *path, int flags, uint32_t mode) {
     return openat(directory, path, flags | O_CLOEXEC, (mode_t)mode);
+}
+int64_t clinux_cached_pages(int descriptor, int64_t offset, int64_t size) {
+    // As in linux/mman.h of 6.5 and up; the number is the same on every machine.
+    enum { cachestat = 451 };
+    struct { uint64_t offset, size; } range = {(uint64_t)offset, (uint64_t)size};
+    struct { uint64_t cached, dirty, writeback, evicted, recently_evicted; } found = {0};
+    return syscall(cachestat, descriptor, &range, &found, 0) == 0 ? (int64_t)found.cached : -1;
+}
+int clinux_read_without_waiting(int descriptor, int64_t offset) {
+    char byte;
+    struct iovec place = {&byte, 1};
+    return (int)preadv2(descriptor, &place, 1, offset, RWF_NOWAIT);
+}
+int clinux_will_need(int descriptor, int64_t offset, int64_t size) {
+    return posix_fadvise(descriptor, offset, size, POSIX_FADV_WILLNEED);
 }
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);

@@ -53,6 +53,14 @@ package struct Limits: Sendable {
     /// What `Retry-After` says where a queue is full: about the time in which a full queue has moved on.
     package var retryAfterSeconds = 2
 
+    // MARK: Files
+
+    /// Threads that read files which are not in memory, for the loops: disks are faster with some reads at once.
+    package var readerThreads = 8
+    /// Bytes of a file that are asked for at once: enough that a disk works in long stretches, and that asking whether they
+    /// are in memory costs nothing beside sending them.
+    package var fileWindowBytes: Int64 = 512 << 10
+
     // MARK: Fairness
 
     /// Bytes sent or received for one connection before the others of its loop have their turn.
@@ -77,7 +85,8 @@ package struct Limits: Sendable {
     /// Traps where a bound makes no sense.
     func check() {
         precondition(connectionsMax > 0, "a server needs connections")
-        precondition(queryThreads > 0 && documentThreads > 0 && transferThreads > 0, "a server needs threads")
+        precondition(queryThreads > 0 && documentThreads > 0 && transferThreads > 0 && readerThreads > 0, "a server needs threads")
+        precondition(fileWindowBytes > 0, "a window has bytes")
         precondition(bodyBufferBytes > 0 && bodyBytesBeforeFirstRead > 0 && turnBytesMax >= 4096, "a server needs buffers")
         precondition(retryAfterSeconds >= 0 && bodyBytesMax >= 0 && discardedBytesMax >= 0, "a bound is not negative")
         for time in [idleTime, headTime, bodyProgressTime, writeProgressTime, lingerTime] {

@@ -22,16 +22,17 @@ package final class Server: Sendable {
     /// - Parameters:
     ///   - listen: at least one address.
     ///   - loopCount: threads that own connections; as many as the machine has processors where nothing is said.
+    ///   - disk: where files are read before they are sent.
     ///   - accessLog: is handed what a loop has answered, once a turn. Thread: loop; it must not block.
     /// - Throws: `SystemError` that names the address which cannot be listened on.
     package init(
         listen addresses: [ListenAddress], limits: Limits = Limits(), handler: any RequestHandler,
-        loopCount: Int = Processors.count, log: Logger,
+        loopCount: Int = Processors.count, disk: any Disk = PageCache(), log: Logger,
         accessLog: (@Sendable (AccessBatch) -> Void)? = nil
     ) throws(SystemError) {
         precondition(!addresses.isEmpty && loopCount > 0, "a server listens somewhere, with at least one loop")
         limits.check()
-        let shared = SharedContext(limits: limits, handler: handler, log: log, accessLog: accessLog)
+        let shared = SharedContext(limits: limits, handler: handler, disk: disk, log: log, accessLog: accessLog)
         var listeners: [[OpenFile]] = []
         for address in addresses { listeners += try address.open(copies: loopCount) }
         var bound: [String] = []

@@ -38,6 +38,12 @@ extern const int clinux_o_nofollow;
 extern const int clinux_o_directory;
 // Begins to write a range of the file to the disk, without waiting (sync_file_range(2)).
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t size);
+// Pages of a stretch of a file that are in the page cache, read or being read (cachestat(2), Linux 6.5); -1 with errno.
+int64_t clinux_cached_pages(int descriptor, int64_t offset, int64_t size);
+// Reads one byte if that needs no wait (preadv2(2) with RWF_NOWAIT): 1, 0 at the end of the file, -1 with errno.
+int clinux_read_without_waiting(int descriptor, int64_t offset);
+// Asks for a stretch of a file to be read soon (POSIX_FADV_WILLNEED); 0, or an error number.
+int clinux_will_need(int descriptor, int64_t offset, int64_t size);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size);
 // Processors that this process may run on, which a container or taskset(1) may have made fewer than the machine has.
 int clinux_processor_count(void);

@@ -12,7 +12,7 @@ struct Connection: ~Copyable {
     let socket: FileDescriptor
     let peer: SocketAddress
     var machine: ConnectionMachine
-    var sender = ResponseSender()
+    var sender: ResponseSender
     /// What was read and could not be used yet; nil where nothing was.
     var kept: ReadBuffer?
 
@@ -34,6 +34,7 @@ struct Connection: ~Copyable {
         self.socket = socket
         self.peer = peer
         machine = ConnectionMachine(limits: limits)
+        sender = ResponseSender(fileWindowBytes: limits.fileWindowBytes)
     }
 
     /// Bytes of a body that its handler's pipe takes now.

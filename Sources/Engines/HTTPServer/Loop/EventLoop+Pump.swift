@@ -55,7 +55,7 @@ extension EventLoop {
                 break
             }
             let before = budget
-            if connection.sender.isBusy && connection.isWritable {
+            if connection.sender.isBusy && connection.isWritable && !connection.sender.waitsForDisk {
                 send(&connection, &budget)
                 if budget < before { hasSent = true }
             } else if !useKept(&connection) {
@@ -73,13 +73,16 @@ extension EventLoop {
 
     private mutating func send(_ connection: inout Connection, _ budget: inout Int) {
         var sent = 0
-        let outcome = connection.sender.send(to: connection.socket, byteCountMax: budget, sent: &sent)
+        let outcome = connection.sender.send(
+            to: connection.socket, disk: context.shared.disk, byteCountMax: budget, sent: &sent)
         budget -= sent
         connection.exchange?.sentByteCount += Int64(sent)
         switch outcome {
         case .done:
             if connection.exchange?.status != nil { finishReply(&connection) }
         case .blocked: connection.isWritable = false
+        case .read(let extent, let following): read(extent, following: following, for: &connection)
+        case .waitsForDisk: break
         case .budgetSpent: budget = 0
         case .failed(let cause):
             context.shared.log.debug("A connection broke while it was sent to: \(cause)")
@@ -91,6 +94,23 @@ extension EventLoop {
             connection.socket.resetOnClose()
             close(&connection)
         }
+    }
+
+    /// Has a part of a file read, which goes on beside the connection.
+    private func read(_ extent: FileExtent, following: ArraySlice<FileExtent>, for connection: inout Connection) {
+        let (cookie, mailbox, disk) = (connection.cookie, context.mailbox, context.shared.disk)
+        let isTaken = context.shared.readers.submit {
+            disk.read(extent, following: following)
+            mailbox.post(.fileRead(cookie))
+        }
+        // The server is being stopped: what is left is sent, however long that takes.
+        if !isTaken { connection.sender.fileWasRead() }
+    }
+
+    /// A part of a file that an answer needs next is in memory.
+    mutating func fileRead(_ connection: inout Connection) {
+        connection.sender.fileWasRead()
+        if !connection.isRunnable { pump(&connection) }
     }
 
     private mutating func finishReply(_ connection: inout Connection) {
@@ -106,7 +126,10 @@ extension EventLoop {
     /// Sets the deadline that belongs to what the connection waits for now.
     mutating func updateDeadline(_ connection: inout Connection, hasSent: Bool, hasReceived: Bool) {
         let slot = Int(connection.cookie.slot)
-        guard let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else { return deadlines.remove(slot) }
+        // A client is not late while the disk is.
+        guard !connection.sender.waitsForDisk, let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else {
+            return deadlines.remove(slot)
+        }
         let request = connection.machine.requestCount
         let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
         let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent

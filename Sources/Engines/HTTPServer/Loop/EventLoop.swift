@@ -108,6 +108,8 @@ struct EventLoop: ~Copyable {
             if let seat = table.find(cookie) { bodyWanted(&seat.connection) }
         case .bodyRoom(let cookie):
             if let seat = table.find(cookie) { pump(&seat.connection) }
+        case .fileRead(let cookie):
+            if let seat = table.find(cookie) { fileRead(&seat.connection) }
         case .drain: drain()
         case .stop: isStopped = true
         }

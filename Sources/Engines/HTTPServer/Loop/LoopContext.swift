@@ -35,13 +35,19 @@ final class SharedContext: Sendable {
     let connectionCount = Atomic(0)
     /// Loops that have not ended.
     let runningLoops = Monitor(0)
+    let disk: any Disk
+    /// Reads what is not in memory; each connection waits for one window at most.
+    let readers: WorkerPool
     private let query: WorkerPool
     private let document: WorkerPool
     private let transfer: WorkerPool
 
     init(
-        limits: Limits, handler: any RequestHandler, log: Logger, accessLog: (@Sendable (AccessBatch) -> Void)?
+        limits: Limits, handler: any RequestHandler, disk: any Disk, log: Logger,
+        accessLog: (@Sendable (AccessBatch) -> Void)?
     ) {
+        self.disk = disk
+        readers = WorkerPool(name: "reader", threadsMax: limits.readerThreads, queueMax: limits.connectionsMax)
         self.limits = limits
         self.handler = handler
         self.log = log
@@ -61,6 +67,7 @@ final class SharedContext: Sendable {
 
     /// Finishes what the lanes have taken, and joins their threads.
     func stopLanes() {
+        readers.stop()
         query.stop()
         document.stop()
         transfer.stop()

@@ -21,6 +21,8 @@ enum LoopMessage: Sendable {
     case bodyWanted(Cookie)
     /// There is room again in a body's pipe that was full.
     case bodyRoom(Cookie)
+    /// A part of a file that an answer waits for is in memory.
+    case fileRead(Cookie)
     /// Accept no more, finish what has begun, and end.
     case drain
     /// End now.

@@ -3,13 +3,17 @@ import Platform
 /// What goes out over one connection: bytes first, then parts of files, in order, as far as the socket takes them.
 struct ResponseSender {
     /// How far one attempt came.
-    enum Outcome: Equatable {
+    enum Outcome {
         /// Everything is with the kernel.
         case done
         /// The socket takes no more for now.
         case blocked
         /// As much was sent as was allowed; there is more.
         case budgetSpent
+        /// Have this part of a file read, and tell `fileWasRead` when it is; and send on, there may be something meanwhile.
+        case read(FileExtent, following: ArraySlice<FileExtent>)
+        /// What comes next is being read.
+        case waitsForDisk
         /// The connection is broken.
         case failed(Errno)
         /// A file ended before its extent did: what was promised cannot be sent.
@@ -23,6 +27,9 @@ struct ResponseSender {
     private var extents: [FileExtent] = []
     private var extentIndex = 0
     private var extentOffset: Int64 = 0
+    private var window: FileWindow
+
+    init(fileWindowBytes: Int64) { window = FileWindow(windowBytes: fileWindowBytes) }
 
     /// Up to here, in bytes, a body is copied behind its head: cheaper than telling the kernel of two pieces.
     private static let joinedBytesMax = 2048
@@ -35,6 +42,8 @@ struct ResponseSender {
 
     /// Whether there is anything to send.
     private(set) var isBusy = false
+    /// Whether nothing can be sent before `fileWasRead`.
+    private(set) var waitsForDisk = false
 
     /// Adds a head, or an interim answer, and the bytes or files behind it. Files come last: nothing can be added
     /// while some are under way.
@@ -52,9 +61,10 @@ struct ResponseSender {
     /// Sends what the socket takes.
     ///
     /// - Parameters:
+    ///   - disk: says what is in memory.
     ///   - byteCountMax: at most so much, give or take the head.
     ///   - sent: is counted up by the bytes sent.
-    mutating func send(to socket: borrowing FileDescriptor, byteCountMax: Int, sent: inout Int) -> Outcome {
+    mutating func send(to socket: borrowing FileDescriptor, disk: any Disk, byteCountMax: Int, sent: inout Int) -> Outcome {
         let limit = sent + byteCountMax
         do throws(Errno) {
             while offset < head.count + bytes.count {
@@ -65,26 +75,45 @@ struct ResponseSender {
             while extentIndex < extents.count {
                 if sent >= limit { return .budgetSpent }
                 let extent = extents[extentIndex]
-                if extent.byteCount == 0 {
-                    extentIndex += 1
-                    continue
-                }
-                let count = Int(min(extent.byteCount - extentOffset, Int64(limit - sent)))
-                guard let taken = try socket.sendFile(
-                    extent.file.descriptor, at: extent.offset + extentOffset, byteCount: count)
-                else { return .blocked }
-                if taken == 0 { return .fileTooShort }
-                sent += taken
-                extentOffset += Int64(taken)
                 if extentOffset == extent.byteCount {
                     extentIndex += 1
                     extentOffset = 0
+                    window.restart()
+                    continue
+                }
+                let start = extent.offset + extentOffset
+                switch window.next(start..<extent.offset + extent.byteCount) {
+                case .probe(let range):
+                    window.probed(range, isInMemory: disk.isInMemory(extent.part(range)))
+                case .read(let range):
+                    return .read(extent.part(range), following: extents[(extentIndex + 1)...].prefix(Self.followingMax))
+                case .wait:
+                    waitsForDisk = true
+                    return .waitsForDisk
+                case .send(let count):
+                    let most = Int(min(count, Int64(limit - sent)))
+                    guard let taken = try socket.sendFile(extent.file.descriptor, at: start, byteCount: most) else {
+                        window.doubt()
+                        return .blocked
+                    }
+                    if taken == 0 { return .fileTooShort }
+                    sent += taken
+                    extentOffset += Int64(taken)
                 }
             }
         } catch { return .failed(error) }
-        self = ResponseSender()
+        self = ResponseSender(fileWindowBytes: window.windowBytes)
         return .done
     }
+
+    /// The part of a file that `read` named is in memory.
+    mutating func fileWasRead() {
+        window.wasRead()
+        waitsForDisk = false
+    }
+
+    /// Extents behind the one that is missing of which a reader is told; in a NAR of many small pieces the disk goes on with them.
+    private static let followingMax = 8
 
     private var hasFileBytes: Bool { extents.contains { $0.byteCount > 0 } }
 
@@ -101,5 +130,12 @@ struct ResponseSender {
                 return try unsafe socket.send(first, second)
             }
         }
+    }
+}
+
+extension FileExtent {
+    /// The part of the extent that lies there in the file.
+    fileprivate func part(_ range: Range<Int64>) -> FileExtent {
+        FileExtent(file: file, offset: range.lowerBound, byteCount: Int64(range.count))
     }
 }
