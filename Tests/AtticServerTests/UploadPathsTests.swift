@@ -4,10 +4,12 @@ import HTTP
 import HTTPServer
 import Nix
 import Platform
+import SQL
 import Storage
 import Testing
 
 @testable import AtticServer
+@testable import Database
 
 @Suite("Several paths in one request")
 struct UploadPathsTests {
@@ -188,6 +190,31 @@ struct UploadPathsTests {
         #expect(try fixture.send("POST", Endpoint.uploadPaths, token: fixture.root(), body: body).status == .methodNotAllowed)
         #expect(try !isThere(path, in: cache, of: fixture))
         #expect(try send(body, to: fixture, token: fixture.token([("hello", .push)])).status == .ok)
+    }
+
+    @Test("Where the database has no room for all of them, none is there and no bytes stay")
+    func full() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        _ = try fixture.push(TestPath("kept", seeds: [1], byteCount: 5000), to: cache)
+        let before = try fixture.packBytes()
+        func limitPages(_ count: Int) throws {
+            _ = try fixture.context.catalog.write { session throws(DatabaseError) in
+                try session.trying("limit the size") { connection throws(SQLError) in
+                    try connection.first("PRAGMA max_page_count = \(count)") { row throws(SQLError) in try row.integer(0) }
+                }
+            }
+        }
+        // SQLite takes the present size where that is above the limit.
+        try limitPages(1)
+        let references = try (0..<100).map { try TestPath("r\($0)", seeds: [UInt64($0)], byteCount: 8) }
+        let paths = try (2..<40).map { try TestPath("p\($0)", seeds: [UInt64($0)], byteCount: 9000, references: references) }
+        let body = paths.flatMap { frame($0, cache) }
+        #expect(try send(body, to: fixture).status == .insufficientStorage)
+        #expect(try fixture.packBytes() == before)
+        for path in paths { #expect(try !isThere(path, in: cache, of: fixture)) }
+        try limitPages(1 << 30)
+        #expect(try send(body, to: fixture).status == .ok)
     }
 
     @Test("Bytes that were lost come back with it")
