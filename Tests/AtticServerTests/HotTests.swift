@@ -117,6 +117,25 @@ struct HotTests {
         #expect(unsafe path.withUnsafeBytes { unsafe hot.find($0) } != nil)
     }
 
+    @Test("asking for what there is not puts out none of what there is")
+    func strangers() throws {
+        let hot = HotAnswers(byteCountMax: 160_000)
+        let name = try #require(CacheName("hello"))
+        func keep(_ number: Int, _ status: Status) {
+            let path = Array("/hello/\(number)".utf8)
+            hot.keep(.init(path: path, cache: name, isPublic: true, response: Response(status)), readAt: hot.currentGeneration)
+        }
+        func isKept(_ number: Int) -> Bool {
+            unsafe Array("/hello/\(number)".utf8).withUnsafeBytes { unsafe hot.find($0) } != nil
+        }
+        for number in 0..<16 { keep(number, .ok) }
+        let kept = (0..<16).filter(isKept)
+        for number in 100..<1100 { keep(number, .notFound) }
+        #expect((0..<16).filter(isKept) == kept && kept.count > 8)
+        let missing = (100..<1100).count(where: isKept)
+        #expect(missing > 16 && missing < 80)
+    }
+
     @Test("memory is bounded: a full table begins anew")
     func bounded() throws {
         let hot = HotAnswers(byteCountMax: 160_000)

@@ -225,6 +225,26 @@ import Testing
         #expect(head.headers.map(\.value) == ["h", "1", "2", "Bearer abc", ""])
     }
 
+    @Test("judge names byte by byte wherever a byte stands")
+    func everyByteOfAName() throws {
+        let others = Array("!#$%&'*+-.^_`|~".utf8)
+        for byte in UInt8.min ... .max where byte != UInt8(ascii: ":") {
+            let isToken = (0x30...0x39).contains(byte) || (0x41...0x5a).contains(byte) || (0x61...0x7a).contains(byte) || others.contains(byte)
+            for position in 0..<19 {
+                var name = [UInt8](repeating: position % 2 == 0 ? UInt8(ascii: "b") : UInt8(ascii: "Z"), count: 19)
+                name[position] = byte
+                let bytes = Array("GET / HTTP/1.1\r\nHost: h\r\n".utf8) + name + Array(": v\r\n\r\n".utf8)
+                var parser = RequestParser(limits: .standard)
+                let outcome = try? unsafe bytes.withUnsafeBytes { try unsafe parser.parse($0) }
+                if case .head(let head, _) = outcome {
+                    #expect(isToken && head.headerValues(String(decoding: name, as: UTF8.self)) == ["v"], "byte \(byte) at \(position)")
+                } else {
+                    #expect(!isToken, "byte \(byte) at \(position)")
+                }
+            }
+        }
+    }
+
     @Test("leave one another alone in the same space, held or not")
     func sharedSpace() throws {
         var parser = RequestParser(limits: .standard)

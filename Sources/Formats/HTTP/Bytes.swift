@@ -66,6 +66,22 @@ func isOrdinaryPath(_ base: UnsafePointer<UInt8>, _ index: Int, start: Int) -> B
     return unsafe dots & 0x80 == 0 || index == start || base[index &- 1] != Byte.slash
 }
 
+/// How many of the eight bytes at `index`, from the first one on, are letters or dashes: what most names of fields are made of.
+@inline(__always)
+func leadingNameBytes(_ base: UnsafePointer<UInt8>, _ index: Int) -> Int {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let tops: UInt64 = 0x8080_8080_8080_8080
+    let word = unsafe UInt64(littleEndian: UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self))
+    // No sum below carries into the next byte: top bits are off, and looked at apart.
+    let low = word & ~tops
+    let lowered = low | (ones &* 0x20)
+    let fromA = lowered &+ ones &* (0x80 - 0x61)
+    let beyondZ = lowered &+ ones &* (0x80 - 0x7B)
+    let isNotDash = (low ^ (ones &* 0x2D)) &+ ones &* 0x7F
+    let isName = ((fromA & ~beyondZ) | ~isNotDash) & ~word & tops
+    return (~isName & tops).trailingZeroBitCount >> 3
+}
+
 /// A class as two masks, one bit a byte below 128; bytes above are in none.
 @inline(__always)
 func inClass(_ byte: UInt8, low: UInt64, high: UInt64) -> Bool {

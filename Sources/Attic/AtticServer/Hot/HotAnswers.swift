@@ -42,12 +42,33 @@ package final class HotAnswers: Sendable {
         let assembly: NarAssembly
     }
 
-    private struct Shard {
+    /// Answers by key, and what they take.
+    private struct Table {
         var answers: [Int: Answer] = [:]
-        /// Of `answers`.
         var byteCount = 0
-        /// Apart from the others, because all of them go together.
+
+        /// Puts an answer in; one too many begins the table anew.
+        mutating func keep(_ answer: Answer, _ key: Int, byteCountMax: Int) {
+            if let former = answers[key] { byteCount -= former.byteCount }
+            if byteCount + answer.byteCount > byteCountMax { self = Table() }
+            answers[key] = answer
+            byteCount += answer.byteCount
+        }
+
+        mutating func forget(_ key: Int) {
+            if let former = answers.removeValue(forKey: key) { byteCount -= former.byteCount }
+        }
+    }
+
+    private struct Shard {
+        var found = Table()
+        /// What there is not. Apart, because anyone can ask for what there is not, as often as they like, and must not put out
+        /// what there is.
+        var missing = Table()
+        /// Apart, because all of them go together; the books know what they take.
         var nars: [Int: Answer] = [:]
+
+        func answer(_ key: Int) -> Answer? { found.answers[key] ?? missing.answers[key] ?? nars[key] }
     }
 
     /// What is known of the whole table; its lock is taken before a shard's.
@@ -64,7 +85,9 @@ package final class HotAnswers: Sendable {
     private static let shardCount = 16
     private let shards: [Monitor<Shard>]
     private let books = Monitor(Books())
-    private let shardBytesMax: Int
+    /// Of a shard.
+    private let foundBytesMax: Int
+    private let missingBytesMax: Int
     private let narBytesMax: Int
     private let filesMax: Int
 
@@ -74,19 +97,20 @@ package final class HotAnswers: Sendable {
     /// What is full begins anew: finding an answer must not cost a list of who was used last.
     ///
     /// - Parameters:
-    ///   - byteCountMax: what all answers take at most, a quarter of it for NARs.
+    ///   - byteCountMax: what all answers take at most, a quarter of it for NARs and a quarter for what there is not.
     ///   - filesMax: packs that are kept open for NARs at most, beside those that the storage keeps open.
     package init(byteCountMax: Int = 64 << 20, filesMax: Int = 128) {
         shards = (0..<HotAnswers.shardCount).map { _ in Monitor(Shard()) }
         narBytesMax = byteCountMax / 4
-        shardBytesMax = (byteCountMax - narBytesMax) / HotAnswers.shardCount
+        foundBytesMax = byteCountMax / 2 / HotAnswers.shardCount
+        missingBytesMax = byteCountMax / 4 / HotAnswers.shardCount
         self.filesMax = filesMax
     }
 
     /// The answer to a path, whoever asks; nil where there is none ready.
     func find(_ path: UnsafeRawBufferPointer) -> Answer? {
         let key = unsafe HotAnswers.key(path)
-        guard let answer = shard(key).peek({ $0.answers[key] ?? $0.nars[key] }) else { return nil }
+        guard let answer = shard(key).peek({ $0.answer(key) }) else { return nil }
         // Two paths may share a key; the bytes decide.
         return unsafe answer.path.withUnsafeBytes { unsafe Bytes.equal($0, path) } ? answer : nil
     }
@@ -97,16 +121,16 @@ package final class HotAnswers: Sendable {
     /// Keeps an answer, unless something changed since `readAt`.
     func keep(_ answer: Answer, readAt: UInt64) {
         let key = unsafe answer.path.withUnsafeBytes { unsafe HotAnswers.key($0) }
-        let limit = shardBytesMax
         // Under the books' lock, so that no `forget` can come between the check and the keeping.
         books.peek { books in
             guard books.generation == readAt else { return }
             if let nar = answer.nar { return keep(answer, nar, key, &books) }
             shard(key).peek { shard in
-                if let former = shard.answers[key] { shard.byteCount -= former.byteCount }
-                if shard.byteCount + answer.byteCount > limit { (shard.answers, shard.byteCount) = ([:], 0) }
-                shard.answers[key] = answer
-                shard.byteCount += answer.byteCount
+                if answer.response.status == .notFound {
+                    shard.missing.keep(answer, key, byteCountMax: missingBytesMax)
+                } else {
+                    shard.found.keep(answer, key, byteCountMax: foundBytesMax)
+                }
             }
         }
     }
@@ -134,7 +158,8 @@ package final class HotAnswers: Sendable {
         books.peek { books in
             books.generation += 1
             shard(key).peek { shard in
-                if let former = shard.answers.removeValue(forKey: key) { shard.byteCount -= former.byteCount }
+                shard.found.forget(key)
+                shard.missing.forget(key)
             }
             // Their bytes stay counted until all NARs begin anew.
             guard let narKeys = books.narKeys.removeValue(forKey: objectID) else { return }
@@ -147,7 +172,7 @@ package final class HotAnswers: Sendable {
         books.peek { books in
             books.generation += 1
             forgetNars(&books)
-            for shard in shards { shard.peek { ($0.answers, $0.byteCount) = ([:], 0) } }
+            for shard in shards { shard.peek { $0 = Shard() } }
         }
     }
 

@@ -58,16 +58,16 @@ extension EventLoop {
         connection.exchange?.pipe?.abandon()
         connection.exchange?.pipe = nil
         let keepsAlive = connection.machine.replied()
-        send(&connection, checked(response, connection), keepsAlive: keepsAlive)
+        if addsUp(response, connection) { return send(&connection, response, keepsAlive: keepsAlive) }
+        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange.map { "\($0.id)" } ?? "")")
+        let refusal = Refusal(.internalServerError, "the server encountered an internal error")
+        send(&connection, refusal.response, keepsAlive: keepsAlive)
     }
 
     /// Answers whose files do not add up to what they promise would break the connection's order: a bug of a handler.
-    private func checked(_ response: Response, _ connection: borrowing Connection) -> Response {
-        guard case .files(let extents, let byteCount) = response.body, connection.exchange?.head?.method != .head,
-            extents.reduce(0, { $0 + $1.byteCount }) != byteCount
-        else { return response }
-        context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange.map { "\($0.id)" } ?? "")")
-        return Refusal(.internalServerError, "the server encountered an internal error").response
+    private func addsUp(_ response: Response, _ connection: borrowing Connection) -> Bool {
+        guard case .files(let extents, let byteCount) = response.body else { return true }
+        return connection.exchange?.head?.method == .head || extents.reduce(0) { $0 + $1.byteCount } == byteCount
     }
 
     private mutating func send(_ connection: inout Connection, _ response: Response, keepsAlive: Bool) {

@@ -126,10 +126,10 @@ extension EventLoop {
     /// Sets the deadline that belongs to what the connection waits for now.
     mutating func updateDeadline(_ connection: inout Connection, hasSent: Bool, hasReceived: Bool) {
         let slot = Int(connection.cookie.slot)
+        let room = connection.bodyRoom
         // A client is not late while the disk is.
-        guard !connection.sender.waitsForDisk, let kind = connection.machine.deadline(bodyRoom: connection.bodyRoom) else {
-            return deadlines.remove(slot)
-        }
+        if connection.sender.waitsForDisk { return deadlines.remove(slot) }
+        guard let kind = connection.machine.deadline(bodyRoom: room) else { return deadlines.remove(slot) }
         let request = connection.machine.requestCount
         let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
         let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent
