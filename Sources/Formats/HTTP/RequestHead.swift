@@ -49,11 +49,13 @@ package struct RequestHead: MessageHead {
 
     /// Appends what was asked for: the method, and the target as it was sent, from its path on: `GET /a/b?c`.
     package func appendRequest(to bytes: inout [UInt8]) {
-        bytes.append(contentsOf: fields.bytes[methodRange])
-        bytes.append(Byte.space)
-        if targetShape.path.isEmpty { bytes.append(Byte.slash) }
         let end = targetShape.query?.upperBound ?? targetShape.path.upperBound
-        bytes.append(contentsOf: fields.bytes[targetShape.path.lowerBound..<end])
+        unsafe fields.bytes.withUnsafeBufferPointer { head in
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: head[methodRange]))
+            bytes.append(Byte.space)
+            if targetShape.path.isEmpty { bytes.append(Byte.slash) }
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: head[targetShape.path.lowerBound..<end]))
+        }
     }
 
     /// What is asked for.

@@ -23,23 +23,29 @@ struct ResponseHeadRenderer {
     ) -> [UInt8] {
         if time.seconds != dateSecond { renderDate(time.seconds) }
         bytes.removeAll(keepingCapacity: true)
-        bytes.append(contentsOf: (response.preparedHead ?? PreparedHead(response)).lines)
-        bytes.append(contentsOf: dateAndIDName)
+        if let prepared = response.preparedHead { append(prepared.lines) } else { append(PreparedHead(response).lines) }
+        // In place: a copy of the array would be counted.
+        unsafe dateAndIDName.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         requestID.append(to: &bytes)
         if !keepsAlive {
-            bytes.append(contentsOf: ResponseHeadRenderer.closeEnd)
+            append("\r\nConnection: close\r\n\r\n")
         } else if version == .http10 {
-            bytes.append(contentsOf: ResponseHeadRenderer.keepAliveEnd)
+            append("\r\nConnection: keep-alive\r\n\r\n")
         } else {
-            bytes.append(contentsOf: ResponseHeadRenderer.end)
+            append("\r\n\r\n")
         }
-        if isJoined, case .bytes(let body) = response.body { bytes.append(contentsOf: body) }
+        if isJoined, case .bytes(let body) = response.body { append(body) }
         return bytes
     }
 
-    private static let end = Array("\r\n\r\n".utf8)
-    private static let closeEnd = Array("\r\nConnection: close\r\n\r\n".utf8)
-    private static let keepAliveEnd = Array("\r\nConnection: keep-alive\r\n\r\n".utf8)
+    /// Appends a piece without counting another owner of it, which is what `append(contentsOf:)` does with an array.
+    private mutating func append(_ piece: borrowing [UInt8]) {
+        unsafe piece.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private mutating func append(_ text: StaticString) {
+        unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
 
     private mutating func renderDate(_ second: Int64) {
         dateSecond = second
