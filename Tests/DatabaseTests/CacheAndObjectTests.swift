@@ -205,15 +205,45 @@ import Testing
         #expect(try fixture.object(cache, 1)?.lastAccessedAt == Fixture.time(300))
         #expect(try fixture.object(cache, 2)?.lastAccessedAt == Fixture.time(100))
         let hashes = [1, 2, 3].map { Fixture.path($0) }
-        func touch(_ seconds: Int, within interval: Duration) throws -> Int {
+        func note(_ seconds: Int) throws {
             try fixture.catalog.write { session throws(DatabaseError) in
-                try session.touchPresent(cache.id, hashes, Fixture.time(seconds), unlessWithin: interval)
+                try session.noteAccesses(cache.id, hashes, at: Fixture.time(seconds))
             }
         }
-        #expect(try touch(310, within: .seconds(60)) == 1)
-        #expect(try fixture.object(cache, 1)?.lastAccessedAt == Fixture.time(300))
+        try note(310)
+        try note(290)
+        #expect(try fixture.object(cache, 2)?.lastAccessedAt == Fixture.time(100), "a note is not settled at once")
+        try fixture.catalog.settleAccesses()
+        #expect(try fixture.object(cache, 1)?.lastAccessedAt == Fixture.time(310))
         #expect(try fixture.object(cache, 2)?.lastAccessedAt == Fixture.time(310))
-        #expect(try touch(320, within: .zero) == 2)
+        #expect(try fixture.count("access_note") == 0)
         #expect(try fixture.object(cache, 1)?.createdAt == Fixture.time(100))
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `a note of 1,201 paths is settled in three steps, and one of a cache that is gone in one`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        for path in [1, 700, 1201] { try fixture.push(cache, path, at: 100) }
+        try fixture.catalog.write { session throws(DatabaseError) in
+            try session.noteAccesses(cache.id, (1...1201).map { Fixture.path($0) }, at: Fixture.time(200))
+            try session.noteAccesses(999, [Fixture.path(1)], at: Fixture.time(300))
+        }
+        var steps = 0
+        while try !fixture.catalog.write({ session throws(DatabaseError) in try session.settleAccesses().isFinished }) { steps += 1 }
+        #expect(steps == 4)
+        for path in [1, 700, 1201] { #expect(try fixture.object(cache, path)?.lastAccessedAt == Fixture.time(200)) }
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `a path whose NAR is damaged is missing, and no other`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        for path in 1...3 { try fixture.push(cache, path) }
+        let damaged = try #require(try fixture.chunks([2]).values.first)
+        try fixture.catalog.write { session throws(DatabaseError) in try session.markDamaged(chunkIDs: [damaged.id]) }
+        let asked = [4, 3, 2, 1].map { Fixture.path($0) }
+        let missing = try fixture.catalog.read { session throws(DatabaseError) in try session.missing(cache.id, asked) }
+        #expect(missing == [4, 2].map { Fixture.path($0) })
     }
 }

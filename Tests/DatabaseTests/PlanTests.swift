@@ -8,10 +8,13 @@ import Testing
     @Test("a hot statement scans no table", arguments: [
         CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
         CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, CatalogSession.deleteObjectSQL,
-        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, "missing", "touchPresent", "findChunks",
+        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, "missing", "settleAccesses", "findChunks",
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
         "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",
+        "SELECT id, cache_id, accessed_at, store_path_hashes FROM access_note ORDER BY id LIMIT 1",
+        "SELECT p.name FROM pack p WHERE p.is_sealed = 0 ORDER BY p.name",
+        "SELECT id FROM object WHERE cache_id = $1 LIMIT $2",
         "DELETE FROM chunk WHERE id = $1", "DELETE FROM nar WHERE id = $1", "DELETE FROM object WHERE id = $1",
     ])
     func scansNothing(statement: String) throws {
@@ -20,7 +23,7 @@ import Testing
         let session = CatalogSession(connection, .sqlite)
         let sql = switch statement {
         case "missing": session.missingSQL
-        case "touchPresent": session.touchPresentSQL
+        case "settleAccesses": session.settleAccessesSQL
         case "findChunks": session.findChunksSQL
         default: statement
         }
@@ -48,5 +51,17 @@ import Testing
         #expect(plan.contains { $0.contains("object_by_access (cache_id=? AND last_accessed_at<?)") })
         #expect(plan.contains { $0.contains("SEARCH r USING COVERING INDEX object_reference_by_path (cache_id=? AND store_path_hash=?)") })
         #expect(!plan.contains { $0.contains("last_accessed_at>?") }, "\(plan.joined(separator: "; "))")
+    }
+
+    @Test func `asking for many paths looks at one index, and at NARs only where some are damaged`() throws {
+        let fixture = try Fixture(.sqlite)
+        let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
+        let session = CatalogSession(connection, .sqlite)
+        let plan = try connection.query(
+            "EXPLAIN QUERY PLAN \(session.missingSQL)", [.blob([]), 1]
+        ) { row throws(SQLError) in try row.text(3) }
+        #expect(plan.contains { $0.contains("object_by_path (store_path_hash=? AND cache_id=?)") })
+        #expect(plan.contains { $0.contains("SEARCH d USING COVERING INDEX nar_damaged") }, "\(plan.joined(separator: "; "))")
+        #expect(!plan.contains { $0.contains("SEARCH n USING") && !$0.contains("INTEGER PRIMARY KEY") })
     }
 }

@@ -63,7 +63,7 @@ import Testing
         }
         #expect(ids.count == 3)
         try fixture.catalog.write { session throws(DatabaseError) in
-            try session.touchPresent(cache.id, [Fixture.path(1)], Fixture.time(200))
+            try session.noteAccesses(cache.id, [Fixture.path(1)], at: Fixture.time(200))
         }
         try fixture.push(cache, 4, references: [2], at: 200)
         let count = try fixture.catalog.write { session throws(DatabaseError) in

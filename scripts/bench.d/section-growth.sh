@@ -52,7 +52,7 @@ compare() { # measure, unit, wanted, figure
 # A store of that many objects below the kept directory, made where there is none of this schema.
 base_store() { # objects
   local base=$kept/growth-$1 version size description
-  version=$(cat Sources/Engines/Database/Schema/*.swift scripts/bench.d/section-growth.sh | sha256sum)
+  version=$({ cat Sources/Engines/Database/Schema/*.swift && declare -f base_store fill questions; } | sha256sum)
   [[ $(cat "$base/version" 2>/dev/null) != "$version" ]] || return 0
   say "making a store of $1 objects"
   rm -rf "$base" "$work/fill"

@@ -19,20 +19,26 @@ package final class AccessTimes: Sendable {
         }
     }
 
-    /// Writes what was gathered. What cannot be written is kept for the next time.
+    /// Objects whose times are written in one transaction: others wait for it.
+    private static let batchCount = 500
+
+    /// Writes what was gathered, in short transactions. What cannot be written is kept for the next time.
     package func flush(to catalog: Catalog, log: Logger) {
         let times = gathered.peek { times in
             defer { times = [:] }
             return times
         }
-        guard !times.isEmpty else { return }
-        let batch = times.map { (objectID: $0.key, at: $0.value) }
-        do {
-            try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.touchObjects(batch) }
-        } catch {
-            log.warning("could not write last access times, will try again: \(error)")
-            gathered.peek { newer in
-                newer.merge(times) { newer, _ in newer }
+        // By number, so that objects on one page are changed together.
+        let touches = times.sorted { $0.key < $1.key }.map { (objectID: $0.key, at: $0.value) }
+        for start in stride(from: 0, to: touches.count, by: AccessTimes.batchCount) {
+            let batch = Array(touches[start..<min(start + AccessTimes.batchCount, touches.count)])
+            do {
+                try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.touchObjects(batch) }
+            } catch {
+                log.warning("could not write last access times, will try again: \(error)")
+                return gathered.peek { newer in
+                    for touch in touches[start...] where newer[touch.objectID] == nil { newer[touch.objectID] = touch.at }
+                }
             }
         }
     }

@@ -77,7 +77,7 @@ package final class Upkeep: Sendable {
             writeAccessLog(&answered)
             let now = MonotonicTime.now
             if isStopping || now >= nextFlush {
-                context.accessTimes.flush(to: context.catalog, log: context.log)
+                writeAccesses()
                 nextFlush = now + Upkeep.flushInterval
             }
             if isStopping { return }
@@ -119,6 +119,14 @@ package final class Upkeep: Sendable {
             if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
         } catch {
             context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
+        }
+    }
+
+    /// Writes when objects were last used: what pulls gathered in memory, and what other requests noted in the database.
+    private func writeAccesses() {
+        context.accessTimes.flush(to: context.catalog, log: context.log)
+        do { try context.catalog.settleAccesses() } catch {
+            context.log.warning("could not settle last access times, will try again: \(error)")
         }
     }
 

@@ -21,6 +21,7 @@ extension Catalog {
     ) throws(DatabaseError) -> SweepReport {
         precondition(batch > 0, "a batch has at least one row")
         var report = SweepReport()
+        try settleAccesses()
         report.uploadCount = try sweep { session throws(DatabaseError) in try session.expireUploads(at: now, limit: batch) }
         report.objectCount = try sweep { session throws(DatabaseError) in try session.purgeDestroyedCaches(limit: batch) }
         report.objectCount += try deleteExpiredObjects(now, defaultRetentionSeconds, batch)
@@ -29,6 +30,13 @@ extension Catalog {
             try session.deleteOrphanChunks(limit: batch, at: now).step
         }
         return report
+    }
+
+    /// Moves all accesses that were noted into their objects, a short transaction each.
+    package func settleAccesses() throws(DatabaseError) {
+        // Most often there is nothing, and who only looks need not wait for the writer.
+        guard try read({ session throws(DatabaseError) in try session.hasAccessNotes() }) else { return }
+        _ = try sweep { session throws(DatabaseError) in try session.settleAccesses() }
     }
 
     private func deleteExpiredObjects(

@@ -107,8 +107,8 @@ package final class Catalog: Sendable {
         // FULL: "an additional sync operation of the WAL file happens after each transaction commit"; NORMAL may lose
         // the last commits to a power cut, and an acknowledged push must not be lost.
         try connection.runScript("""
-            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;
-            PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = \(Catalog.mappedBytesMax);
+            PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
             """)
         return connection
     }
@@ -117,10 +117,14 @@ package final class Catalog: Sendable {
         let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: wait)
         // Pages come from the kernel's cache through the mapping, so each reader's own cache may be small.
         try connection.runScript("""
-            PRAGMA query_only = ON; PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -8192;
+            PRAGMA query_only = ON; PRAGMA mmap_size = \(Catalog.mappedBytesMax); PRAGMA cache_size = -2048;
             """)
         return connection
     }
+
+    /// How much of the file a connection maps: as much as SQLite can (it takes less where it was built for less, as a rule
+    /// 2 GiB). What lies beyond is read into the connection's own cache, page by page.
+    private static let mappedBytesMax: Int64 = 1 << 40
 
     // MARK: Schema
 

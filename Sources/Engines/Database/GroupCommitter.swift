@@ -114,9 +114,11 @@ final class GroupCommitter: Sendable {
             }
             let job = batch[index]
             do throws(DatabaseError) {
-                try runInSavepoint(job, session)
+                // One that is alone needs no savepoint, for which SQLite would copy every page before its first change.
+                if batch.count == 1 { try job.run(session) } else { try runInSavepoint(job, session) }
                 ran.append(job)
             } catch {
+                if batch.count == 1 { abandon(connection) }
                 job.fail(error)
                 if connection.isInTransaction { continue }
                 // A full disk or an I/O error ends the whole transaction: what ran before is gone as well.

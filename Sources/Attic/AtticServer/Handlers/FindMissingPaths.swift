@@ -17,8 +17,10 @@ enum FindMissingPaths {
         let isCollectedByAge = (cache.retentionSeconds ?? call.context.configuration.defaultRetentionSeconds) > 0
         if isCollectedByAge, missing.count < asked.storePathHashes.count {
             let now = call.now
+            let absent = Set(missing)
+            let present = asked.storePathHashes.filter { !absent.contains($0) }
             try call.context.catalog.write { session throws(DatabaseError) in
-                try session.touchPresent(cache.id, asked.storePathHashes, now)
+                try session.noteAccesses(cache.id, present, at: now)
             }
         }
         return Response(.ok, headers: [("Content-Type", "application/json")],

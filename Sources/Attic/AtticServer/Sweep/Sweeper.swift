@@ -119,9 +119,9 @@ package struct Sweeper: Sendable {
             log.warning("could not list the packs: \(error)")
             return
         }
-        for text in names.map(\.text) {
-            let isNamed = try catalog.read { session throws(DatabaseError) in try session.packExists(text) }
-            if isNamed { continue }
+        // After the files, so that a pack which was made in between has its row here, or its writer's lock.
+        let named = Set(try catalog.read { session throws(DatabaseError) in try session.packNames() }.compactMap { PackName($0) })
+        for text in names.filter({ !named.contains($0) }).map(\.text) {
             remove(text, &report) { [catalog] in
                 // Asked again under the pack's lock: its upload may have committed in between.
                 try !catalog.read { session throws(DatabaseError) in try session.packExists(text) }

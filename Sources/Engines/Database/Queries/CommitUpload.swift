@@ -120,11 +120,11 @@ private final class CommitStep {
             return (former.id, isNew: false)
         }
         let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
+        let storedIDs = try putStored(chunks, nar.compression, connection)
         for (position, chunk) in chunks.enumerated() {
             let chunkID = switch chunk {
             case .known(let id, _): id
-            case .stored(let hash, let byteCount, let extent, let repair):
-                try put(hash, nar.compression, byteCount, extent, repair, connection)
+            case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
             }
             try connection.execute(
                 "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
@@ -182,6 +182,27 @@ private final class CommitStep {
             """, [.integer(former)])
         try connection.execute("DELETE FROM chunk_reference WHERE nar_id = $1", [.integer(former)])
         return former
+    }
+
+    /// Makes the rows of a NAR's chunks that were stored; their ids.
+    ///
+    /// In the order of the index by hash: in a large store each hash lies on a page of its own, and a page that comes up
+    /// once only is written once only.
+    private func putStored(
+        _ chunks: [Commit.Chunk], _ compression: String, _ connection: any SQLConnection
+    ) throws(SQLError) -> [SHA256Digest: Int64] {
+        var stored: [(hash: SHA256Digest, position: Int)] = []
+        for (position, chunk) in chunks.enumerated() {
+            if case .stored(let hash, _, _, _) = chunk { stored.append((hash, position)) }
+        }
+        stored.sort { $0.hash == $1.hash ? $0.position < $1.position : $0.hash < $1.hash }
+        var ids: [SHA256Digest: Int64] = [:]
+        ids.reserveCapacity(stored.count)
+        for (_, position) in stored {
+            guard case .stored(let hash, let byteCount, let extent, let repair) = chunks[position] else { continue }
+            ids[hash] = try put(hash, compression, byteCount, extent, repair, connection)
+        }
+        return ids
     }
 
     /// Makes the chunk's row, or finds the one that is there; its id.

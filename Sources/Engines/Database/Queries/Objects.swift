@@ -4,7 +4,7 @@ import Nix
 import Platform
 import SQL
 
-/// Objects: find, put, touch, count.
+/// Objects: find, put, count.
 extension CatalogSession {
     /// The object of a cache for a store path, with its NAR: what narinfo is made of.
     package func findObject(_ cacheID: Int64, _ hash: StorePathHash) throws(DatabaseError) -> ObjectRecord? {
@@ -69,17 +69,6 @@ extension CatalogSession {
         }
     }
 
-    /// Notes when objects were last pulled; never moves a time back. Needs `write`.
-    package func touchObjects(_ touches: [(objectID: Int64, at: WallTime)]) throws(DatabaseError) {
-        try trying("note accesses") { connection throws(SQLError) in
-            for touch in touches {
-                try connection.execute(
-                    "UPDATE object SET last_accessed_at = $1 WHERE id = $2 AND last_accessed_at < $1",
-                    [.time(touch.at), .integer(touch.objectID)])
-            }
-        }
-    }
-
     /// How many objects a cache has. Reads all of its part of an index.
     package func objectCount(_ cacheID: Int64) throws(DatabaseError) -> Int {
         try trying("count objects") { connection throws(SQLError) in
@@ -93,14 +82,17 @@ extension CatalogSession {
 
     /// Which of the paths a cache does not have, in the order given; a path whose NAR is damaged counts as missing.
     ///
-    /// One statement however many they are.
+    /// One statement however many they are. It looks at one page of one index a path: neither the object's row nor the NAR's is
+    /// read, unless there are damaged NARs.
     package func missing(_ cacheID: Int64, _ hashes: [StorePathHash]) throws(DatabaseError) -> [StorePathHash] {
+        // In the order of the index, so that neighbours are found on the page that is at hand.
+        let order = hashes.indices.sorted { hashes[$0] < hashes[$1] }
         let places = try trying("find missing paths") { connection throws(SQLError) in
-            try connection.query(missingSQL, [.pathHashes(hashes), .integer(cacheID)]) { row throws(SQLError) in
-                Int(try row.integer(0))
+            try connection.query(missingSQL, [.pathHashes(order.map { hashes[$0] }), .integer(cacheID)]) {
+                row throws(SQLError) in order[Int(try row.integer(0))]
             }
         }
-        return places.map { hashes[$0] }
+        return places.sorted().map { hashes[$0] }
     }
 
     var missingSQL: String {
@@ -108,33 +100,8 @@ extension CatalogSession {
         \(dialect.textItems)
         SELECT item.n FROM item
         LEFT JOIN object o ON o.cache_id = $2 AND o.store_path_hash = item.value
-        LEFT JOIN nar n ON n.id = o.nar_id
-        WHERE n.id IS NULL OR n.is_damaged = 1 ORDER BY item.n
-        """
-    }
-
-    /// Notes an access of those of the paths that the cache has: a client that was told it need not push them relies on their
-    /// staying. Needs `write`.
-    ///
-    /// - Parameter interval: leaves those alone whose last access is noted to be less than this before `now`.
-    /// - Returns: how many were noted.
-    @discardableResult
-    package func touchPresent(
-        _ cacheID: Int64, _ hashes: [StorePathHash], _ now: WallTime, unlessWithin interval: Duration = .zero
-    ) throws(DatabaseError) -> Int {
-        try trying("note accesses") { connection throws(SQLError) in
-            try connection.execute(
-                touchPresentSQL,
-                [.pathHashes(hashes), .time(now), .integer(cacheID), .time(now - interval)])
-        }
-    }
-
-    var touchPresentSQL: String {
-        """
-        \(dialect.textItems)
-        UPDATE object SET last_accessed_at = $2 WHERE id IN (
-            SELECT o.id FROM item CROSS JOIN object o
-            WHERE o.cache_id = $3 AND o.store_path_hash = item.value AND o.last_accessed_at < $4)
+        WHERE o.id IS NULL OR (EXISTS (SELECT 1 FROM nar d WHERE d.is_damaged = 1)
+            AND EXISTS (SELECT 1 FROM nar n WHERE n.id = o.nar_id AND n.is_damaged = 1))
         """
     }
 }

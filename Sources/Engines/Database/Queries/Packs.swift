@@ -10,6 +10,13 @@ extension CatalogSession {
         }
     }
 
+    /// The names of all packs. For comparing them with the files that are there.
+    package func packNames() throws(DatabaseError) -> [String] {
+        try trying("list the packs") { connection throws(SQLError) in
+            try connection.query("SELECT name FROM pack") { row throws(SQLError) in try row.text(0) }
+        }
+    }
+
     /// The packs that may still grow, each with the end of the last byte that a row names, living or dead: what a file
     /// holds beyond it is the remains of an upload that never ended, and may be cut off where no writer has the pack.
     package func unsealedPacks() throws(DatabaseError) -> [PackState] {

@@ -45,6 +45,8 @@ extension CatalogSession {
         _ ids: [Int64], of cache: CacheRecord, defaultRetentionSeconds: Int64, at now: WallTime
     ) throws(DatabaseError) -> Int {
         guard let cutoff = cache.cutoff(defaultRetentionSeconds, at: now) else { return 0 }
+        // What was noted since the sweep began; most often nothing.
+        while try !settleAccesses().isFinished {}
         return try trying("delete expired objects") { connection throws(SQLError) in
             var count = 0
             for id in ids {

@@ -148,7 +148,7 @@ extension SQLValue {
     static func pathHashes(_ hashes: [StorePathHash]) -> SQLValue {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(hashes.count * 32)
-        for hash in hashes { bytes.append(contentsOf: hash.description.utf8) }
+        for hash in hashes { bytes.append(contentsOf: hash.utf8) }
         return .blob(bytes)
     }
 }

@@ -11,6 +11,7 @@ struct Migration: Sendable {
     static let all = [
         Migration(name: "NARs to chunks", script: globalStoreSchema),
         Migration(name: "NAR schema", script: cacheSchema),
+        Migration(name: "look-ups of many paths", script: growthSchema),
     ]
 }
 

@@ -1,0 +1,66 @@
+import Nix
+import Platform
+import SQL
+
+/// When objects were last used.
+///
+/// To change an object's time is to change its row and an index, two pages somewhere in a large file. A request for many
+/// paths does not wait for that: what it found is noted as it came, and settled afterwards, by upkeep and before anything
+/// is deleted by age.
+extension CatalogSession {
+    /// Paths of one note: settling it is one short transaction.
+    private static let notedPathsMax = 500
+
+    /// Notes when objects were last pulled; never moves a time back. Needs `write`.
+    package func touchObjects(_ touches: [(objectID: Int64, at: WallTime)]) throws(DatabaseError) {
+        try trying("note accesses") { connection throws(SQLError) in
+            for touch in touches {
+                try connection.execute(
+                    "UPDATE object SET last_accessed_at = $1 WHERE id = $2 AND last_accessed_at < $1",
+                    [.time(touch.at), .integer(touch.objectID)])
+            }
+        }
+    }
+
+    /// Notes an access of those of the paths that the cache has: a client that was told it need not push them relies on their
+    /// staying. No collection overlooks it from then on. Needs `write`.
+    package func noteAccesses(_ cacheID: Int64, _ hashes: [StorePathHash], at now: WallTime) throws(DatabaseError) {
+        try trying("note accesses") { connection throws(SQLError) in
+            for start in stride(from: 0, to: hashes.count, by: CatalogSession.notedPathsMax) {
+                let some = Array(hashes[start..<min(start + CatalogSession.notedPathsMax, hashes.count)])
+                try connection.execute(
+                    "INSERT INTO access_note (cache_id, accessed_at, store_path_hashes) VALUES ($1, $2, $3)",
+                    [.integer(cacheID), .time(now), .pathHashes(some)])
+            }
+        }
+    }
+
+    /// Whether there is something to settle.
+    package func hasAccessNotes() throws(DatabaseError) -> Bool {
+        try trying("look for noted accesses") { connection throws(SQLError) in
+            try connection.first("SELECT 1 FROM access_note LIMIT 1") { _ in true } ?? false
+        }
+    }
+
+    /// Moves the oldest note into the objects that it names; never moves a time back. Needs `write`.
+    package func settleAccesses() throws(DatabaseError) -> SweepStep {
+        try trying("settle accesses") { connection throws(SQLError) in
+            let note = try connection.first(
+                "SELECT id, cache_id, accessed_at, store_path_hashes FROM access_note ORDER BY id LIMIT 1"
+            ) { row throws(SQLError) in (id: row.value(0), cacheID: row.value(1), at: row.value(2), hashes: row.value(3)) }
+            guard let note else { return SweepStep(deletedCount: 0, isFinished: true) }
+            try connection.execute(settleAccessesSQL, [note.hashes, note.at, note.cacheID])
+            try connection.execute("DELETE FROM access_note WHERE id = $1", [note.id])
+            return SweepStep(deletedCount: 1, isFinished: false)
+        }
+    }
+
+    var settleAccessesSQL: String {
+        """
+        \(dialect.textItems)
+        UPDATE object SET last_accessed_at = $2 WHERE id IN (
+            SELECT o.id FROM item CROSS JOIN object o
+            WHERE o.cache_id = $3 AND o.store_path_hash = item.value AND o.last_accessed_at < $2)
+        """
+    }
+}
