@@ -12,9 +12,7 @@ import Testing
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
         "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",
-        "SELECT id, cache_id, accessed_at, store_path_hashes FROM access_note ORDER BY id LIMIT 1",
         "SELECT p.name FROM pack p WHERE p.is_sealed = 0 ORDER BY p.name",
-        "SELECT id FROM object WHERE cache_id = $1 LIMIT $2",
         "DELETE FROM chunk WHERE id = $1", "DELETE FROM nar WHERE id = $1", "DELETE FROM object WHERE id = $1",
     ])
     func scansNothing(statement: String) throws {
@@ -33,7 +31,11 @@ import Testing
         ) { row throws(SQLError) in try row.text(3) }
         #expect(!plan.isEmpty)
         // The list that was handed in, and what was found already, are walked; no table is.
-        let walked = ["SCAN item", "SCAN place", "SCAN kept", "SCAN k", "SCAN expired", "SCAN e", "SCAN CONSTANT ROW"]
+        let walked = [
+            "SCAN item", "SCAN place", "SCAN kept", "SCAN k", "SCAN expired", "SCAN e", "SCAN CONSTANT ROW",
+            // The few that are open.
+            "SCAN p USING INDEX pack_open",
+        ]
         let scans = plan.filter { $0.hasPrefix("SCAN") && !walked.contains($0) }
         #expect(scans.isEmpty, "\(plan.joined(separator: "; "))")
         // A range over all objects of a cache is no better than a scan where one path is looked for.

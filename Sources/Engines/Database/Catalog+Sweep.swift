@@ -36,7 +36,7 @@ extension Catalog {
     package func settleAccesses() throws(DatabaseError) {
         // Most often there is nothing, and who only looks need not wait for the writer.
         guard try read({ session throws(DatabaseError) in try session.hasAccessNotes() }) else { return }
-        _ = try sweep { session throws(DatabaseError) in try session.settleAccesses() }
+        while try !write(surviving: .crash, { session throws(DatabaseError) in try session.settleAccesses().isFinished }) {}
     }
 
     private func deleteExpiredObjects(

@@ -107,24 +107,19 @@ package final class Catalog: Sendable {
         // FULL: "an additional sync operation of the WAL file happens after each transaction commit"; NORMAL may lose
         // the last commits to a power cut, and an acknowledged push must not be lost.
         try connection.runScript("""
-            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA mmap_size = \(Catalog.mappedBytesMax);
-            PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+            PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
             """)
         return connection
     }
 
     private static func openReader(_ path: String, _ wait: Int32) throws(SQLError) -> sending SQLiteConnection {
         let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: wait)
-        // Pages come from the kernel's cache through the mapping, so each reader's own cache may be small.
-        try connection.runScript("""
-            PRAGMA query_only = ON; PRAGMA mmap_size = \(Catalog.mappedBytesMax); PRAGMA cache_size = -2048;
-            """)
+        // A commit of anyone's empties it, so it may be small; pages come from the kernel's. They are not mapped: SQLite undoes
+        // the mapping of the whole file at every change, and to fault pages in again costs more than to copy them.
+        try connection.runScript("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -4096;")
         return connection
     }
-
-    /// How much of the file a connection maps: as much as SQLite can (it takes less where it was built for less, as a rule
-    /// 2 GiB). What lies beyond is read into the connection's own cache, page by page.
-    private static let mappedBytesMax: Int64 = 1 << 40
 
     // MARK: Schema
 

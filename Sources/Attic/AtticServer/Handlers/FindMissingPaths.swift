@@ -19,7 +19,8 @@ enum FindMissingPaths {
             let now = call.now
             let absent = Set(missing)
             let present = asked.storePathHashes.filter { !absent.contains($0) }
-            try call.context.catalog.write { session throws(DatabaseError) in
+            // A power cut loses the answer or the push as well.
+            try call.context.catalog.write(surviving: .crash) { session throws(DatabaseError) in
                 try session.noteAccesses(cache.id, present, at: now)
             }
         }
