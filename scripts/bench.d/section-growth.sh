@@ -139,6 +139,7 @@ measure_size() { # few or many: sets few_… or many_…
   cp --reflink=auto "$base/server.db" "$work/$name/server.db"
   cp -al "$base/storage" "$work/$name/storage"
   settle
+  cat "$work/$name/server.db" >/dev/null
 
   # Cold in the process, warm in the kernel.
   pin=''
