@@ -30,7 +30,7 @@ package struct Limits: Sendable {
     /// Bytes of a request's body: a bound on what one request can make a disk hold, not on memory.
     package var bodyBytesMax: Int64 = 1 << 40
     /// Bytes of a body that wait for its handler: enough that the network goes on while a chunk is compressed.
-    package var bodyBufferBytes = 512 << 10
+    package var bodyBufferBytes = 1 << 20
     /// Bytes of a body that are taken in before its handler has read any: requests that wait in a queue hold no more.
     package var bodyBytesBeforeFirstRead = 32 << 10
     /// Bytes of a body that are read and dropped after an answer that did not need them, to keep the connection.

@@ -9,6 +9,8 @@ package struct Epoll: ~Copyable {
         package let rawValue: UInt32
         package init(rawValue: UInt32) { self.rawValue = rawValue }
         package static let read = Interest(rawValue: clinux_epollin | clinux_epollrdhup)
+        /// Only that the peer will send no more.
+        package static let halfClosed = Interest(rawValue: clinux_epollrdhup)
         package static let write = Interest(rawValue: clinux_epollout)
         /// Told once when a state begins, not as long as it lasts.
         package static let edge = Interest(rawValue: clinux_epollet)

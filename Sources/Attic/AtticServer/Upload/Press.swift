@@ -54,6 +54,9 @@ package final class Press: Sendable {
         }
     }
 
+    /// Whether more jobs wait than one upload alone would have waiting.
+    var isBusy: Bool { queue.peek { $0.jobs.count - $0.first > 2 * Processors.count + 4 } }
+
     /// Runs what is queued, then ends the threads.
     package func close() {
         let threads = queue.update { queue in

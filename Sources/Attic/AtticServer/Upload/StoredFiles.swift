@@ -55,8 +55,11 @@ final class StoredFiles: Sendable {
     private let order = Monitor(Order())
     private let writing: Monitor<Writing>
 
-    /// Batches of one upload under way at most: enough that every press thread has one and some wait.
+    /// Batches of one upload under way at most, beside others: enough that every press thread has one and some wait.
     private static let batchesMax = max(4, Processors.count + 2)
+    /// The same while the press has little to do: the kernel may let the thread that cuts wait for some milliseconds, and
+    /// no press thread should run out of work meanwhile.
+    private static let batchesMaxAlone = batchesMax * 2
 
     init(_ store: any ChunkStore) throws(StorageError) {
         self.store = store
@@ -67,11 +70,13 @@ final class StoredFiles: Sendable {
 
     /// Waits until another batch may be pressed. Each that is let in is brought once.
     ///
+    /// - Parameter isPressBusy: whether others wait for the press as well; memory is shared then.
     /// - Throws: what an earlier batch failed with.
-    func admit() throws {
+    func admit(isPressBusy: Bool) throws {
+        let most = isPressBusy ? StoredFiles.batchesMax : StoredFiles.batchesMaxAlone
         let failure = order.wait { order -> Result<Void, any Error>? in
             if let failure = order.failure { return .failure(failure) }
-            guard order.underWayCount < StoredFiles.batchesMax else { return nil }
+            guard order.underWayCount < most else { return nil }
             order.underWayCount += 1
             return .success(())
         }

@@ -128,7 +128,7 @@ final class UploadPipeline {
     }
 
     private func submit(_ gathered: Cutter.Gathered) throws {
-        try files.admit()
+        try files.admit(isPressBusy: context.press.isBusy)
         let (number, scope, files, blocks) = (batchCount, scope, files, context.chunkBlocks)
         batchCount += 1
         context.press.submit { tools in

@@ -21,6 +21,8 @@ struct Connection: ~Copyable {
     var isWritable = true
     /// The peer has ended: reads go on until they find it, however short they are.
     var isHalfClosed = false
+    /// Epoll does not tell of bytes that come, since there is no room for them.
+    var isHeldBack = false
     /// Waits in the list of those that used up their turn.
     var isRunnable = false
     var isClosed = false

@@ -68,7 +68,23 @@ extension EventLoop {
             connection.kept = nil
             pool.giveBack(kept)
         }
+        holdBack(&connection)
         updateDeadline(&connection, hasSent: hasSent, hasReceived: hasReceived)
+    }
+
+    /// While a body's pipe is full the kernel need not tell of what comes: a fast client would wake the loop for every segment.
+    private func holdBack(_ connection: inout Connection) {
+        let isHeldBack = connection.machine.plainBodyBytes(bodyRoom: .max) > 0 && connection.bodyRoom == 0
+        guard isHeldBack != connection.isHeldBack else { return }
+        do throws(Errno) {
+            try context.epoll.change(
+                connection.socket, isHeldBack ? [.halfClosed, .write, .edge] : [.read, .write, .edge],
+                cookie: connection.cookie.rawValue)
+            connection.isHeldBack = isHeldBack
+        } catch {
+            // It is told of too much then, and of nothing too little.
+            context.shared.log.debug("A connection's interest cannot be changed: \(error)")
+        }
     }
 
     private mutating func send(_ connection: inout Connection, _ budget: inout Int) {
