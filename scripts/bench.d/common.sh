@@ -76,8 +76,8 @@ machine() {
   processor=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
   printf '%s on %s × %s, %s' "$(date -u +%F)" "$(nproc)" "${processor:-a processor}" \
     "$(grep -qw sha_ni /proc/cpuinfo && echo 'SHA extensions' || echo 'no SHA extensions')"
-  printf ', Linux %s; commit %s; load %s before, %s after; %s.\n' "$(uname -r | cut -d- -f1)" \
-    "$(git describe --always --dirty --exclude '*')" "$load_at_start" "$(cut -d' ' -f1-3 /proc/loadavg)" "$runs"
+  printf ', Linux %s; load %s before, %s after; %s.\n' "$(uname -r | cut -d- -f1)" \
+    "$load_at_start" "$(cut -d' ' -f1-3 /proc/loadavg)" "$runs"
 }
 
 publish() { # section: prints its table, and writes it into the document
