@@ -44,7 +44,7 @@ struct UploadPathsTests {
     func splits() throws {
         let infos = [try info(1, narSize: 5), try info(2, narSize: 300), try info(3, narSize: 1)]
         let nars: [[UInt8]] = [[1, 2, 3, 4, 5], (0..<300).map { UInt8(truncatingIfNeeded: $0) }, [0]]
-        let body = zip(infos, nars).flatMap { $0.0.frameHead() + $0.1 }
+        let body = zip(infos, nars).flatMap { $0.0.announcement() + $0.1 }
         #expect(body[0] == UInt8(infos[0].json().count & 0xFF) && body[8] == UInt8(ascii: "{"))
         for pieces in [[body], body.map { [$0] }] {
             let found = try read(pieces)
@@ -58,8 +58,8 @@ struct UploadPathsTests {
 
     @Test("A body that is cut anywhere but between two paths is not whole")
     func cut() throws {
-        let first = try info(1, narSize: 5).frameHead() + [1, 2, 3, 4, 5]
-        let body = first + (try info(2, narSize: 2).frameHead()) + [1, 2]
+        let first = try info(1, narSize: 5).announcement() + [1, 2, 3, 4, 5]
+        let body = first + (try info(2, narSize: 2).announcement()) + [1, 2]
         for end in 0...body.count {
             #expect(try read([Array(body[..<end])]).isWhole == [0, first.count, body.count].contains(end), "cut at \(end)")
         }

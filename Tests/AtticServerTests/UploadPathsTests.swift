@@ -23,7 +23,7 @@ struct UploadPathsTests {
             narHash: narHash ?? SHA256.digest(of: path.nar), narSize: Int64(narSize ?? path.nar.count))
     }
 
-    private func frame(_ path: TestPath, _ cache: CacheName) -> [UInt8] { info(path, cache).frameHead() + path.nar }
+    private func frame(_ path: TestPath, _ cache: CacheName) -> [UInt8] { info(path, cache).announcement() + path.nar }
 
     private func send(_ body: [UInt8], to fixture: Fixture, token: String? = nil) throws -> Response {
         try fixture.send("PUT", Endpoint.uploadPaths, token: token ?? fixture.root(), body: body)
@@ -78,7 +78,7 @@ struct UploadPathsTests {
         // The second time around both are known, and have to be right all the same.
         var wrong = two.nar
         wrong[100] ^= 1
-        let refused = try send(frame(one, cache) + info(two, cache).frameHead() + wrong, to: fixture)
+        let refused = try send(frame(one, cache) + info(two, cache).announcement() + wrong, to: fixture)
         #expect(refused.status == .badRequest && refused.text.contains(two.storePath.absolute()))
         let known = try send(frame(one, cache) + frame(two, cache), to: fixture)
         #expect(try UploadPathsResult(json: known.bytes).results.map(\.result.kind) == [.deduplicated, .deduplicated])
@@ -128,19 +128,19 @@ struct UploadPathsTests {
         let other = try #require(CacheName("other"))
         let frame: [UInt8] =
             switch fault {
-            case .hash: info(bad, cache, narHash: SHA256.digest(of: [1])).frameHead() + bad.nar
-            case .size: info(bad, cache, narSize: bad.nar.count + 1).frameHead() + bad.nar
-            case .knownSize: info(bad, cache, narHash: SHA256.digest(of: known.nar)).frameHead() + bad.nar
-            case .noBytes: info(bad, cache, narSize: 0).frameHead() + bad.nar
-            case .otherCache: info(bad, other).frameHead() + bad.nar
+            case .hash: info(bad, cache, narHash: SHA256.digest(of: [1])).announcement() + bad.nar
+            case .size: info(bad, cache, narSize: bad.nar.count + 1).announcement() + bad.nar
+            case .knownSize: info(bad, cache, narHash: SHA256.digest(of: known.nar)).announcement() + bad.nar
+            case .noBytes: info(bad, cache, narSize: 0).announcement() + bad.nar
+            case .otherCache: info(bad, other).announcement() + bad.nar
             case .storeDirectory:
-                info(bad, cache, storePath: "/gnu/store/\(bad.storePath.baseName)").frameHead() + bad.nar
+                info(bad, cache, storePath: "/gnu/store/\(bad.storePath.baseName)").announcement() + bad.nar
             case .signatures:
-                info(bad, cache, signatures: Array(repeating: "k:s", count: Bounds.signaturesMax + 1)).frameHead() + bad.nar
+                info(bad, cache, signatures: Array(repeating: "k:s", count: Bounds.signaturesMax + 1)).announcement() + bad.nar
             case .description: [2, 0, 0, 0, 0, 0, 0, 0] + Array("[}".utf8)
             case .noDescription: [0, 0, 0, 0, 0, 0, 0, 0]
-            case .cut: info(bad, cache).frameHead() + bad.nar.dropLast()
-            case .cutInDescription: Array(info(bad, cache).frameHead().dropLast())
+            case .cut: info(bad, cache).announcement() + bad.nar.dropLast()
+            case .cutInDescription: Array(info(bad, cache).announcement().dropLast())
             }
         let isCut = fault == .cut || fault == .cutInDescription
         let body = self.frame(first, cache) + frame + (isCut ? [] : self.frame(good, cache))
@@ -167,7 +167,7 @@ struct UploadPathsTests {
         #expect(most.status == .ok)
         let more = try send((0..<1025).flatMap { _ in frame(path, cache) }, to: fixture)
         #expect(more.status == .contentTooLarge && more.text.contains("more than 1024 paths"))
-        let large = try send(frame(path, cache) + info(path, cache, narHash: SHA256.digest(of: [1]), narSize: 16 << 20).frameHead(), to: fixture)
+        let large = try send(frame(path, cache) + info(path, cache, narHash: SHA256.digest(of: [1]), narSize: 16 << 20).announcement(), to: fixture)
         #expect(large.status == .contentTooLarge && large.text.contains("more than 16777216 bytes of NARs"))
         let described = try send([1, 0, 16, 0, 0, 0, 0, 0], to: fixture)
         #expect(described.status == .contentTooLarge && described.text.contains("max-nar-info-size"))

@@ -1,6 +1,7 @@
 import Crypto
 import Database
 import Platform
+import SQL
 import Testing
 
 @Suite struct UploadTests {
@@ -222,6 +223,39 @@ import Testing
         let extents = try fixture.catalog.read { session throws(DatabaseError) in try session.extents(ofNar: again.narID) }
         #expect(extents.map { "\($0.pack) \($0.offset)" } == ["a 0", "b 100"])
         #expect(try fixture.sweep().chunkCount == 0)
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `a repair with a frame of another length leaves the other NARs damaged until they are pushed again`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        try fixture.push(cache, 1, chunks: [Fixture.stored(1, "a", 0), Fixture.stored(2, "a", 1)])
+        let moved = Commit.Chunk.stored(
+            hash: Fixture.chunk(2), byteCount: 250, extent: StoredExtent(pack: "b", offset: 0, byteCount: 77), repair: true)
+        let second = try fixture.push(cache, 2, chunks: [moved])
+        #expect(second.isNewNar && second.hasMovedChunks)
+        #expect(try fixture.object(cache, 1)?.nar.isDamaged == true, "its file's length and hash are of the old frame")
+        #expect(try fixture.object(cache, 2)?.nar.isDamaged == false)
+        let again = try fixture.push(cache, 1, chunks: [Fixture.stored(1, "c", 0), moved])
+        #expect(!again.isNewNar && !again.hasMovedChunks)
+        #expect(try fixture.object(cache, 1)?.nar.isDamaged == false)
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `bytes are dead from the commit on, however long ago the upload began`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        try fixture.push(cache, 1, chunks: [Fixture.stored(1, "a", 0)])
+        _ = try fixture.commit(Commit(
+            uploadID: nil, paths: [Commit.Path(
+                Fixture.object(cache, 2), naming: .uploaded(Fixture.newNar(1), chunks: [Fixture.stored(1, "b", 0)]))],
+            at: Fixture.time(5000)))
+        let times = try fixture.catalog.read { session throws(DatabaseError) in
+            try session.trying("look") { connection throws(SQLError) in
+                try connection.query("SELECT recorded_at FROM dead_extent") { row throws(SQLError) in try row.integer(0) }
+            }
+        }
+        #expect(times == [5_000_000])
     }
 
     @Test(arguments: Kind.allCases)

@@ -50,6 +50,21 @@ import Testing
         #expect(try client.receiveAnswer()?.text == "0 0")
     }
 
+    @Test(arguments: [("0\r\n\r\n", 200), ("xyz\r\n", 400)])
+    func aBodyThatEndsInFrontOfMuchElseIsNoTrouble(end: String, status: Int) throws {
+        let server = try LoopbackServer(lane: .transfer, echo)
+        let client = try server.connect()
+        try client.send("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n")
+        #expect(try client.receive(25) == Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+        // The handler reads: from now on as much is received at once as there is room for in its pipe.
+        let behind = String(repeating: "GET / HTTP/1.1\r\nHost: h\r\n\r\n", count: 2500)
+        try client.send(end + behind)
+        #expect(try client.receiveAnswer()?.status == status)
+        let another = try server.connect()
+        try another.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try another.receiveAnswer()?.status == 200, "the server is still there")
+    }
+
     @Test func continueIsSentWhenTheHandlerReads() throws {
         let gate = Gate()
         let server = try LoopbackServer(lane: .transfer) { request in

@@ -15,6 +15,8 @@ enum Bounds {
     static let uploadPathsNarBytesMax: Int64 = 16 << 20
     /// Bytes of all descriptions in one `upload-paths`, which stay in memory until it is committed: 4 KiB for each path.
     static let uploadPathsInfoBytesMax = 4 << 20
+    /// References of all paths of one `upload-paths`: each is a row of that one transaction.
+    static let uploadPathsReferencesMax = 25_000
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

@@ -62,6 +62,7 @@ package final class BodyWriter {
     package func write(
         _ file: borrowing FileDescriptor, byteCount: Int64, progress: (Int64) -> Void = { _ in }
     ) throws -> Int64 {
+        if byteCount == 0 { return 0 }
         try begin(byteCount: byteCount)
         try sendPending(more: true)
         var sent: Int64 = 0

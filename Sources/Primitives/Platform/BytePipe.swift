@@ -122,6 +122,7 @@
     ) throws(BodyFailure) -> Int {
         let found: Found = monitor.wait { state -> Found? in
             if case .failed(let failure) = state.end { return .failure(failure) }
+            if state.isAbandoned { return .end }
             guard state.byteCount > 0, let ring = state.ring else { return state.end == nil ? nil : .end }
             let count = min(state.byteCount, capacity - state.head, byteCountMax)
             return .bytes(ring, state.head..<(state.head + count))
@@ -158,7 +159,8 @@
         }
     }
 
-    /// The sink wants no more: what is in the pipe and what still comes is dropped.
+    /// Nobody wants more: what is in the pipe and what still comes is dropped, and a sink that reads on finds the end. Called
+    /// from either side.
     package func abandon() {
         let wasWaiting = monitor.update { state in
             state.isAbandoned = true

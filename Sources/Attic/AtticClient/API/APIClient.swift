@@ -81,7 +81,8 @@ package final class APIClient: Sendable {
 
     /// Uploads several paths in one request; `body` makes the bytes as above.
     ///
-    /// - Returns: nil where the server refuses them as they are, or `body` fails: each by itself will show what is wrong.
+    /// - Returns: nil where the server or a proxy cannot take them as they are, or `body` fails: each by itself will show what
+    ///   is wrong with which. Who may not push, and a full disk, are the same for each.
     func uploadTogether(
         byteCount: Int64, body: @escaping (BodyWriter) throws -> Void
     ) throws(ClientFailure) -> UploadPathsResult? {
@@ -91,7 +92,7 @@ package final class APIClient: Sendable {
                 body: .stream(byteCount: byteCount, isRepeatable: true, write: body))
         }
         switch outcome {
-        case .success(let answer) where (400..<500).contains(answer.status.code): return nil
+        case .success(let answer) where answer.status.code >= 400 && ![401, 403, 429, 507].contains(answer.status.code): return nil
         case .failure(.bodyFailed): return nil
         case .success, .failure:
             return try read(accepted(outcome, .push), .push) { bytes throws(APIFormatError) in

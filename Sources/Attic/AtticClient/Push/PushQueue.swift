@@ -17,12 +17,17 @@ package struct PushQueue: Sendable {
         package let smallBytesMax: Int64
         /// References up to which a path does: they are most of its description.
         package let referencesMax: Int
+        /// Bytes of all descriptions in one request.
+        package let infoBytesMax: Int64
 
-        package init(pathsMax: Int, narBytesMax: Int64, smallBytesMax: Int64 = 256 << 10, referencesMax: Int = 200) {
+        package init(pathsMax: Int, narBytesMax: Int64, smallBytesMax: Int64 = 256 << 10, referencesMax: Int = 200,
+            infoBytesMax: Int64 = 1 << 20
+        ) {
             self.pathsMax = pathsMax
             self.narBytesMax = narBytesMax
             self.smallBytesMax = smallBytesMax
             self.referencesMax = referencesMax
+            self.infoBytesMax = infoBytesMax
         }
     }
 
@@ -99,16 +104,18 @@ package struct PushQueue: Sendable {
             return [index]
         }
         var request: [Int] = []
-        var narBytes: Int64 = 0
+        var (narBytes, infoBytes) = (Int64(0), Int64(0))
         // Those that had no room: they are ready as before.
         var left: [Int] = []
         func fits(_ index: Int) -> Bool {
             request.count < sharing.pathsMax && narBytes + paths[index].narSize <= sharing.narBytesMax
+                && infoBytes + Self.infoBytes(paths[index]) <= sharing.infoBytesMax
         }
         func add(_ index: Int) {
             begin(index)
             request.append(index)
             narBytes += paths[index].narSize
+            infoBytes += Self.infoBytes(paths[index])
         }
         let share = max(readySmall.count / jobs, Self.shareMin)
         while request.count < share, let index = readySmall.take() {
@@ -127,6 +134,13 @@ package struct PushQueue: Sendable {
             next += 1
         }
         return request
+    }
+
+    /// What a path's description takes at most, in bytes: names have 211 characters at most, as a rule a quarter of that.
+    private static func infoBytes(_ info: PathInfo) -> Int64 {
+        let names = info.references.reduce(0) { $0 + $1.baseName.utf8.count + 3 }
+        let signatures = info.signatures.reduce(0) { $0 + $1.utf8.count + 3 }
+        return Int64(names + signatures + 1024)
     }
 
     /// Paths have been sent; those that waited for them alone become ready.

@@ -23,13 +23,15 @@ package struct StoreUploader: PathUploader {
         self.forcesPreamble = forcesPreamble
         sharing = limits.flatMap { limits in
             limits.pathsMax < 2 ? nil : PushQueue.Sharing(
-                pathsMax: Int(min(limits.pathsMax, Self.pathsMax)), narBytesMax: min(limits.narBytesMax, Self.narBytesMax))
+                pathsMax: Int(min(limits.pathsMax, Self.pathsMax)), narBytesMax: min(limits.narBytesMax, Self.narBytesMax),
+                infoBytesMax: min(limits.infoBytesMax, Self.infoBytesMax))
         }
     }
 
     /// Bounds of our own on one request of several paths: what has to be sent again where the connection breaks.
     private static let pathsMax: Int64 = 1024
     private static let narBytesMax: Int64 = 16 << 20
+    private static let infoBytesMax: Int64 = 1 << 20
 
     package func upload(
         _ info: PathInfo, progress: @escaping @Sendable (Int64) -> Void
@@ -53,7 +55,7 @@ package struct StoreUploader: PathUploader {
     package func upload(
         together infos: [PathInfo], progress: @escaping @Sendable (Int64) -> Void
     ) throws(ClientFailure) -> [UploadPathResult]? {
-        let heads = infos.map { description(of: $0).frameHead() }
+        let heads = infos.map { description(of: $0).announcement() }
         let byteCount = zip(heads, infos).reduce(0) { $0 + Int64($1.0.count) + $1.1.narSize }
         let answer = try client.uploadTogether(byteCount: byteCount) { writer in
             var sent: Int64 = 0

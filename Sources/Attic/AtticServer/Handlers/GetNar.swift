@@ -24,7 +24,7 @@ enum GetNar {
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
         do { assembly = try NarAssembly(whole, byteCount: found.nar.fileSize, in: call.context.store) } catch {
-            if !found.nar.isDamaged, let loss = error as? StorageError { try note(loss, call.context) }
+            if !found.nar.isDamaged { try note(error, on: found.nar, call.context) }
             throw error
         }
         call.context.accessTimes.note(found.objectID, at: call.now)
@@ -45,7 +45,12 @@ enum GetNar {
     }
 
     /// Remembers what was found to be lost: from now on its paths count as missing, so that a client pushes them again.
-    private static func note(_ loss: StorageError, _ context: Context) throws(DatabaseError) {
+    private static func note(_ loss: any Error, on nar: NarRecord, _ context: Context) throws(DatabaseError) {
+        guard let loss = loss as? StorageError else {
+            // Its chunks are there, and do not add up to it.
+            try context.catalog.write { session throws(DatabaseError) in try session.markDamaged(narID: nar.id) }
+            return context.hot.forgetAll()
+        }
         let (pack, end): (String, Int64)
         switch loss.cause {
         case .missing(let name): (pack, end) = (name.text, 0)

@@ -68,6 +68,7 @@ private final class PathsIntake {
     private var newCount = 0
     private var narBytes: Int64 = 0
     private var infoBytes: UInt64 = 0
+    private var referenceCount = 0
     /// Of a NAR that the pipeline does not get.
     private var proof = SHA256()
 
@@ -132,6 +133,10 @@ private final class PathsIntake {
             throw Problem.tooLarge("with its NAR the request has more than \(Bounds.uploadPathsNarBytesMax) bytes of NARs, the most that it may have.")
         }
         narBytes += info.narSize
+        referenceCount += info.references.count
+        guard referenceCount <= Bounds.uploadPathsReferencesMax else {
+            throw Problem.tooLarge("with it the request has more than \(Bounds.uploadPathsReferencesMax) references, the most that it may have.")
+        }
         if let (source, narSize) = sources[info.narHash] {
             guard info.narSize == narSize else {
                 throw Problem.request("\"nar_size\" is \(info.narSize), but an earlier path has the same NAR with \(narSize) bytes.")
@@ -140,8 +145,7 @@ private final class PathsIntake {
             return
         }
         let source: Source
-        if let nar = try findIntactNar(info.narHash) {
-            _ = try path.naming(nar)
+        if let nar = try findIntactNar(path) {
             source = .existing(nar)
         } else {
             pipeline.begin(narSize: info.narSize)
@@ -164,12 +168,12 @@ private final class PathsIntake {
         return cache
     }
 
-    private func findIntactNar(_ hash: SHA256Digest) throws -> NarRecord? {
-        let catalog = call.context.catalog
-        guard let nar = try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }), !nar.isDamaged,
-            try nar.isIntact(in: call.context.store, of: catalog)
-        else { return nil }
-        return nar
+    private func findIntactNar(_ path: AnnouncedPath) throws -> NarRecord? {
+        let (catalog, hash) = (call.context.catalog, path.info.narHash)
+        guard let nar = try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }), !nar.isDamaged else { return nil }
+        // First: what is announced wrongly must not cost a look at every pack of a large NAR.
+        _ = try path.naming(nar)
+        return try nar.isIntact(in: call.context.store, of: catalog) ? nar : nil
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer, of item: Item, isLast: Bool) throws {

@@ -141,7 +141,9 @@ package final class HotAnswers: Sendable {
         guard packs.count <= min(HotAnswers.packsPerNarMax, filesMax), answer.byteCount <= narBytesMax / 16 else { return }
         let newFiles = packs.count { books.files[ObjectIdentifier($0.file)] == nil }
         if books.narBytes + answer.byteCount > narBytesMax || books.files.count + newFiles > filesMax { forgetNars(&books) }
-        books.narBytes += answer.byteCount
+        // Two who asked for it first at once: it is kept once.
+        let former = shard(key).peek { $0.nars[key]?.byteCount } ?? 0
+        books.narBytes += answer.byteCount - former
         if books.narKeys[nar.objectID]?.contains(key) != true { books.narKeys[nar.objectID, default: []].append(key) }
         for pack in packs { books.files[ObjectIdentifier(pack.file)] = pack.file }
         shard(key).peek { $0.nars[key] = answer }

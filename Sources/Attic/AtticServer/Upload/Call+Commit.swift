@@ -11,7 +11,7 @@ extension Call {
         lease: UploadLease
     ) throws {
         do {
-            try commit(Commit(uploadID: lease.id, packs: packs, paths: paths), into: cache)
+            try commit(Commit(uploadID: lease.id, packs: packs, paths: paths, at: context.time.now()), into: cache)
         } catch let problem as Problem {
             // Decided by the database, nothing was written: the bytes go.
             pipeline?.abandon()
@@ -44,6 +44,8 @@ extension Call {
 
     /// Has the loops forget what they knew of paths that were committed anew.
     private func forget(_ paths: [Commit.Path], _ committed: [Committed], of cache: CacheName) {
+        // Other NARs lie elsewhere now, in every cache that has them.
+        if committed.contains(where: \.hasMovedChunks) { context.hot.forgetAll() }
         var newNars: Set<Int64> = []
         for (path, result) in zip(paths, committed) {
             if result.isNewNar {

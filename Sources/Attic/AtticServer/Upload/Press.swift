@@ -36,8 +36,11 @@ package final class Press: Sendable {
     }
 
     private let queue = Monitor(Queue())
+    private let lent = Monitor(0)
+    private let lentMax: Int
 
     package init(threadCount: Int, kind: CompressionKind, level: Int32) {
+        lentMax = 2 * threadCount
         for number in 0..<threadCount {
             let thread = ThreadHandle(named: "press-\(number)") { [queue] in
                 Press.run(queue, kind: kind, level: level)
@@ -54,8 +57,19 @@ package final class Press: Sendable {
         }
     }
 
-    /// Whether more jobs wait than one upload alone would have waiting.
-    var isBusy: Bool { queue.peek { $0.jobs.count - $0.first > 2 * Processors.count + 4 } }
+    /// Lends an upload one more batch than each may have under way, where not all are lent: the kernel may let the thread that
+    /// cuts wait for some milliseconds, and no press thread should run out of work meanwhile. All uploads share these, so
+    /// that memory does not grow with their number.
+    func lendBatch() -> Bool {
+        lent.peek { lent in
+            guard lent < lentMax else { return false }
+            lent += 1
+            return true
+        }
+    }
+
+    /// A batch that was lent is done.
+    func takeBackBatch() { lent.peek { $0 -= 1 } }
 
     /// Runs what is queued, then ends the threads.
     package func close() {

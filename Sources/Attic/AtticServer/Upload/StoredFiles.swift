@@ -7,7 +7,8 @@ import Storage
 /// done in, and each NAR's file is hashed on the way.
 ///
 /// Whoever brings the batch that is next writes it, and those behind it that wait already: so the thread that reads the
-/// upload never writes, and no thread waits for another but at the bound on batches under way.
+/// upload never writes, and no thread waits for another but at the bound on batches under way. A press thread that writes
+/// may wait for the disk.
 ///
 /// Thread: press brings batches; transfer makes room, and takes what came of it.
 final class StoredFiles: Sendable {
@@ -30,6 +31,8 @@ final class StoredFiles: Sendable {
     /// Which batches are where.
     private struct Order {
         var underWayCount = 0
+        /// Of those, what the press lent beyond what each upload may have.
+        var borrowedCount = 0
         /// Pressed, and not at their turn.
         var waiting: [Int: Batch] = [:]
         var next = 0
@@ -52,17 +55,16 @@ final class StoredFiles: Sendable {
     }
 
     private let store: any ChunkStore
+    private let press: Press
     private let order = Monitor(Order())
     private let writing: Monitor<Writing>
 
-    /// Batches of one upload under way at most, beside others: enough that every press thread has one and some wait.
-    private static let batchesMax = max(4, Processors.count + 2)
-    /// The same while the press has little to do: the kernel may let the thread that cuts wait for some milliseconds, and
-    /// no press thread should run out of work meanwhile.
-    private static let batchesMaxAlone = batchesMax * 2
+    /// Batches that each upload may have under way, however many uploads there are. More are borrowed from the press.
+    private static let batchesMin = 4
 
-    init(_ store: any ChunkStore) throws(StorageError) {
+    init(_ store: any ChunkStore, _ press: Press) throws(StorageError) {
         self.store = store
+        self.press = press
         writing = Monitor(Writing(writer: try store.borrowPack()))
     }
 
@@ -70,13 +72,16 @@ final class StoredFiles: Sendable {
 
     /// Waits until another batch may be pressed. Each that is let in is brought once.
     ///
-    /// - Parameter isPressBusy: whether others wait for the press as well; memory is shared then.
     /// - Throws: what an earlier batch failed with.
-    func admit(isPressBusy: Bool) throws {
-        let most = isPressBusy ? StoredFiles.batchesMax : StoredFiles.batchesMaxAlone
+    func admit() throws {
+        let press = press
         let failure = order.wait { order -> Result<Void, any Error>? in
             if let failure = order.failure { return .failure(failure) }
-            guard order.underWayCount < most else { return nil }
+            if order.underWayCount - order.borrowedCount >= StoredFiles.batchesMin {
+                // Asked again when one of its own is done, which is soon enough.
+                guard press.lendBatch() else { return nil }
+                order.borrowedCount += 1
+            }
             order.underWayCount += 1
             return .success(())
         }
@@ -128,7 +133,13 @@ final class StoredFiles: Sendable {
         guard isTurn else { return }
         while let batch = takeNext() {
             do { try write(batch) } catch { order.update { $0.failure = $0.failure ?? error } }
-            order.update { $0.underWayCount -= 1 }
+            let wasBorrowed = order.update { order in
+                order.underWayCount -= 1
+                guard order.borrowedCount > 0 else { return false }
+                order.borrowedCount -= 1
+                return true
+            }
+            if wasBorrowed { press.takeBackBatch() }
         }
     }
 

@@ -13,7 +13,7 @@ import Storage
 ///
 /// The transfer thread reads, hashes and cuts; press threads hash, look up and compress batches of chunks beside it, and
 /// write what is next (`StoredFiles`). A batch may hold the chunks of many small NARs. A commit is *bytes first, then one
-/// transaction*: whatever a crash leaves is bytes that no row names. Memory is a few batches, whatever the NARs' size.
+/// transaction*: whatever a crash leaves is bytes that no row names. Memory is a few batches, and some hundred bytes a chunk.
 ///
 /// Thread: transfer.
 final class UploadPipeline {
@@ -56,7 +56,7 @@ final class UploadPipeline {
         scope = UploadScope(
             catalog: context.catalog, store: context.store, lease: lease,
             compression: context.configuration.compressionKind)
-        files = try StoredFiles(context.store)
+        files = try StoredFiles(context.store, context.press)
     }
 
     /// Begins the next NAR. Its announced size decides whether it is cut by content.
@@ -128,7 +128,7 @@ final class UploadPipeline {
     }
 
     private func submit(_ gathered: Cutter.Gathered) throws {
-        try files.admit(isPressBusy: context.press.isBusy)
+        try files.admit()
         let (number, scope, files, blocks) = (batchCount, scope, files, context.chunkBlocks)
         batchCount += 1
         context.press.submit { tools in

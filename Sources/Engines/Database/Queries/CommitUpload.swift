@@ -27,6 +27,7 @@ extension CatalogSession {
         }
         try trying("settle an upload") { connection throws(SQLError) in try step.settle(connection) }
         if let uploadID = commit.uploadID { try endUpload(uploadID) }
+        if step.hasMovedChunks { for index in committed.indices { committed[index].hasMovedChunks = true } }
         return .committed(committed)
     }
 }
@@ -48,10 +49,16 @@ private final class CommitStep {
     private var sparePlaces: [(place: Place, byteCount: Int64)] = []
     /// Chunks that had a damaged place and have a good one now.
     private var repairedChunkIDs: [Int64] = []
+    /// Chunks whose frame has another length now: another level was at work.
+    private var resizedChunkIDs: [Int64] = []
+    /// NARs whose rows this commit wrote.
+    private var writtenNarIDs: Set<Int64> = []
+    /// Whether a chunk that was there has another place now.
+    private(set) var hasMovedChunks = false
 
     init(_ commit: Commit) {
         self.commit = commit
-        now = commit.paths[0].object.at
+        now = commit.at
     }
 
     // MARK: Before anything is written
@@ -120,6 +127,7 @@ private final class CommitStep {
             return (former.id, isNew: false)
         }
         let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
+        writtenNarIDs.insert(narID)
         let storedIDs = try putStored(chunks, nar.compression, connection)
         for (position, chunk) in chunks.enumerated() {
             let chunkID = switch chunk {
@@ -254,7 +262,9 @@ private final class CommitStep {
                 "UPDATE chunk SET pack_id = $1, pack_offset = $2, stored_byte_count = $3, is_damaged = 0 WHERE id = $4",
                 [.integer(place.packID), .integer(extent.offset), .integer(extent.byteCount), .integer(row.id)])
             settledPlaces.insert(place)
+            hasMovedChunks = true
             if row.isDamaged { repairedChunkIDs.append(row.id) }
+            if row.byteCount != extent.byteCount { resizedChunkIDs.append(row.id) }
         } else {
             sparePlaces.append((place, extent.byteCount))
         }
@@ -277,6 +287,16 @@ private final class CommitStep {
                 AND NOT EXISTS (SELECT 1 FROM chunk_reference r JOIN chunk c ON c.id = r.chunk_id
                     WHERE r.nar_id = nar.id AND c.is_damaged = 1)
                 """, [.integer(chunkID)])
+        }
+        // What other NARs' rows say of their stored files, length and hash, is true of the old frames only. They count as
+        // damaged until they are pushed again, which writes their rows anew.
+        for chunkID in resizedChunkIDs {
+            let narIDs = try connection.query(
+                "SELECT DISTINCT nar_id FROM chunk_reference WHERE chunk_id = $1", [.integer(chunkID)]
+            ) { row throws(SQLError) in try row.integer(0) }
+            for narID in narIDs where !writtenNarIDs.contains(narID) {
+                try connection.execute("UPDATE nar SET is_damaged = 1 WHERE id = $1", [.integer(narID)])
+            }
         }
     }
 }

@@ -18,6 +18,13 @@ extension CatalogSession {
         }
     }
 
+    /// Marks one NAR as damaged, whose row and chunks do not fit each other: its next push writes both anew. Needs `write`.
+    package func markDamaged(narID: Int64) throws(DatabaseError) {
+        try trying("mark a damaged NAR") { connection throws(SQLError) in
+            try connection.execute("UPDATE nar SET is_damaged = 1 WHERE id = $1", [.integer(narID)])
+        }
+    }
+
     /// Marks as damaged what lies in a pack beyond its last byte. Needs `write`.
     ///
     /// - Parameter byteCount: what is left of the pack; 0 where its file is gone.

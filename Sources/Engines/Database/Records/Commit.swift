@@ -1,4 +1,5 @@
 import Crypto
+import Platform
 
 /// What the end of an upload makes durable in one transaction; its bytes are durable already.
 package struct Commit: Sendable {
@@ -39,15 +40,20 @@ package struct Commit: Sendable {
     package var packs: [PackState]
     /// In the order in which they come to be: what a path refers to, before it. All of one cache.
     package var paths: [Path]
+    /// When it is committed, which may be long after the upload began: bytes that it makes dead are so from now on.
+    package var at: WallTime
 
     /// Traps without a path, or with paths of two caches.
-    package init(uploadID: Int64?, packs: [PackState] = [], paths: [Path]) {
+    ///
+    /// - Parameter time: nil for that of the first object.
+    package init(uploadID: Int64?, packs: [PackState] = [], paths: [Path], at time: WallTime? = nil) {
         precondition(!paths.isEmpty, "a commit is of one path at least")
         precondition(
             paths.allSatisfy { $0.object.cacheID == paths[0].object.cacheID }, "an upload is into one cache")
         self.uploadID = uploadID
         self.packs = packs
         self.paths = paths
+        at = time ?? paths[0].object.at
     }
 }
 
@@ -71,4 +77,7 @@ package struct Committed: Sendable, Hashable {
     package let isNewNar: Bool
     /// Chunks that came to be with this commit.
     package let newChunkCount: Int
+    /// Whether the commit, with whichever of its paths, gave chunks that were there another place: what was known of where
+    /// other NARs lie is wrong now.
+    package var hasMovedChunks = false
 }

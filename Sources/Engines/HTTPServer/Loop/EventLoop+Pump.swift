@@ -69,11 +69,12 @@ extension EventLoop {
             pool.giveBack(kept)
         }
         holdBack(&connection)
+        if connection.isClosed { return }
         updateDeadline(&connection, hasSent: hasSent, hasReceived: hasReceived)
     }
 
     /// While a body's pipe is full the kernel need not tell of what comes: a fast client would wake the loop for every segment.
-    private func holdBack(_ connection: inout Connection) {
+    private mutating func holdBack(_ connection: inout Connection) {
         let isHeldBack = connection.machine.plainBodyBytes(bodyRoom: .max) > 0 && connection.bodyRoom == 0
         guard isHeldBack != connection.isHeldBack else { return }
         do throws(Errno) {
@@ -82,8 +83,9 @@ extension EventLoop {
                 cookie: connection.cookie.rawValue)
             connection.isHeldBack = isHeldBack
         } catch {
-            // It is told of too much then, and of nothing too little.
             context.shared.log.debug("A connection's interest cannot be changed: \(error)")
+            // Told of too much it can live with; told of nothing it would wait for ever.
+            if !isHeldBack { close(&connection) }
         }
     }
 
@@ -184,10 +186,10 @@ extension EventLoop {
         }
         let direct = connection.machine.plainBodyBytes(bodyRoom: room)
         if direct > 0, let pipe = connection.exchange?.pipe { return receiveBody(&connection, pipe, atMost: direct, &budget) }
-        // What cannot be used at once must fit into a buffer of the pool. A body's bytes are taken up to `room`.
-        let most = max(pool.bufferBytes, min(room, scratch.capacity))
+        // What cannot be used at once must fit into a buffer of the pool: even of a body all may have to be kept, where it
+        // turns out to end, or to be malformed, in its first bytes.
         scratch.clear()
-        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.room.prefix(most))
+        let buffer = unsafe UnsafeMutableRawBufferPointer(rebasing: scratch.room.prefix(pool.bufferBytes))
         guard let count = unsafe read(&connection, buffer, &budget) else { return false }
         scratch.commit(count)
         let result = unsafe advance(&connection, scratch.bytes)

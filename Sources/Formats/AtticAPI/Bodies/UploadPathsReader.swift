@@ -56,7 +56,6 @@ package struct UploadPathsReader: Sendable {
             guard gathered.count == 8 else { return (.part, count) }
             let byteCount = gathered.reversed().reduce(0) { $0 << 8 | UInt64($1) }
             gathered.removeAll(keepingCapacity: true)
-            // No description is empty, but the reader goes on: who reads the JSON says so.
             if byteCount == 0 { throw APIFormatError(member: nil, "a description has no bytes") }
             state = .info(byteCount: byteCount)
             return (.infoByteCount(byteCount), count)
@@ -84,7 +83,7 @@ package struct UploadPathsReader: Sendable {
 
 extension UploadPathNarInfo {
     /// What stands before the path's NAR in the body of several paths: the description, and its length before it.
-    package func frameHead() -> [UInt8] {
+    package func announcement() -> [UInt8] {
         let json = json()
         let length = UInt64(json.count)
         return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + json
