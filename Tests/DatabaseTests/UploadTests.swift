@@ -1,8 +1,9 @@
 import Crypto
-import Database
 import Platform
 import SQL
 import Testing
+
+@testable import Database
 
 @Suite struct UploadTests {
     @Test(arguments: Kind.allCases)
