@@ -1,4 +1,6 @@
 import AtticAPI
+import Crypto
+import Database
 import HTTP
 import HTTPServer
 import Nix
@@ -129,6 +131,32 @@ struct HotNarTests {
         }
         #expect(report.packs == 1 && fixture.context.hot.fileCount == 0)
         #expect(try !isKept() && fixture.send("GET", urls[0]).status == .notFound)
+    }
+
+    @Test("a collection is heard of when the first objects are gone, long before the last row is")
+    func collectedEarly() throws {
+        try warm()
+        fixture.advance(.seconds(100_000))
+        fixture.context.accessTimes.flush(to: fixture.context.catalog, log: fixture.context.log)
+        let sweeper = Sweeper(
+            catalog: fixture.context.catalog, store: fixture.store, defaultRetentionSeconds: 10, punchDelay: .zero,
+            log: fixture.context.log)
+        let hash = SHA256.digest(of: path.nar)
+        var narsLeft: [Bool] = []
+        var steps = 0
+        _ = try sweeper.sweep(
+            now: fixture.context.time.now(),
+            rowsRemoved: {
+                do {
+                    let nar = try fixture.context.catalog.read { session throws(DatabaseError) in try session.findNar(hash) }
+                    narsLeft.append(nar != nil)
+                } catch { Issue.record(error) }
+            }, meanwhile: { steps += 1 })
+        #expect(narsLeft == [true, false])
+        #expect(steps > 4)
+        narsLeft = []
+        _ = try sweeper.sweep(now: fixture.context.time.now()) { narsLeft.append(true) }
+        #expect(narsLeft.isEmpty, "nothing was deleted")
     }
 
     @Test("destroying a cache forgets its NARs")

@@ -14,6 +14,12 @@ package final class Upkeep: Sendable {
         var thread: ThreadHandle?
     }
 
+    /// What is attended to in between, however long the rest takes.
+    private struct Turns {
+        var answered = AccessBatch()
+        var nextLook = MonotonicTime.now + Upkeep.lookInterval
+    }
+
     private let state = Monitor(State())
     private let context: Context
     /// Nil where collection is left to another process.
@@ -25,6 +31,8 @@ package final class Upkeep: Sendable {
     private static let flushInterval = Duration.seconds(5)
     /// How often other processes' changes are looked for: hot answers are right that long after them.
     private static let lookInterval = Duration.milliseconds(500)
+    /// How long noted accesses are settled at a stretch.
+    private static let settleTime = Duration.milliseconds(200)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
     /// Bytes of requests that wait to be logged at most; those beyond are counted, not kept.
@@ -67,33 +75,41 @@ package final class Upkeep: Sendable {
     }
 
     private func run() {
-        var answered = AccessBatch()
+        var turns = Turns()
+        var isSettling = false
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
         var nextSweep = MonotonicTime.now + sweepInterval
         var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
-        var nextLook = MonotonicTime.now + Upkeep.lookInterval
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
-            writeAccessLog(&answered)
+            attend(&turns)
             let now = MonotonicTime.now
             if isStopping || now >= nextFlush {
-                writeAccesses()
+                context.accessTimes.flush(to: context.catalog, log: context.log)
+                isSettling = true
                 nextFlush = now + Upkeep.flushInterval
             }
+            // What is noted in the database waits there for the next start.
             if isStopping { return }
-            if now >= nextLook {
-                noticeOthers()
-                nextLook = now + Upkeep.lookInterval
-            }
+            if isSettling { isSettling = settleAccesses() }
             if now >= nextPunch {
-                punch()
+                punch(&turns)
                 nextPunch = now + Sweeper.punchDelayBesideReaders
             }
             if let sweeper, now >= nextSweep {
-                sweep(sweeper)
+                sweep(sweeper, &turns)
                 nextSweep = .now + sweepInterval
             }
         }
+    }
+
+    /// Writes the access log, and looks for others' changes where it is time.
+    private func attend(_ turns: inout Turns) {
+        writeAccessLog(&turns.answered)
+        let now = MonotonicTime.now
+        guard now >= turns.nextLook else { return }
+        noticeOthers()
+        turns.nextLook = now + Upkeep.lookInterval
     }
 
     /// Where another process has changed the database (a collection, another server), forgets the hot answers and lets
@@ -111,33 +127,42 @@ package final class Upkeep: Sendable {
     }
 
     /// Gives back the space of what was collected a while ago, by this process or another.
-    private func punch() {
+    private func punch(_ turns: inout Turns) {
         do {
             guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
             defer { withExtendedLifetime(lock) {} }
-            let report = try puncher.punch(now: context.time.now())
+            // Whose collection made the bytes dead must not matter.
+            noticeOthers()
+            let report = try puncher.punch(now: context.time.now()) { attend(&turns) }
             if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
         } catch {
             context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
         }
     }
 
-    /// Writes when objects were last used: what pulls gathered in memory, and what other requests noted in the database.
-    private func writeAccesses() {
-        context.accessTimes.flush(to: context.catalog, log: context.log)
-        do { try context.catalog.settleAccesses() } catch {
+    /// Moves for a while what requests noted in the database into the objects' times; whether there is more.
+    private func settleAccesses() -> Bool {
+        let end = MonotonicTime.now + Upkeep.settleTime
+        do {
+            return try !context.catalog.settleAccesses {
+                MonotonicTime.now < end && !state.peek { $0.isStopping }
+            }
+        } catch {
             context.log.warning("could not settle last access times, will try again: \(error)")
+            return false
         }
     }
 
-    private func sweep(_ sweeper: Sweeper) {
+    private func sweep(_ sweeper: Sweeper, _ turns: inout Turns) {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
             guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
                 return context.log.notice("garbage collection: another process is at it")
             }
             defer { withExtendedLifetime(lock) {} }
-            let report = try sweeper.sweep(now: context.time.now()) { context.hot.forgetAll() }
+            noticeOthers()
+            let report = try sweeper.sweep(
+                now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, meanwhile: { attend(&turns) })
             context.log.info("garbage collection: \(report)")
         } catch {
             context.log.error("garbage collection stopped, the next one goes on: \(error)")

@@ -16,13 +16,9 @@ enum FindMissingPaths {
         // once and not with the gathered reads, so that a collection between this answer and the push spares them.
         let isCollectedByAge = (cache.retentionSeconds ?? call.context.configuration.defaultRetentionSeconds) > 0
         if isCollectedByAge, missing.count < asked.storePathHashes.count {
-            let now = call.now
             let absent = Set(missing)
             let present = asked.storePathHashes.filter { !absent.contains($0) }
-            // A power cut loses the answer or the push as well.
-            try call.context.catalog.write(surviving: .crash) { session throws(DatabaseError) in
-                try session.noteAccesses(cache.id, present, at: now)
-            }
+            try call.context.catalog.noteAccesses(cache.id, present, at: call.now)
         }
         return Response(.ok, headers: [("Content-Type", "application/json")],
             body: .bytes(MissingPathsResponse(missingPaths: missing).json()))

@@ -38,6 +38,9 @@ package struct Sweeper: Sendable {
     private let punchDelay: Duration
     private let log: Logger
 
+    /// How long objects may be gone before those who answer from memory hear of it; more often, a long collection would leave
+    /// them nothing to answer from.
+    private static let tellInterval = Duration.milliseconds(500)
     /// Packs or extents that one look-up gives at most.
     private static let batchCount = 500
 
@@ -60,12 +63,24 @@ package struct Sweeper: Sendable {
     /// - Parameters:
     ///   - now: objects are expired that were not created, pushed or pulled within their cache's retention period before
     ///     this moment.
-    ///   - rowsRemoved: is called when rows are gone and before files are touched: whoever answers from memory forgets.
+    ///   - rowsRemoved: is called when the first objects are gone, then every half second while more go, and when all rows are gone
+    ///     and before files are touched: whoever answers from memory forgets.
+    ///   - meanwhile: is called after every short step; a collection of much takes minutes.
     /// - Throws: `DatabaseError` where the database fails; what was collected until then stays collected.
-    package func sweep(now: WallTime, rowsRemoved: () -> Void = {}) throws(DatabaseError) -> Report {
+    package func sweep(
+        now: WallTime, rowsRemoved: () -> Void = {}, meanwhile: () -> Void = {}
+    ) throws(DatabaseError) -> Report {
         let rows: SweepReport
+        var toldCount = 0
+        var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
-            rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds)
+            rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds) { rows in
+                meanwhile()
+                guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
+                rowsRemoved()
+                toldCount = rows.objectCount
+                nextTelling = .now + Sweeper.tellInterval
+            }
         } catch {
             rowsRemoved()
             throw error
@@ -75,16 +90,23 @@ package struct Sweeper: Sendable {
         report.objects = rows.objectCount
         report.nars = rows.narCount
         report.chunks = rows.chunkCount
-        try removeEmptyPacks(&report)
-        try punchDeadExtents(now, &report)
-        try removeUnnamedPacks(&report)
+        if rows.postponedCacheCount > 0 {
+            report.failures += rows.postponedCacheCount
+            log.warning(
+                "left the expired objects of \(rows.postponedCacheCount) caches to the next collection: clients ask for paths faster than the times of that can be written")
+        }
+        try removeEmptyPacks(&report, meanwhile)
+        try punchDeadExtents(now, &report, meanwhile)
+        try removeUnnamedPacks(&report, meanwhile)
         return report
     }
 
     /// Gives back the bytes of extents that have been dead for long enough, and nothing else; cheap where there are none.
-    package func punch(now: WallTime) throws(DatabaseError) -> Report {
+    ///
+    /// - Parameter meanwhile: as with `sweep`.
+    package func punch(now: WallTime, meanwhile: () -> Void = {}) throws(DatabaseError) -> Report {
         var report = Report()
-        try punchDeadExtents(now, &report)
+        try punchDeadExtents(now, &report, meanwhile)
         return report
     }
 
@@ -92,7 +114,7 @@ package struct Sweeper: Sendable {
 
     /// Removes packs in which nothing lives: the cheapest way to free space, so it comes first. Whoever reads one has it
     /// open, and reads on.
-    private func removeEmptyPacks(_ report: inout Report) throws(DatabaseError) {
+    private func removeEmptyPacks(_ report: inout Report, _ meanwhile: () -> Void) throws(DatabaseError) {
         var last = ""
         while true {
             let after = last
@@ -102,6 +124,7 @@ package struct Sweeper: Sendable {
             guard let end = names.last else { return }
             last = end
             for text in names {
+                meanwhile()
                 // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
                 // committed is overlooked.
                 remove(text, &report) { [catalog] in
@@ -112,7 +135,7 @@ package struct Sweeper: Sendable {
     }
 
     /// Removes files that no row names: what an upload left behind that was killed.
-    private func removeUnnamedPacks(_ report: inout Report) throws(DatabaseError) {
+    private func removeUnnamedPacks(_ report: inout Report, _ meanwhile: () -> Void) throws(DatabaseError) {
         let names: [PackName]
         do { names = try store.packNames() } catch {
             report.failures += 1
@@ -122,6 +145,7 @@ package struct Sweeper: Sendable {
         // After the files, so that a pack which was made in between has its row here, or its writer's lock.
         let named = Set(try catalog.read { session throws(DatabaseError) in try session.packNames() }.compactMap { PackName($0) })
         for text in names.filter({ !named.contains($0) }).map(\.text) {
+            meanwhile()
             remove(text, &report) { [catalog] in
                 // Asked again under the pack's lock: its upload may have committed in between.
                 try !catalog.read { session throws(DatabaseError) in try session.packExists(text) }
@@ -144,14 +168,17 @@ package struct Sweeper: Sendable {
     }
 
     /// Gives the space of dead chunks back where their pack lives on.
-    private func punchDeadExtents(_ now: WallTime, _ report: inout Report) throws(DatabaseError) {
+    private func punchDeadExtents(_ now: WallTime, _ report: inout Report, _ meanwhile: () -> Void) throws(DatabaseError) {
         let cutoff = punchDelay == .zero ? nil : now - punchDelay
         while true {
             let dead = try catalog.read { session throws(DatabaseError) in
                 try session.deadExtents(limit: Sweeper.batchCount, before: cutoff)
             }
             var punched: [Int64] = []
-            for extent in dead where punch(extent, &report) { punched.append(extent.id) }
+            for extent in dead {
+                meanwhile()
+                if punch(extent, &report) { punched.append(extent.id) }
+            }
             let done = punched
             if !done.isEmpty {
                 try catalog.write { session throws(DatabaseError) in try session.forgetDeadExtents(done) }

@@ -23,30 +23,40 @@ extension CatalogSession {
     }
 
     /// Notes an access of those of the paths that the cache has: a client that was told it need not push them relies on their
-    /// staying. No collection overlooks it from then on. Needs `write`.
-    package func noteAccesses(_ cacheID: Int64, _ hashes: [StorePathHash], at now: WallTime) throws(DatabaseError) {
+    /// staying. No collection overlooks it from then on. Needs `write`. Requests go by `Catalog.noteAccesses`, which keeps
+    /// what waits within bounds.
+    ///
+    /// - Returns: how many notes that made.
+    @discardableResult
+    package func noteAccesses(_ cacheID: Int64, _ hashes: [StorePathHash], at now: WallTime) throws(DatabaseError) -> Int {
         try trying("note accesses") { connection throws(SQLError) in
+            var count = 0
             for start in stride(from: 0, to: hashes.count, by: CatalogSession.notedPathsMax) {
                 let some = Array(hashes[start..<min(start + CatalogSession.notedPathsMax, hashes.count)])
                 try connection.execute(
                     "INSERT INTO access_note (cache_id, accessed_at, store_path_hashes) VALUES ($1, $2, $3)",
                     [.integer(cacheID), .time(now), .pathHashes(some)])
+                count += 1
             }
+            return count
         }
     }
 
-    /// Whether there is something to settle.
-    package func hasAccessNotes() throws(DatabaseError) -> Bool {
+    /// Whether more than `count` notes wait to be settled.
+    package func hasAccessNotes(beyond count: Int = 0) throws(DatabaseError) -> Bool {
         try trying("look for noted accesses") { connection throws(SQLError) in
-            try connection.first("SELECT 1 FROM access_note LIMIT 1") { _ in true } ?? false
+            try connection.first("SELECT 1 FROM access_note LIMIT 1 OFFSET $1", [.integer(Int64(count))]) { _ in true } ?? false
         }
     }
 
-    /// Moves the oldest note into the objects that it names; never moves a time back. Needs `write`.
+    /// Moves the newest note into the objects that it names; never moves a time back. Needs `write`.
+    ///
+    /// Many ask for the same paths one after another: when the newest of their notes is settled, the older ones find nothing to
+    /// change.
     package func settleAccesses() throws(DatabaseError) -> SweepStep {
         try trying("settle accesses") { connection throws(SQLError) in
             let note = try connection.first(
-                "SELECT id, cache_id, accessed_at, store_path_hashes FROM access_note ORDER BY id LIMIT 1"
+                "SELECT id, cache_id, accessed_at, store_path_hashes FROM access_note ORDER BY id DESC LIMIT 1"
             ) { row throws(SQLError) in (id: row.value(0), cacheID: row.value(1), at: row.value(2), hashes: row.value(3)) }
             guard let note else { return SweepStep(deletedCount: 0, isFinished: true) }
             try connection.execute(settleAccessesSQL, [note.hashes, note.at, note.cacheID])

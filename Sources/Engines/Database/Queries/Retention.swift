@@ -38,15 +38,21 @@ extension CatalogSession {
         SELECT id FROM expired WHERE path NOT IN (SELECT path FROM kept) ORDER BY id
         """
 
-    /// Deletes those of the objects that are still expired, and that no living object refers to; how many. Needs `write`.
+    /// Deletes those of the objects that are still expired, and that no living object refers to. Needs `write`.
     ///
     /// Between the search and this, an object may have been pulled, pushed, or referred to by a new one: those stay.
+    ///
+    /// - Returns: how many; nil, and nothing is deleted, where more than one note of accesses waits: they say what is in use, and
+    ///   to settle them all here would keep other writers waiting.
     package func deleteObjects(
         _ ids: [Int64], of cache: CacheRecord, defaultRetentionSeconds: Int64, at now: WallTime
-    ) throws(DatabaseError) -> Int {
+    ) throws(DatabaseError) -> Int? {
         guard let cutoff = cache.cutoff(defaultRetentionSeconds, at: now) else { return 0 }
         // What was noted since the sweep began; most often nothing.
-        while try !settleAccesses().isFinished {}
+        if try hasAccessNotes() {
+            _ = try settleAccesses()
+            if try hasAccessNotes() { return nil }
+        }
         return try trying("delete expired objects") { connection throws(SQLError) in
             var count = 0
             for id in ids {
