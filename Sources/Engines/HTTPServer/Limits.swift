@@ -63,8 +63,9 @@ package struct Limits: Sendable {
 
     // MARK: Fairness
 
-    /// Bytes sent or received for one connection before the others of its loop have their turn.
-    package var turnBytesMax = 512 << 10
+    /// Bytes sent or received for one connection before the others of its loop have their turn: about a millisecond. With a
+    /// quarter of it, NARs of 200 MB came at 0.8 of nginx's rate instead of 1.0.
+    package var turnBytesMax = 2 << 20
 
     package init() {}
 
