@@ -125,15 +125,17 @@ package final class Catalog: Sendable {
 
     /// Brings the schema up to this version, one transaction a step.
     ///
-    /// - Parameter report: told the name of each step after it is applied; not called where nothing was to do.
+    /// - Parameter report: told the name of each step after it is applied, in a new database only of the first ones; not called
+    ///   where nothing was to do.
     package func migrate(
         at now: WallTime = .now, report: (String) -> Void = { _ in }
     ) throws(DatabaseError) {
-        for step in Migration.all {
+        let isNewDatabase = try pendingMigrations().count == Migration.all.count
+        for (number, step) in Migration.all.enumerated() {
             let isNew = try write { session throws(DatabaseError) in try session.apply(step, at: now) }
             guard isNew else { continue }
             log.debug("applied the schema step \(step.name) to \(path)")
-            report(step.name)
+            if !isNewDatabase || number < Migration.firstCount { report(step.name) }
         }
     }
 

@@ -13,6 +13,10 @@ struct Migration: Sendable {
         Migration(name: "NAR schema", script: cacheSchema),
         Migration(name: "look-ups of many paths", script: growthSchema),
     ]
+
+    /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is
+    /// nothing to change, and nobody need be told.
+    static let firstCount = 2
 }
 
 extension CatalogSession {
