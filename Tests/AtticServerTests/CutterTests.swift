@@ -29,10 +29,26 @@ struct CutterTests {
         }
     }
 
+    /// Chunks of the whole, by the definition.
+    private static func chunksOfWhole(_ nar: [UInt8], _ sizes: ChunkSizes) -> [Cut] {
+        let cutter = FastCDC(sizes: sizes)
+        var cuts: [Cut] = []
+        var rest = nar[...]
+        while !rest.isEmpty {
+            let count = unsafe rest.withUnsafeBytes { unsafe cutter.cut($0) }
+            cuts.append(Cut(nar: 0, bytes: Array(rest.prefix(count))))
+            rest = rest.dropFirst(count)
+        }
+        return cuts
+    }
+
     /// Cuts the NARs, fed in pieces of that size.
-    private static func cut(_ nars: [[UInt8]], pieces: Int, isChunked: Bool = true) throws -> [Cut] {
-        let blocks = Cutter.blocks(for: try sizes())
-        var cutter = Cutter(sizes: try sizes(), blocks: blocks)
+    private static func cut(
+        _ nars: [[UInt8]], pieces: Int, isChunked: Bool = true, sizes: ChunkSizes? = nil
+    ) throws -> [Cut] {
+        let sizes = try sizes ?? Self.sizes()
+        let blocks = Cutter.blocks(for: sizes)
+        var cutter = Cutter(sizes: sizes, blocks: blocks)
         var cuts: [Cut] = []
         func take(_ gathered: Cutter.Gathered) {
             cuts += chunks(gathered)
@@ -55,15 +71,23 @@ struct CutterTests {
     @Test("cuts where the whole NAR would be cut, however it comes", arguments: [4099, 65536, 1_000_000, 10_000_000])
     func whole(pieces: Int) throws {
         let nar = Self.noise(3_000_000, seed: 7)
-        let cutter = FastCDC(sizes: try Self.sizes())
-        var expected: [Cut] = []
-        var rest = nar[...]
-        while !rest.isEmpty {
-            let count = unsafe rest.withUnsafeBytes { unsafe cutter.cut($0) }
-            expected.append(Cut(nar: 0, bytes: Array(rest.prefix(count))))
-            rest = rest.dropFirst(count)
-        }
+        let expected = Self.chunksOfWhole(nar, try Self.sizes())
         #expect(try Self.cut([nar], pieces: pieces) == expected)
+    }
+
+    @Test("cuts small chunks alike, byte by byte and in any pieces", arguments: [1, 7, 100, 1023, 1024, 1025, 5000, 100_000])
+    func small(pieces: Int) throws {
+        let sizes = try ChunkSizes(minimum: 64, average: 256, maximum: 1024)
+        let nar = Self.noise(30_000, seed: 7)
+        #expect(try Self.cut([nar], pieces: pieces, sizes: sizes) == Self.chunksOfWhole(nar, sizes))
+    }
+
+    @Test("cuts alike in pieces of every size")
+    func splits() throws {
+        let sizes = try ChunkSizes(minimum: 64, average: 256, maximum: 1024)
+        let nar = Self.noise(2500, seed: 11)
+        let expected = Self.chunksOfWhole(nar, sizes)
+        for split in 1...nar.count { #expect(try Self.cut([nar], pieces: split, sizes: sizes) == expected, "split at \(split)") }
     }
 
     @Test("gathers many small NARs together, and tells whose each chunk is")

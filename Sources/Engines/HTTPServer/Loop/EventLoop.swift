@@ -6,7 +6,7 @@ import Platform
 ///
 /// One turn reads the clock once, waits in epoll until the next deadline, handles what is ready, takes the mail, goes on
 /// with connections that used up their turn before, expires deadlines, and hands over the turn's access log. Nothing in
-/// it waits for anything else; `EventLoop+Pump` has what a turn does with one connection.
+/// it waits for anything else; `EventLoop+Pump` and `EventLoop+Receive` have what a turn does with one connection.
 ///
 /// A struct, and so are its connections while they are worked on, so that the compiler knows who touches what and nothing
 /// has to be checked for it at run time.
@@ -24,7 +24,7 @@ struct EventLoop: ~Copyable {
     var now = MonotonicTime.now
     var time = WallTime.now
     /// Bytes just received stand here while they are looked at.
-    var scratch = ByteBuffer(capacity: 64 << 10)
+    var scratch: ByteBuffer
     var runnable: [Cookie] = []
     var answered = AccessBatch()
     /// Room for heads: of one request after another, where each is answered at once.
@@ -43,6 +43,8 @@ struct EventLoop: ~Copyable {
         deadlines = Deadlines(limits: limits)
         // The parser refuses a head before it fills the buffer.
         pool = BufferPool(bufferBytes: limits.headBytesMax + 4096)
+        // What cannot be used at once is kept in a buffer of the pool: no more is received at once than fits into it.
+        scratch = ByteBuffer(capacity: limits.headBytesMax + 4096)
         acceptor = Acceptor(listeners: context.takeListeners())
     }
 

@@ -1,0 +1,273 @@
+import Crypto
+import Platform
+import SQL
+
+/// One commit of an upload while it runs: looks first whether all is as the upload found it, then writes rows, and settles in
+/// the end whose bytes are dead and which NARs are whole. Thread: the session's.
+final class CommitStep {
+    private struct Place: Hashable {
+        let packID: Int64
+        let offset: Int64
+    }
+
+    private let commit: Commit
+    private let now: WallTime
+    private var packIDs: [String: Int64] = [:]
+    private var newChunkCount = 0
+    /// Places of this upload that a chunk has now, and, in the end, those that were noted as dead.
+    private var settledPlaces: Set<Place> = []
+    /// Places of this upload that were not wanted where they were met; another of its paths may want them yet.
+    private var sparePlaces: [(place: Place, byteCount: Int64)] = []
+    /// Chunks that had a damaged place and have a good one now.
+    private var repairedChunkIDs: [Int64] = []
+    /// Chunks whose frame has another length now: another level was at work.
+    private var resizedChunkIDs: [Int64] = []
+    /// NARs whose rows this commit wrote.
+    private var writtenNarIDs: Set<Int64> = []
+    /// Whether a chunk that was there has another place now.
+    private(set) var hasMovedChunks = false
+
+    init(_ commit: Commit) {
+        self.commit = commit
+        now = commit.at
+    }
+
+    // MARK: Before anything is written
+
+    /// Why nothing can be committed; nil where all is as the upload found it.
+    func obstacle(_ connection: any SQLConnection) throws(SQLError) -> CommitOutcome? {
+        let cache = try connection.first(
+            "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.paths[0].object.cacheID)]
+        ) { _ in true }
+        if cache == nil { return .noSuchCache }
+        var vanished: [SHA256Digest] = []
+        var seen: Set<Int64> = []
+        for path in commit.paths {
+            switch path.nar {
+            case .existing(let id, let hash):
+                let found = try connection.first(
+                    "SELECT 1 FROM nar WHERE id = $1 AND nar_hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
+                ) { _ in true }
+                if found == nil { return .narVanished }
+            case .uploaded(_, let chunks):
+                // The id and the hash must both fit.
+                for case .known(let id, let hash) in chunks where seen.insert(id).inserted {
+                    let found = try connection.first(
+                        "SELECT 1 FROM chunk WHERE id = $1 AND hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
+                    ) { _ in true }
+                    if found == nil { vanished.append(hash) }
+                }
+            }
+        }
+        return vanished.isEmpty ? nil : .vanished(vanished)
+    }
+
+    // MARK: Rows
+
+    func putPacks(_ connection: any SQLConnection) throws(SQLError) {
+        for pack in commit.packs { try put(pack, connection) }
+    }
+
+    /// Makes a NAR and its chunks, or finds it.
+    func put(
+        _ nar: Commit.Nar, _ connection: any SQLConnection
+    ) throws(SQLError) -> (id: Int64, isNew: Bool, newChunkCount: Int) {
+        switch nar {
+        case .existing(let id, _): return (id, isNew: false, newChunkCount: 0)
+        case .uploaded(let nar, let chunks):
+            let before = newChunkCount
+            let (id, isNew) = try put(nar, chunks, connection)
+            return (id, isNew, newChunkCount - before)
+        }
+    }
+
+    private func put(
+        _ nar: NewNar, _ chunks: [Commit.Chunk], _ connection: any SQLConnection
+    ) throws(SQLError) -> (id: Int64, isNew: Bool) {
+        let former = try connection.first(
+            "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", [.digest(nar.narHash)]
+        ) { row throws(SQLError) in (id: try row.integer(0), isDamaged: try row.bool(1)) }
+        // Where chunks were put back, the NAR's row says how long their frames are now: another level makes them another size.
+        let repairs = chunks.contains { chunk in
+            if case .stored(_, _, _, repair: true) = chunk { true } else { false }
+        }
+        if let former, !former.isDamaged, !repairs {
+            for case .stored(let hash, _, let extent, let repair) in chunks {
+                try giveUp(hash, nar.compression, extent, repair, connection)
+            }
+            return (former.id, isNew: false)
+        }
+        let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
+        writtenNarIDs.insert(narID)
+        let storedIDs = try putStored(chunks, nar.compression, connection)
+        for (position, chunk) in chunks.enumerated() {
+            let chunkID = switch chunk {
+            case .known(let id, _): id
+            case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
+            }
+            try connection.execute(
+                "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
+                [.integer(narID), .integer(Int64(position)), .integer(chunkID)])
+        }
+        return (narID, isNew: former == nil)
+    }
+
+    private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) {
+        // Two uploads that used the pack one after another may commit in the other order: sizes only grow.
+        packIDs[pack.name] = try connection.first(
+            """
+            INSERT INTO pack (name, byte_count, is_sealed) VALUES ($1, $2, $3)
+            ON CONFLICT (name) DO UPDATE SET
+                byte_count = CASE WHEN pack.byte_count < excluded.byte_count
+                    THEN excluded.byte_count ELSE pack.byte_count END,
+                is_sealed = CASE WHEN pack.is_sealed = 1 THEN 1 ELSE excluded.is_sealed END
+            RETURNING id
+            """, [.text(pack.name), .integer(pack.byteCount), .bool(pack.isSealed)]
+        ) { row throws(SQLError) in try row.integer(0) }
+    }
+
+    private func packID(_ extent: StoredExtent, _ connection: any SQLConnection) throws(SQLError) -> Int64 {
+        if let id = packIDs[extent.pack] { return id }
+        // Not among the commit's packs: a pack of which nothing more is known.
+        try put(PackState(name: extent.pack, byteCount: extent.offset + extent.byteCount, isSealed: false), connection)
+        return packIDs[extent.pack] ?? 0
+    }
+
+    /// Makes the NAR's row, or takes over that of the damaged one, whose chunks become candidates.
+    private func put(
+        _ nar: NewNar, chunkCount: Int, over former: Int64?, _ connection: any SQLConnection
+    ) throws(SQLError) -> Int64 {
+        let values: [SQLValue] = [
+            .integer(nar.narSize), .digest(nar.fileHash), .integer(nar.fileSize), .text(nar.compression),
+            .integer(Int64(chunkCount)),
+        ]
+        guard let former else {
+            return try connection.first(
+                """
+                INSERT INTO nar (nar_size, file_hash, file_size, compression, chunk_count, nar_hash)
+                VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+                """, values + [.digest(nar.narHash)]
+            ) { row throws(SQLError) in try row.integer(0) } ?? 0
+        }
+        try connection.execute(
+            """
+            UPDATE nar SET nar_size = $1, file_hash = $2, file_size = $3, compression = $4, chunk_count = $5, is_damaged = 0
+            WHERE id = $6
+            """, values + [.integer(former)])
+        try connection.execute(
+            """
+            INSERT INTO chunk_candidate (chunk_id) SELECT DISTINCT chunk_id FROM chunk_reference WHERE nar_id = $1 \
+            ON CONFLICT DO NOTHING
+            """, [.integer(former)])
+        try connection.execute("DELETE FROM chunk_reference WHERE nar_id = $1", [.integer(former)])
+        return former
+    }
+
+    /// Makes the rows of a NAR's chunks that were stored; their ids.
+    ///
+    /// In the order of the index by hash: in a large store each hash lies on a page of its own, and a page that comes up
+    /// once only is written once only.
+    private func putStored(
+        _ chunks: [Commit.Chunk], _ compression: String, _ connection: any SQLConnection
+    ) throws(SQLError) -> [SHA256Digest: Int64] {
+        var stored: [(hash: SHA256Digest, position: Int)] = []
+        for (position, chunk) in chunks.enumerated() {
+            if case .stored(let hash, _, _, _) = chunk { stored.append((hash, position)) }
+        }
+        stored.sort { $0.hash == $1.hash ? $0.position < $1.position : $0.hash < $1.hash }
+        var ids: [SHA256Digest: Int64] = [:]
+        ids.reserveCapacity(stored.count)
+        for (_, position) in stored {
+            guard case .stored(let hash, let byteCount, let extent, let repair) = chunks[position] else { continue }
+            ids[hash] = try put(hash, compression, byteCount, extent, repair, connection)
+        }
+        return ids
+    }
+
+    /// Makes the chunk's row, or finds the one that is there; its id.
+    private func put(
+        _ hash: SHA256Digest, _ compression: String, _ byteCount: Int64, _ extent: StoredExtent, _ repair: Bool,
+        _ connection: any SQLConnection
+    ) throws(SQLError) -> Int64 {
+        let pack = try packID(extent, connection)
+        let inserted = try connection.first(
+            """
+            INSERT INTO chunk (hash, compression, byte_count, pack_id, pack_offset, stored_byte_count)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash, compression) DO NOTHING RETURNING id
+            """,
+            [
+                .digest(hash), .text(compression), .integer(byteCount), .integer(pack), .integer(extent.offset),
+                .integer(extent.byteCount),
+            ]
+        ) { row throws(SQLError) in try row.integer(0) }
+        if let inserted {
+            newChunkCount += 1
+            settledPlaces.insert(Place(packID: pack, offset: extent.offset))
+            return inserted
+        }
+        return try giveUp(hash, compression, extent, repair, connection) ?? 0
+    }
+
+    /// Settles who keeps the chunk where it may have a place already: the first, unless that is damaged. The other's bytes are
+    /// dead, unless another path of this upload makes a chunk of them. The chunk's id; nil where there is no such chunk.
+    @discardableResult
+    private func giveUp(
+        _ hash: SHA256Digest, _ compression: String, _ extent: StoredExtent, _ repair: Bool,
+        _ connection: any SQLConnection
+    ) throws(SQLError) -> Int64? {
+        let place = Place(packID: try packID(extent, connection), offset: extent.offset)
+        let row = try connection.first(
+            """
+            SELECT id, pack_id, pack_offset, stored_byte_count, is_damaged FROM chunk WHERE hash = $1 AND compression = $2
+            """, [.digest(hash), .text(compression)]
+        ) { row throws(SQLError) in
+            (id: try row.integer(0), place: Place(packID: try row.integer(1), offset: try row.integer(2)),
+             byteCount: try row.integer(3), isDamaged: try row.bool(4))
+        }
+        // The same chunk twice in an upload, stored once.
+        if let row, row.place == place { return row.id }
+        if let row, repair || row.isDamaged {
+            try connection.noteDeadExtent(
+                packID: row.place.packID, offset: row.place.offset, byteCount: row.byteCount, at: now)
+            try connection.execute(
+                "UPDATE chunk SET pack_id = $1, pack_offset = $2, stored_byte_count = $3, is_damaged = 0 WHERE id = $4",
+                [.integer(place.packID), .integer(extent.offset), .integer(extent.byteCount), .integer(row.id)])
+            settledPlaces.insert(place)
+            hasMovedChunks = true
+            if row.isDamaged { repairedChunkIDs.append(row.id) }
+            if row.byteCount != extent.byteCount { resizedChunkIDs.append(row.id) }
+        } else {
+            sparePlaces.append((place, extent.byteCount))
+        }
+        return row?.id
+    }
+
+    // MARK: When all paths are done
+
+    func settle(_ connection: any SQLConnection) throws(SQLError) {
+        // A place is settled once, however often its chunk comes in the upload.
+        for (place, byteCount) in sparePlaces where settledPlaces.insert(place).inserted {
+            try connection.noteDeadExtent(packID: place.packID, offset: place.offset, byteCount: byteCount, at: now)
+        }
+        // NARs whose last damaged chunk was repaired are whole again.
+        for chunkID in repairedChunkIDs {
+            try connection.execute(
+                """
+                UPDATE nar SET is_damaged = 0 WHERE is_damaged = 1
+                AND id IN (SELECT nar_id FROM chunk_reference WHERE chunk_id = $1)
+                AND NOT EXISTS (SELECT 1 FROM chunk_reference r JOIN chunk c ON c.id = r.chunk_id
+                    WHERE r.nar_id = nar.id AND c.is_damaged = 1)
+                """, [.integer(chunkID)])
+        }
+        // What other NARs' rows say of their stored files, length and hash, is true of the old frames only. They count as
+        // damaged until they are pushed again, which writes their rows anew.
+        for chunkID in resizedChunkIDs {
+            let narIDs = try connection.query(
+                "SELECT DISTINCT nar_id FROM chunk_reference WHERE chunk_id = $1", [.integer(chunkID)]
+            ) { row throws(SQLError) in try row.integer(0) }
+            for narID in narIDs where !writtenNarIDs.contains(narID) {
+                try connection.execute("UPDATE nar SET is_damaged = 1 WHERE id = $1", [.integer(narID)])
+            }
+        }
+    }
+}
