@@ -207,6 +207,7 @@ struct ConfigurationTests {
         #expect(Self.refusal("[storage]\npath = \"chunks\"") == "server.toml:2:8: \"chunks\" is a relative path; write the whole path, from / on")
         #expect(Self.refusal("[storge]\npath = \"/x\"") == "server.toml:1:1: unknown key \"storge\"; did you mean \"storage\"?")
         #expect(Self.refusal("[storage]\npath = \"/x\"")?.hasPrefix("server.toml:1:1: \"url\" in [database] is missing; ") == true)
+        #expect(Self.refusal(Self.minimal.replacing("path =", with: "pth ="))?.contains("unknown key \"pth\" in [storage]; did you mean \"path\"?") == true, "a slip is not only something missing")
         #expect(Self.refusal(Self.minimal.replacing("path =", with: "#"))?.hasPrefix("server.toml:3:1: \"path\" in [storage] is missing; ") == true)
         let message = Self.refusal(Self.minimal.replacing("token-hs", with: "#"))
         #expect(message?.hasPrefix("server.toml:5:1: \"token-hs256-secret-base64\" in [jwt.signing] is missing; ") == true)

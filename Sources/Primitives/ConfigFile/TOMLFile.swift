@@ -87,6 +87,9 @@ package final class TOMLFile {
         throw ConfigFileError(file: name, at: first.position, message)
     }
 
+    /// Whether somebody has asked for what these keys lead to.
+    func wasAsked(_ path: [String]) -> Bool { asked.contains(path) }
+
     private func collect(
         _ values: [String: TOMLNode], at path: [String], depth: Int,
         into unknown: inout [(path: [String], position: TOMLPosition)]

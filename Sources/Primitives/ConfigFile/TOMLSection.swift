@@ -78,10 +78,17 @@ package struct TOMLSection {
 
     // MARK: Errors
 
-    /// An error about the value of `key`; where the section has no such key, about the section.
+    /// An error about the value of `key`; where the section has no such key, about the one that looks like a slip of it, or else
+    /// about the section.
     ///
     /// - Parameter message: what is wrong and what is allowed.
     package func error(at key: String, _ message: String) -> ConfigFileError {
+        let strangers = values.keys.filter { $0.utf8.count > 2 && !file.wasAsked(path + [$0]) }
+        if values[key] == nil, let slip = nearest(to: key, among: strangers) {
+            let place = path.isEmpty ? "" : " in [\(path.joined(separator: "."))]"
+            let message = "unknown key \"\(slip)\"\(place); did you mean \"\(key)\"?"
+            return ConfigFileError(file: file.name, at: position(of: slip), message)
+        }
         let place = file.places[path + [key]]?.value ?? file.places[path]?.key ?? .start
         return ConfigFileError(file: file.name, at: place, message)
     }
