@@ -13,21 +13,7 @@ import Testing
 struct UploadTests {
     /// Decompresses a stored file of zstd frames.
     func plain(_ stored: [UInt8]) throws -> [UInt8] {
-        let decompressor = StreamDecompressor(.zstd, byteCountMax: 64 << 20)
-        var out: [UInt8] = []
-        var position = 0
-        var room = [UInt8](repeating: 0, count: 64 << 10)
-        while true {
-            let rest = Array(stored[position...])
-            let progress = try unsafe rest.withUnsafeBytes { input in
-                try unsafe room.withUnsafeMutableBytes { try unsafe decompressor.update(input, into: $0) }
-            }
-            out += room[..<progress.outputByteCount]
-            position += progress.inputByteCount
-            if position == stored.count && progress.outputByteCount < room.count { break }
-        }
-        try decompressor.finish()
-        return out
+        try StreamDecoder.decode(stored, .zstd, outputByteCountMax: 64 << 20)
     }
 
     @Test("what was pushed is pulled byte for byte, signed by the cache, in every size", arguments: [8, 1000, 65_400, 70_000, 900_000])

@@ -1,16 +1,6 @@
 import Compression
 import Testing
 
-/// Bytes that compress by about half, the same on every run.
-private func sample(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
-    var state = seed
-    return (0..<count).map { index in
-        if index % 64 < 32 { return UInt8(truncatingIfNeeded: index / 64 % 7) }
-        state = state &* 6364136223846793005 &+ 1442695040888963407
-        return UInt8(truncatingIfNeeded: state >> 56)
-    }
-}
-
 @Suite struct CompressionTests {
     @Test("What was compressed comes back", arguments: CompressionKind.allCases, [0, 1, 63, 1000, 100_000])
     func bothWays(kind: CompressionKind, count: Int) throws {
@@ -86,88 +76,6 @@ private func sample(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         #expect(try Decompressor(.zstd).decompress(frame: frame, byteCountMax: 100_000) == [UInt8](repeating: 0x61, count: 100_000))
         #expect(throws: CompressionError.tooLarge(byteCountMax: 99_999)) {
             try Decompressor(.zstd).decompress(frame: frame, byteCountMax: 99_999)
-        }
-    }
-}
-
-@Suite struct StreamDecompressorTests {
-    private func run(
-        _ stream: StreamDecompressor, _ pieces: [[UInt8]], roomByteCount: Int
-    ) throws(CompressionError) -> [UInt8] {
-        var output: [UInt8] = []
-        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: roomByteCount, alignment: 1)
-        defer { unsafe room.deallocate() }
-        for piece in pieces {
-            var start = 0
-            while true {
-                let progress = try unsafe piece.span.withUnsafeBytes { (bytes) throws(CompressionError) in
-                    try unsafe stream.update(UnsafeRawBufferPointer(rebasing: bytes[start...]), into: room)
-                }
-                unsafe output.append(contentsOf: room[..<progress.outputByteCount])
-                start += progress.inputByteCount
-                if start == piece.count, progress.outputByteCount < roomByteCount { break }
-            }
-        }
-        try stream.finish()
-        return output
-    }
-
-    private static let chunks = [sample(700, seed: 1), [], sample(1, seed: 2), sample(900, seed: 3)]
-    private static let frames = chunks.flatMap { Compressor(.zstd, level: 3).compress($0) }
-
-    @Test("Joined frames are one stream, whole and byte by byte", arguments: [1, 7, 1601, 5000])
-    func joinedFrames(roomByteCount: Int) throws {
-        let expected = Self.chunks.flatMap(\.self)
-        let whole = try run(StreamDecompressor(.zstd, byteCountMax: 1601), [Self.frames], roomByteCount: roomByteCount)
-        #expect(whole == expected)
-        let single = try run(StreamDecompressor(.zstd, byteCountMax: 1601), Self.frames.map { [$0] }, roomByteCount: roomByteCount)
-        #expect(single == expected)
-        let plain = try run(StreamDecompressor(.none, byteCountMax: 1601), [expected], roomByteCount: roomByteCount)
-        #expect(plain == expected)
-    }
-
-    @Test func splitAtEveryPlaceItIsTheSame() throws {
-        let expected = Self.chunks.flatMap(\.self)
-        for split in 0...Self.frames.count {
-            let pieces = [Array(Self.frames[..<split]), Array(Self.frames[split...])]
-            #expect(try run(StreamDecompressor(.zstd, byteCountMax: 1601), pieces, roomByteCount: 500) == expected)
-        }
-    }
-
-    @Test func aStreamThatEndsEarlyIsTruncated() throws {
-        var ends = 0
-        for count in 0..<Self.frames.count {
-            let stream = StreamDecompressor(.zstd, byteCountMax: 1601)
-            do throws(CompressionError) {
-                _ = try run(stream, [Array(Self.frames.prefix(count))], roomByteCount: 5000)
-                ends += 1
-            } catch {
-                #expect(error == .truncated)
-            }
-        }
-        // Only between the four frames.
-        #expect(ends == 3)
-    }
-
-    @Test func aStreamIsBoundedAndStaysRefused() {
-        let stream = StreamDecompressor(.zstd, byteCountMax: 1600)
-        #expect(throws: CompressionError.tooLarge(byteCountMax: 1600)) { try run(stream, [Self.frames], roomByteCount: 64) }
-        #expect(throws: CompressionError.tooLarge(byteCountMax: 1600)) { try stream.finish() }
-        #expect(throws: CompressionError.tooLarge(byteCountMax: 10)) {
-            try run(StreamDecompressor(.none, byteCountMax: 10), [sample(11)], roomByteCount: 64)
-        }
-    }
-
-    @Test func whatIsNoFrameIsCorrupt() {
-        let stream = StreamDecompressor(.zstd, byteCountMax: 1600)
-        #expect(throws: CompressionError.self) { try run(stream, [Array("not a frame at all".utf8)], roomByteCount: 64) }
-    }
-
-    @Test func windowsBeyondTheBoundAreRefused() {
-        // A window of 2^24 bytes: exponent 14 in the upper five bits.
-        let frame: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0b0000_0000, 14 << 3, 0x03, 0, 0, 0x61]
-        #expect(throws: CompressionError.self) {
-            try run(StreamDecompressor(.zstd, byteCountMax: 1600, windowLog: 23), [frame], roomByteCount: 64)
         }
     }
 }

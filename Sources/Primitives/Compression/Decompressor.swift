@@ -62,18 +62,7 @@ import CZstd
     private func decompressSilent(
         _ frame: UnsafeRawBufferPointer, byteCountMax: Int
     ) throws(CompressionError) -> [UInt8] {
-        let stream = StreamDecompressor(kind, byteCountMax: byteCountMax)
-        var bytes: [UInt8] = []
-        var rest = unsafe frame
-        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
-        defer { unsafe room.deallocate() }
-        while true {
-            let progress = try unsafe stream.update(rest, into: room)
-            unsafe bytes.append(contentsOf: room[..<progress.outputByteCount])
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            if unsafe rest.isEmpty, progress.outputByteCount < room.count { break }
-        }
-        try stream.finish()
-        return bytes
+        // Only frames of zstd have headers that are silent.
+        try unsafe StreamDecoder.decode(frame, .zstd, outputByteCountMax: byteCountMax)
     }
 }

@@ -1,0 +1,164 @@
+/// Decompresses a stream of any length that comes in pieces: one frame or several, one after another. zstd's word
+/// *frame* stands for what xz calls a stream and gzip a member; xz's may have padding after them. brotli has no such
+/// thing: one stream is all.
+///
+/// The caller lends both sides, so nothing is copied twice and nothing grows:
+///
+///     repeat {
+///         progress = try decoder.update(rest, into: room)     // rest loses progress.inputByteCount at its front
+///     } while rest is not empty, or the room was filled to its end
+///     …                                                       // when no input is left:
+///     try decoder.finish()
+///
+/// Thread: whichever has it, one at a time.
+package final class StreamDecoder {
+    package let coding: StreamCoding
+    private let outputByteCountMax: Int
+    /// Nil for no compression.
+    private let frames: (any FrameDecoder)?
+    private var outputByteCount = 0
+    private var isInFrame = false
+    /// Frames that ended and are written out.
+    private var frameCount = 0
+    /// Bytes of xz's padding since the last frame.
+    private var paddingByteCount = 0
+    /// A stream that was refused stays refused.
+    private var failure: CompressionError?
+
+    /// Traps without memory.
+    ///
+    /// - Parameters:
+    ///   - outputByteCountMax: the most that the whole stream may stand for.
+    ///   - memoryByteCountMax: streams of zstd and xz that need more than that to be opened are refused; nil for the
+    ///     coding's own bound. gzip and brotli never need more than theirs.
+    package init(_ coding: StreamCoding, outputByteCountMax: Int, memoryByteCountMax: Int? = nil) {
+        self.coding = coding
+        self.outputByteCountMax = outputByteCountMax
+        let memory = memoryByteCountMax ?? coding.decoderByteCountMax
+        switch coding {
+        case .none: frames = nil
+        case .zstd: frames = ZstdDecoder(memoryByteCountMax: memory)
+        case .xz: frames = XzDecoder(memoryByteCountMax: memory)
+        case .gzip: frames = GzipDecoder()
+        case .brotli: frames = BrotliDecoder()
+        }
+    }
+
+    /// Takes what it can of `input` and writes what it can to `room`, which must not be empty. A room that comes back
+    /// filled to its end may leave more behind: call again, also with empty input.
+    package func update(
+        _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
+    ) throws(CompressionError) -> StreamProgress {
+        unsafe precondition(!room.isEmpty, "a decoder needs room to write to")
+        if let failure { throw failure }
+        do throws(CompressionError) {
+            let progress = try unsafe step(input, into: room)
+            outputByteCount += progress.outputByteCount
+            if outputByteCount > outputByteCountMax { throw .tooLarge(byteCountMax: outputByteCountMax) }
+            return progress
+        } catch {
+            failure = error
+            throw error
+        }
+    }
+
+    /// Says whether the stream ended where a frame ends. A compressed stream without any frame is truncated too.
+    package func finish() throws(CompressionError) {
+        if let failure { throw failure }
+        if frames == nil { return }
+        guard !isInFrame, frameCount > 0 else { throw .truncated }
+        try checkPadding()
+    }
+
+    /// All that the bytes of a whole stream stand for.
+    package static func decode(
+        _ bytes: [UInt8], _ coding: StreamCoding, outputByteCountMax: Int
+    ) throws(CompressionError) -> [UInt8] {
+        try unsafe bytes.span.withUnsafeBytes { (bytes) throws(CompressionError) in
+            try unsafe decode(bytes, coding, outputByteCountMax: outputByteCountMax)
+        }
+    }
+
+    /// The same of bytes that are lent.
+    package static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ coding: StreamCoding, outputByteCountMax: Int
+    ) throws(CompressionError) -> [UInt8] {
+        let decoder = StreamDecoder(coding, outputByteCountMax: outputByteCountMax)
+        var output: [UInt8] = []
+        var rest = unsafe bytes
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { unsafe room.deallocate() }
+        while true {
+            let progress = try unsafe decoder.update(rest, into: room)
+            unsafe output.append(contentsOf: room[..<progress.outputByteCount])
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+            if unsafe rest.isEmpty, progress.outputByteCount < room.count { break }
+        }
+        try decoder.finish()
+        return output
+    }
+
+    private func step(
+        _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
+    ) throws(CompressionError) -> StreamProgress {
+        guard let frames else {
+            let count = min(input.count, room.count)
+            unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[..<count]))
+            return StreamProgress(inputByteCount: count, outputByteCount: count)
+        }
+        var skipped = 0
+        if !isInFrame {
+            if coding == .xz, frameCount > 0 {
+                skipped = unsafe input.firstIndex { $0 != 0 } ?? input.count
+                paddingByteCount += skipped
+            }
+            guard skipped < input.count else { return StreamProgress(inputByteCount: skipped, outputByteCount: 0) }
+            if coding == .brotli, frameCount > 0 { throw .bytesAfterEnd }
+            try checkPadding()
+            paddingByteCount = 0
+            frames.begin()
+            isInFrame = true
+        }
+        let step: FrameStep
+        do throws(CompressionError) {
+            step = try unsafe frames.decode(UnsafeRawBufferPointer(rebasing: input[skipped...]), into: room)
+        } catch {
+            throw frameCount > 0 && error == .otherFormat(coding) ? .bytesAfterEnd : error
+        }
+        if step.hasEnded {
+            isInFrame = false
+            frameCount += 1
+        }
+        return StreamProgress(inputByteCount: skipped + step.inputByteCount, outputByteCount: step.outputByteCount)
+    }
+
+    /// The .xz file format, section 2.2: the size of stream padding is a multiple of four bytes.
+    private func checkPadding() throws(CompressionError) {
+        guard paddingByteCount % 4 == 0 else { throw .bytesAfterEnd }
+    }
+}
+
+/// How far one step came on both sides.
+package struct StreamProgress: Equatable, Sendable {
+    package let inputByteCount: Int
+    package let outputByteCount: Int
+}
+
+/// One library's way of opening frames, one after another.
+protocol FrameDecoder: AnyObject {
+    /// Makes ready for the first byte of a frame.
+    func begin()
+
+    /// Opens what it can, to the end of the frame at most, and says `otherFormat` where a frame does not begin as it
+    /// should. `room` is not empty; `input` may be.
+    func decode(
+        _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
+    ) throws(CompressionError) -> FrameStep
+}
+
+/// How far one step of a frame came; whether that was the frame's last.
+struct FrameStep {
+    let inputByteCount: Int
+    let outputByteCount: Int
+    let hasEnded: Bool
+}
