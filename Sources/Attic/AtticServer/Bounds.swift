@@ -17,6 +17,8 @@ enum Bounds {
     static let uploadPathsInfoBytesMax = 4 << 20
     /// References of all paths of one `upload-paths`: each is a row of that one transaction.
     static let uploadPathsReferencesMax = 25_000
+    /// Texts shorter than this, in bytes, are never compressed for a client: they fit into one packet as they are.
+    static let codedTextBytesMin = 1024
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600
