@@ -93,7 +93,7 @@ struct UploadPathsTests {
             switch self {
             case .hash: "nar_hash says"
             // The next path begins within this one's NAR.
-            case .size: "nar_hash says"
+            case .size: "bytes after its end"
             case .knownSize: "but the NAR of that hash has"
             case .noBytes: #"\"nar_size\" must be above 0"#
             case .otherCache: "one request is for one cache"

@@ -8,7 +8,7 @@ import Testing
     @Test("a hot statement scans no table", arguments: [
         CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
         CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, CatalogSession.deleteObjectSQL,
-        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, "missing", "settleAccesses", "findChunks",
+        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, CatalogSession.findListingSQL, "missing", "settleAccesses", "findChunks",
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
         "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",

@@ -19,6 +19,14 @@ enum Bounds {
     static let uploadPathsReferencesMax = 25_000
     /// Texts shorter than this, in bytes, are never compressed for a client: they fit into one packet as they are.
     static let codedTextBytesMin = 1024
+    /// NARs below this many bytes get no row for their listing: it is made of the stored bytes whenever somebody asks, which takes
+    /// a millisecond or two; docs/performance.md has the figures.
+    static let keptListingNarBytesMin: Int64 = 256 << 10
+    /// The text of a listing in bytes, about 70 for each file: the largest trees known have some hundred thousand files. A NAR
+    /// with a larger one has none.
+    static let listingBytesMax = 64 << 20
+    /// The same compressed, which stays in memory until the upload is committed: listings shrink to an eighth.
+    static let listingFrameBytesMax = 16 << 20
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

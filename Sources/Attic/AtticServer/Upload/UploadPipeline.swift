@@ -2,10 +2,11 @@ import Chunking
 import Compression
 import Crypto
 import Database
+import Nix
 import Platform
 import Storage
 
-/// Takes in NARs, one after another: hash of each whole, cut points, chunks through the press, frames in order into a pack.
+/// Takes in NARs, one after another: each is read for its listing, and refused where it is no NAR; hash of each whole, cut points, chunks through the press, frames in order into a pack.
 ///
 ///     for each NAR: pipeline.begin(narSize:); receive its bytes; pipeline.end(expectedHash:expectedSize:)
 ///     let stored = try pipeline.finish()
@@ -38,6 +39,8 @@ final class UploadPipeline {
     private struct Intake {
         var hash: SHA256Digest?
         var byteCount: Int64 = 0
+        /// Of a NAR whose listing is kept; set when it has ended.
+        var listing: ListingRecord?
     }
 
     private let context: Context
@@ -46,6 +49,8 @@ final class UploadPipeline {
     private let files: StoredFiles
     private var cutter: Cutter
     private var narHash = SHA256()
+    /// Of the NAR that is being taken in.
+    private var scan = NarScan()
     private var nars: [Intake] = []
     private var batchCount = 0
 
@@ -64,10 +69,14 @@ final class UploadPipeline {
         precondition(nars.last.map { $0.hash != nil } ?? true, "a NAR ends before the next begins")
         cutter.begin(isChunked: context.configuration.chunking.isChunked(narSize: narSize))
         nars.append(Intake())
+        scan = NarScan()
     }
 
     /// Takes the next bytes of the NAR.
+    ///
+    /// - Throws: `Problem.request` where they are no NAR's.
     func receive(_ bytes: UnsafeRawBufferPointer) throws {
+        do throws(NarError) { try unsafe scan.take(bytes) } catch { throw Problem.request("\(error).") }
         unsafe narHash.update(bytes)
         nars[nars.count - 1].byteCount += Int64(bytes.count)
         try unsafe cutter.feed(bytes) { gathered in try submit(gathered) }
@@ -75,12 +84,14 @@ final class UploadPipeline {
 
     /// Ends the NAR: checks it against what was announced.
     ///
-    /// - Throws: `Problem.request` where hash or size differ; then nothing of the upload can be kept.
+    /// - Throws: `Problem.request` where hash or size differ, or where it is no whole NAR; then nothing of the upload can be kept.
     func end(expectedHash: SHA256Digest, expectedSize: Int64) throws {
         try cutter.end { gathered in try submit(gathered) }
         let hash = narHash.finish()
         try UploadPipeline.check(hash, nars[nars.count - 1].byteCount, against: expectedHash, expectedSize)
+        do throws(NarError) { try scan.finish() } catch { throw Problem.request("\(error).") }
         nars[nars.count - 1].hash = hash
+        if expectedSize >= Bounds.keptListingNarBytesMin { nars[nars.count - 1].listing = scan.listing() }
     }
 
     /// Waits for the press, and makes the bytes of all NARs durable.
@@ -95,7 +106,7 @@ final class UploadPipeline {
             return StoredNar(
                 nar: NewNar(
                     narHash: narHash, narSize: nar.byteCount, fileHash: fileHash, fileSize: file.byteCount,
-                    compression: compression),
+                    compression: compression, listing: nar.listing),
                 chunks: file.chunks, knownFileBytes: file.knownByteCount)
         }
         return Stored(

@@ -77,6 +77,7 @@ final class CommitStep {
         case .uploaded(let nar, let chunks):
             let before = newChunkCount
             let (id, isNew) = try put(nar, chunks, connection)
+            if let listing = nar.listing { try connection.keep(listing, ofNar: id) }
             return (id, isNew, newChunkCount - before)
         }
     }

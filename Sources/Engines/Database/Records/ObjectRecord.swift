@@ -113,15 +113,19 @@ package struct NewNar: Sendable {
     package var fileHash: SHA256Digest
     package var fileSize: Int64
     package var compression: String
+    /// Nil where it is to be made when somebody asks for it.
+    package var listing: ListingRecord?
 
     package init(
-        narHash: SHA256Digest, narSize: Int64, fileHash: SHA256Digest, fileSize: Int64, compression: String
+        narHash: SHA256Digest, narSize: Int64, fileHash: SHA256Digest, fileSize: Int64, compression: String,
+        listing: ListingRecord? = nil
     ) {
         self.narHash = narHash
         self.narSize = narSize
         self.fileHash = fileHash
         self.fileSize = fileSize
         self.compression = compression
+        self.listing = listing
     }
 }
 

@@ -12,6 +12,7 @@ struct Migration: Sendable {
         Migration(name: "NARs to chunks", script: globalStoreSchema),
         Migration(name: "NAR schema", script: cacheSchema),
         Migration(name: "look-ups of many paths", script: growthSchema),
+        Migration(name: "listings of NARs", script: listingSchema),
     ]
 
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is

@@ -21,6 +21,9 @@ package struct NarListingWriter: Sendable {
     /// Bytes of the text so far, with those that were taken.
     package var byteCount: Int { takenByteCount + text.count }
 
+    /// Bytes of the text that were not taken yet.
+    package var waitingByteCount: Int { text.count }
+
     /// The text that was not taken yet; the rest of it when the root has ended.
     package mutating func take() -> [UInt8] {
         takenByteCount += text.count

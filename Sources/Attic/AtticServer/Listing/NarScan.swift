@@ -1,0 +1,79 @@
+import Compression
+import Database
+import Nix
+import Platform
+
+/// Reads a NAR as it comes: checks that it is one, and makes its listing on the way.
+///
+/// Files' contents are counted and not looked at. Memory is the reader's, one step of the listing's text, and the listing
+/// compressed, all of them bounded (`Bounds`).
+struct NarScan {
+    /// Text that is compressed at once; a listing below that needs no encoder before its end.
+    private static let stepByteCount = 64 << 10
+
+    private var reader = NarReader()
+    /// Nil when the listing has outgrown a bound: no more of it is made.
+    private var writer: NarListingWriter? = NarListingWriter()
+    private var frame: ListingFrame?
+
+    /// Takes the next bytes of the NAR.
+    mutating func take(_ bytes: UnsafeRawBufferPointer) throws(NarError) {
+        var position = 0
+        while let event = try unsafe reader.next(in: bytes, at: &position) {
+            writer?.add(event)
+            if let waiting = writer?.waitingByteCount, waiting >= NarScan.stepByteCount { compress() }
+        }
+    }
+
+    /// To be asked after the last bytes.
+    ///
+    /// - Throws: where the NAR has not ended. (Bytes behind its end are refused by `take`.)
+    func finish() throws(NarError) { try reader.finish() }
+
+    /// The listing of the whole NAR; to be asked once, after `finish`.
+    mutating func listing() -> ListingRecord {
+        compress()
+        guard let writer, let frame = frame?.finish() else {
+            return .none(reason: "its listing would have more than \(Bounds.listingBytesMax >> 20) MiB")
+        }
+        return .text(frame: frame, byteCount: Int64(writer.byteCount))
+    }
+
+    /// Moves the text that waits into the frame.
+    private mutating func compress() {
+        guard let text = writer?.take(), let byteCount = writer?.byteCount else { return }
+        let frame = self.frame ?? ListingFrame()
+        self.frame = frame
+        frame.add(text)
+        if byteCount > Bounds.listingBytesMax || frame.byteCount > Bounds.listingFrameBytesMax { (writer, self.frame) = (nil, nil) }
+    }
+}
+
+/// A listing while it is compressed, into one frame of zstd. Thread: whichever has it, one at a time.
+private final class ListingFrame {
+    private let encoder = StreamEncoder(.zstd)
+    private let room = ByteBlock(byteCount: 16 << 10)
+    private var frame: [UInt8] = []
+
+    var byteCount: Int { frame.count }
+
+    func add(_ text: [UInt8]) {
+        let room = unsafe self.room.memory(0..<self.room.byteCount)
+        var start = 0
+        while start < text.count {
+            let progress = unsafe text.span.extracting(start...).withUnsafeBytes { unsafe encoder.update($0, into: room) }
+            unsafe frame.append(contentsOf: room[..<progress.outputByteCount])
+            start += progress.inputByteCount
+        }
+    }
+
+    /// The whole frame.
+    func finish() -> [UInt8] {
+        let room = unsafe self.room.memory(0..<self.room.byteCount)
+        while true {
+            let end = unsafe encoder.finish(into: room)
+            unsafe frame.append(contentsOf: room[..<end.outputByteCount])
+            if end.isLast { return frame }
+        }
+    }
+}
