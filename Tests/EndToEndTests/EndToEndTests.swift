@@ -20,6 +20,9 @@ struct EndToEndTests {
     @Test("A server killed in the middle of pushes loses nothing that it acknowledged")
     func crash() throws { try passes("crash.sh", minutes: 5) }
 
+    @Test("Paths behind a daemon, in a chroot store and in another store directory go in and come back")
+    func stores() throws { try passes("stores.sh", minutes: 5) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])

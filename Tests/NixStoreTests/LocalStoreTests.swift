@@ -8,38 +8,73 @@ import Testing
 private let name = "nwh8yh1fm1x62jpsl5yl4p8z4c03w5li-tool"
 
 @Test("Places follow the environment, and Nix's own where nothing is set")
-func places() {
-    let usual = LocalStore.Places(environment: [:])
-    #expect(usual.storeDirectory == "/nix/store")
+func places() throws {
+    let usual = try LocalStore.Places(environment: [:])
+    #expect(usual.storeDirectory == "/nix/store" && usual.physicalStoreDirectory == "/nix/store")
     #expect(usual.database == "/nix/var/nix/db/db.sqlite")
     #expect(usual.daemonSocket == "/nix/var/nix/daemon-socket/socket")
-    #expect(usual.remote == "auto")
-    let other = LocalStore.Places(environment: [
+    #expect(usual.logDirectory == "/nix/var/log/nix")
+    #expect(usual.way == .auto)
+    let other = try LocalStore.Places(environment: [
         "NIX_STORE_DIR": "/s//x/", "NIX_STATE_DIR": "/v/./nix", "NIX_DAEMON_SOCKET_PATH": "/run/nix", "NIX_REMOTE": "daemon",
-        "NIX_DB_DIR": "",
+        "NIX_DB_DIR": "", "NIX_LOG_DIR": "/logs",
     ])
-    #expect(other.storeDirectory == "/s/x")
+    #expect(other.storeDirectory == "/s/x" && other.physicalStoreDirectory == "/s/x")
     #expect(other.database == "/v/nix/db/db.sqlite")
     #expect(other.daemonSocket == "/run/nix")
-    #expect(other.remote == "daemon")
+    #expect(other.logDirectory == "/logs")
+    #expect(other.way == .daemon(socket: nil))
+}
+
+@Test("A chroot store has everything below its root, however it is named", arguments: ["/mnt/x/", "local?root=/mnt/x", "local:///mnt/x", "./x", "../mnt/x", "auto?root=/mnt/x"])
+func chrootStore(_ text: String) throws {
+    let uri = try StoreURI(parsing: text, workingDirectory: "/mnt")
+    #expect(uri.root == "/mnt/x")
+    let places = try LocalStore.Places(environment: ["NIX_STATE_DIR": "/elsewhere", "NIX_REMOTE": "daemon"], uri: uri)
+    #expect(places.storeDirectory == "/nix/store")
+    #expect(places.physicalStoreDirectory == "/mnt/x/nix/store")
+    #expect(places.database == "/mnt/x/nix/var/nix/db/db.sqlite")
+    #expect(places.logDirectory == "/mnt/x/nix/var/log/nix")
+}
+
+@Test("A store's parameters place each part")
+func storeParameters() throws {
+    let uri = try StoreURI(parsing: "unix:///run/d.socket?root=/r&state=/s&log=/l&real=/p/&store=/gnu/store&trusted=true")
+    let places = try LocalStore.Places(environment: [:], uri: uri)
+    #expect(places.way == .daemon(socket: "/run/d.socket") && places.daemonSocket == "/run/d.socket")
+    #expect(places.storeDirectory == "/gnu/store" && places.physicalStoreDirectory == "/p")
+    #expect(places.stateDirectory == "/s" && places.database == "/s/db/db.sqlite" && places.logDirectory == "/l")
+    #expect(try StoreURI(parsing: "") == StoreURI() && StoreURI(parsing: "auto") == StoreURI())
+    #expect(try StoreURI(parsing: "local?root=/").root == nil)
+}
+
+@Test("A store that cannot be read from here is refused with those that can", arguments: ["ssh://host", "https://cache", "dummy://", "local?root=x", "local?root", "local?real=/a%20b"])
+func refusedStore(_ text: String) {
+    do throws(NixStoreError) {
+        _ = try StoreURI(parsing: text)
+        Issue.record("it was taken")
+    } catch {
+        #expect(error.description.contains("\"\(text)\""))
+    }
+    #expect(throws: NixStoreError.self) { try LocalStore.Places(environment: ["NIX_REMOTE": text]) }
 }
 
 @Test("Without a store there is a sentence that says what to do")
 func noStore() throws {
     let directory = try TemporaryDirectory()
-    let places = LocalStore.Places(environment: ["NIX_STATE_DIR": directory.path])
-    do throws(NixStoreError) {
-        _ = try LocalStore.open(places)
-        Issue.record("a store was found")
-    } catch {
-        #expect(error.description.contains("install Nix"))
-        #expect(error.description.contains(places.database))
+    var places = try LocalStore.Places(environment: ["NIX_STATE_DIR": directory.path])
+    for way in [StoreURI.Way.auto, .local] {
+        places.way = way
+        do throws(NixStoreError) {
+            _ = try LocalStore.open(places)
+            Issue.record("a store was found")
+        } catch {
+            #expect(error.description.contains("install Nix"))
+            #expect(error.description.contains(places.database))
+        }
     }
-    var remote = places
-    remote.remote = "ssh://host"
-    #expect(throws: NixStoreError.self) { try LocalStore.open(remote) }
-    remote.remote = "daemon"
-    #expect(throws: NixStoreError.self) { try LocalStore.open(remote) }
+    places.way = .daemon(socket: nil)
+    #expect(throws: NixStoreError.self) { try LocalStore.open(places) }
 }
 
 @Test(
@@ -50,6 +85,11 @@ func noStore() throws {
     ])
 func inStore(_ path: String) throws {
     #expect(try LocalStore.resolve(path, workingDirectory: "/nix/store").baseName == name)
+}
+
+@Test("A path of a chroot store may be named by its place, too", arguments: ["/mnt/nix/store/\(name)", "nix/store/\(name)/bin", "/nix/store/\(name)"])
+func inChrootStore(_ path: String) throws {
+    #expect(try LocalStore.resolve(path, physicalStoreDirectory: "/mnt/nix/store", workingDirectory: "/mnt").baseName == name)
 }
 
 @Test(

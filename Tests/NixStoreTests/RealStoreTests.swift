@@ -146,9 +146,9 @@ struct RealStore {
             let path = try StorePath(absolute: root, storeDirectory: nix.storeDirectory)
             #expect(try reader.pathInfos(of: [StorePath](repeating: path, count: 300)).count == 300)
             var places = nix.places
-            places.remote = "daemon"
+            places.way = .daemon(socket: nil)
             try check(try LocalStore.open(places), nix, root: root)
-            places.remote = "unix://\(nix.places.daemonSocket)"
+            places = try LocalStore.Places(environment: nix.environment, uri: try StoreURI(parsing: "unix://\(nix.places.daemonSocket)"))
             #expect(try LocalStore.open(places) is NixDaemon)
         }
     }

@@ -31,7 +31,7 @@ final class ScratchNix: Sendable {
         environment["NIX_STORE"] = nil
         environment["NIX_DB_DIR"] = nil
         self.environment = environment
-        places = LocalStore.Places(environment: environment)
+        places = try LocalStore.Places(environment: environment)
         try Directory.make(directory.file("home"))
         try Directory.make(directory.file("store"))
         try directory.write(

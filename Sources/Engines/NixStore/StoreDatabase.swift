@@ -11,15 +11,17 @@ import SQL
 /// millisecond), because a database that could only be opened as immutable would never show a change.
 package final class StoreDatabase: StoreReader {
     package let storeDirectory: String
+    package let physicalStoreDirectory: String
     private let path: String
 
     /// Takes the database file, and tries whether it opens.
     ///
     /// - Throws: `.database` where it is not there, or may not be read.
     package init(
-        path: String, storeDirectory: String = StorePath.defaultStoreDirectory
+        path: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil
     ) throws(NixStoreError) {
         self.storeDirectory = storeDirectory
+        self.physicalStoreDirectory = physicalStoreDirectory ?? storeDirectory
         self.path = path
         do { _ = try SQLiteConnection.openForeign(path: path) } catch { throw .database(error) }
     }

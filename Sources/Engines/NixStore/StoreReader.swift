@@ -6,6 +6,8 @@ import Nix
 package protocol StoreReader: AnyObject, Sendable {
     /// `/nix/store`, where nothing else is configured.
     var storeDirectory: String { get }
+    /// Where the paths are in the file system: the same directory, but for a chroot store.
+    var physicalStoreDirectory: String { get }
 
     /// What is known of these paths, in their order, each once for each time it is named.
     ///
@@ -23,7 +25,7 @@ package protocol StoreReader: AnyObject, Sendable {
 
 extension StoreReader {
     /// Where a path of this store is in the file system.
-    package func location(of path: StorePath) -> String { path.absolute(in: storeDirectory) }
+    package func location(of path: StorePath) -> String { path.absolute(in: physicalStoreDirectory) }
 }
 
 /// Path infos in an order in which every path comes after those that it refers to.

@@ -27,8 +27,16 @@ enum Entry {
                 print(message)
                 return .done
             }
-            Terminal.say(message)
+            Terminal.say(unknownCommand(CommandLine.arguments.dropFirst().first) ?? message)
             return .usage
         }
+    }
+
+    /// What to say of a first word that is no command: the parser takes it for an argument too many.
+    private static func unknownCommand(_ word: String?) -> String? {
+        guard let word, !word.hasPrefix("-") else { return nil }
+        let names = Tetryx.configuration.subcommands.map { $0.configuration.commandName ?? "\($0)".lowercased() }
+        if (names + ["help"]).contains(word) { return nil }
+        return "Error: there is no command \"\(word)\"; the commands are \(names.joined(separator: ", ")). \"tetryx --help\" says what each does."
     }
 }

@@ -13,6 +13,8 @@ package struct PushPaths {
         /// What an upstream cache has is left out.
         package var skipsUpstream = true
         package var forcesPreamble = false
+        /// Which store the paths are in, as Nix's option of that name says it; nil for the one that Nix would use.
+        package var store: String?
 
         package init() {}
     }
@@ -37,7 +39,7 @@ package struct PushPaths {
         let named = try paths + (readsStandardInput ? Self.pathsOfStandardInput() : [])
         if named.isEmpty { return context.console.say("🤷 Nothing selected.") }
         let config = try client.configuration()
-        let (closure, storeDirectory) = try selected(named, for: config, client.target, context)
+        let (closure, store) = try selected(named, for: config, client.target, context)
         let keyNames = options.skipsUpstream ? config.upstreamCacheKeyNames ?? [] : []
         let candidates = PushPlan.withoutUpstream(closure, keyNames: keyNames)
         let missing = candidates.isEmpty ? [] : try client.missing(candidates.map(\.path.hash))
@@ -48,7 +50,7 @@ package struct PushPaths {
         let outcome = PushRun.run(
             plan.paths, jobs: options.jobs,
             uploader: StoreUploader(
-                client, storeDirectory: storeDirectory, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
+                client, store, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
             observer: PushReport(console: context.console))
         if outcome.notPushedCount == 0 { return }
         throw ClientFailure(
@@ -60,9 +62,11 @@ package struct PushPaths {
     /// The paths that were named and, unless told otherwise, all that they need, dependencies first.
     private func selected(
         _ named: [String], for config: CacheConfig, _ target: ResolvedCache, _ context: ClientContext
-    ) throws(ClientFailure) -> (paths: [PathInfo], storeDirectory: String) {
+    ) throws(ClientFailure) -> (paths: [PathInfo], store: any StoreReader) {
+        let setting = options.store ?? StoreSetting.inNixConf(context.environment, context.directories)
         do throws(NixStoreError) {
-            let store = try LocalStore.open(LocalStore.Places(environment: context.environment))
+            let uri = try setting.map { text throws(NixStoreError) in try StoreURI(parsing: text) }
+            let store = try LocalStore.open(LocalStore.Places(environment: context.environment, uri: uri))
             if let directory = config.storeDirectory, directory != store.storeDirectory {
                 throw NixStoreError.noStore(
                     reason: "\(target.quoted) is for the store \(directory), and the one here is \(store.storeDirectory)")
@@ -70,11 +74,12 @@ package struct PushPaths {
             var roots: [StorePath] = []
             var seen: Set<StorePath> = []
             for path in named {
-                let root = try LocalStore.resolve(path, storeDirectory: store.storeDirectory)
+                let root = try LocalStore.resolve(
+                    path, storeDirectory: store.storeDirectory, physicalStoreDirectory: store.physicalStoreDirectory)
                 if seen.insert(root).inserted { roots.append(root) }
             }
             let closure = try options.includesClosure ? store.closure(of: roots) : store.pathInfos(of: roots)
-            return (closure, store.storeDirectory)
+            return (closure, store)
         } catch {
             throw ClientFailure(.failed, "\(error)")
         }

@@ -65,26 +65,13 @@ package struct NixFiles: Sendable {
 
     /// The netrc-file of nix.conf, or of a file that it includes.
     private func existingNetrc(_ text: ConfigText) throws(ClientFailure) -> String? {
-        guard let path = text.value(of: "netrc-file") ?? included(by: text, in: directory, depth: 0) else { return nil }
+        guard let path = text.value(of: "netrc-file", includedFrom: directory) else { return nil }
         guard path.hasPrefix("/") else {
             throw ClientFailure(
                 .failed, "nix.conf names the netrc-file \"\(path)\", which is not an absolute path",
                 advice: "Write its whole path in \(confPath), or remove the line, and run the command again.")
         }
         return path
-    }
-
-    private func included(by text: ConfigText, in directory: String, depth: Int) -> String? {
-        // Nix has no such bound; a file that includes itself would never end.
-        if depth == 8 { return nil }
-        var found: String?
-        for name in text.includes {
-            let path = name.hasPrefix("/") ? name : "\(directory)/\(name)"
-            guard let bytes = try? File.readAll(path, byteCountMax: 1 << 20) else { continue }
-            let inner = ConfigText(bytes)
-            found = inner.value(of: "netrc-file") ?? included(by: inner, in: File.parent(of: path), depth: depth + 1) ?? found
-        }
-        return found
     }
 
     /// - Returns: the permissions, where the file is not ours and others can read it.

@@ -8,7 +8,7 @@ import Platform
 package struct StoreUploader: PathUploader {
     package let sharing: PushQueue.Sharing?
     private let client: APIClient
-    private let storeDirectory: String
+    private let store: any StoreReader
     private let forcesPreamble: Bool
 
     /// From this many bytes on, the server is asked before the NAR is sent: a round trip, against a NAR that it may have.
@@ -17,9 +17,9 @@ package struct StoreUploader: PathUploader {
     private static let dumpBytesMore = 4 << 10
 
     /// - Parameter limits: what the server takes in one request of several paths, nil where it takes none.
-    package init(_ client: APIClient, storeDirectory: String, forcesPreamble: Bool, limits: UploadPathsLimits?) {
+    package init(_ client: APIClient, _ store: any StoreReader, forcesPreamble: Bool, limits: UploadPathsLimits?) {
         self.client = client
-        self.storeDirectory = storeDirectory
+        self.store = store
         self.forcesPreamble = forcesPreamble
         sharing = limits.flatMap { limits in
             limits.pathsMax < 2 ? nil : PushQueue.Sharing(
@@ -78,14 +78,14 @@ package struct StoreUploader: PathUploader {
 
     private func description(of info: PathInfo) -> UploadPathNarInfo {
         UploadPathNarInfo(
-            cache: client.target.cache, storePathHash: info.path.hash, storePath: info.path.absolute(in: storeDirectory),
+            cache: client.target.cache, storePathHash: info.path.hash, storePath: info.path.absolute(in: store.storeDirectory),
             references: info.references, deriver: info.deriver, signatures: info.signatures, ca: info.ca,
             narHash: info.narHash, narSize: info.narSize)
     }
 
     /// Writes the path's NAR, which has the size that Nix recorded.
     private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: @escaping (Int64) -> Void) throws {
-        let location = info.path.absolute(in: storeDirectory)
+        let location = store.location(of: info.path)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
         var sent: Int64 = 0
         func check(adding byteCount: Int64) throws {

@@ -7,6 +7,7 @@ import Platform
 /// broken (the daemon was restarted) is made again once.
 package final class NixDaemon: StoreReader {
     package let storeDirectory: String
+    package let physicalStoreDirectory: String
     private let socket: String
 
     private struct State {
@@ -18,10 +19,11 @@ package final class NixDaemon: StoreReader {
     ///
     /// - Throws: `.system` where nobody listens there, `.daemonTooOld`, `.daemon` where it does not want us.
     package init(
-        socket: String, storeDirectory: String = StorePath.defaultStoreDirectory
+        socket: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil
     ) throws(NixStoreError) {
         self.socket = socket
         self.storeDirectory = storeDirectory
+        self.physicalStoreDirectory = physicalStoreDirectory ?? storeDirectory
         state = Monitor(State(connection: try DaemonConnection(socket: socket, storeDirectory: storeDirectory)))
     }
 

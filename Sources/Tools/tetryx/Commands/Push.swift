@@ -26,6 +26,10 @@ struct Push: ParsableCommand {
     @Flag(help: "Send what is known of a path before its NAR, never in a header.")
     var forcePreamble = false
 
+    @Option(help: ArgumentHelp(
+        "The store that the paths are in, as Nix names it: auto, daemon, or the directory of a chroot store.", valueName: "store"))
+    var store: String?
+
     func validate() throws {
         if paths.isEmpty && !stdin { throw ValidationError("Name the paths to push, or say --stdin.") }
         guard (1...PushPaths.jobsMax).contains(jobs) else {
@@ -39,6 +43,7 @@ struct Push: ParsableCommand {
         options.includesClosure = !noClosure
         options.skipsUpstream = !ignoreUpstreamCacheFilter
         options.forcesPreamble = forcePreamble
+        options.store = store
         try PushPaths(cache.reference, paths: paths, readsStandardInput: stdin, options: options).run(.ofProcess())
     }
 }
