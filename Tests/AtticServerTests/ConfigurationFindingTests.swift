@@ -61,7 +61,8 @@ struct ConfigurationFindingTests {
     @Test("A file that is named and not there, or is no text, is an error")
     func unreadable() throws {
         #expect(refusal(directory.file("x.toml"), environment)
-            == "cannot read the configuration: cannot open \(directory.file("x.toml")): No such file or directory")
+            == "there is no configuration: \(directory.file("x.toml")), which -f names, does not exist; name another, or leave -f out: "
+                + "the first start without one makes one")
         #expect(refusal(directory.path, environment)?.hasPrefix("cannot read the configuration: ") == true)
         try File.replace(directory.file("y.toml"), with: [0xFF], permissions: 0o600)
         #expect(refusal(directory.file("y.toml"), environment) == "cannot read the configuration: \(directory.file("y.toml")) is not UTF-8")

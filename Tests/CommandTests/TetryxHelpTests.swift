@@ -10,7 +10,7 @@ struct TetryxHelpTests {
     init() throws { tool = try ClientTool() }
 
     @Test("Help is as it was; UPDATE_SNAPSHOTS=1 writes it anew", arguments: [
-        "tetryx", "tetryx login", "tetryx use", "tetryx push", "tetryx cache", "tetryx cache create", "tetryx cache configure",
+        "tetryx", "tetryx login", "tetryx use", "tetryx push", "tetryx watch-store", "tetryx cache", "tetryx cache create", "tetryx cache configure",
         "tetryx cache info", "tetryx cache destroy",
     ])
     func help(command: String) throws {
@@ -32,6 +32,14 @@ struct TetryxHelpTests {
         #expect(outcome.status == .exited(0) && outcome.outputText == "tetryx 0.1.0\n" && outcome.errorText.isEmpty)
     }
 
+    @Test("A word that is no command is named, with those that are")
+    func unknownCommand() throws {
+        let outcome = try tool.run("psh", "hello")
+        #expect(outcome.status == .exited(2))
+        #expect(outcome.errorText == "Error: there is no command \"psh\"; the commands are login, use, push, watch-store, cache. "
+            + "\"tetryx --help\" says what each does.\n")
+    }
+
     @Test("What cannot be meant ends with 2 and says why, before anything is asked or written", arguments: [
         ["frobnicate"], ["push"], ["push", "hello"], ["push", "hello", "-j", "0", "/x"], ["push", "hello", "-j", "x", "/x"],
         ["push", "a b", "/x"], ["push", "hello", "/x", "--nope"], ["cache"], ["cache", "create"], ["cache", "create", "a/b"],
@@ -40,7 +48,7 @@ struct TetryxHelpTests {
         ["cache", "configure", "hello", "--retention-period", "soon"], ["cache", "configure", "hello", "--retention-period", "200 years"],
         ["cache", "configure", "hello", "--retention-period", "1s", "--reset-retention-period"],
         ["login", "local"], ["login", "a b", "http://h"], ["login", "local", "ftp://h"], ["login", "local", "http://h", "t", "--token-file", "f"],
-        ["login", "local", "http://h", "two words"], ["use", "hello"], ["cache", "info", "nowhere:hello"], ["push", "hello", "/x"],
+        ["login", "local", "http://h", "two words"], ["use", "hello"], ["cache", "info", "nowhere:hello"], ["push", "hello", "/x"], ["watch-store"],
     ])
     func usage(arguments: [String]) throws {
         let outcome = try tool.run(arguments)

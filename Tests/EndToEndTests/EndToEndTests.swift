@@ -23,6 +23,9 @@ struct EndToEndTests {
     @Test("Paths behind a daemon, in a chroot store and in another store directory go in and come back")
     func stores() throws { try passes("stores.sh", minutes: 5) }
 
+    @Test("What comes into a watched store is pushed, also after the server was away")
+    func watch() throws { try passes("watch.sh", minutes: 3) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])

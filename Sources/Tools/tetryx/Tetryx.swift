@@ -11,5 +11,5 @@ struct Tetryx: ParsableCommand {
             Exit codes: 0 done, 1 failed, 2 usage, 3 not permitted, 4 server unreachable, 5 partly done.
             """,
         version: "tetryx \(ClientVersion.current)",
-        subcommands: [Login.self, Use.self, Push.self, Cache.self])
+        subcommands: [Login.self, Use.self, Push.self, Watch.self, Cache.self])
 }

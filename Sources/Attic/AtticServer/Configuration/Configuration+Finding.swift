@@ -16,7 +16,7 @@ extension Configuration {
     ) throws(ConfigurationError) -> Configuration? {
         if let path {
             guard let found = try read(path: path, environment: environment) else {
-                throw .unreadable(SystemError("open", path, .noSuchFile))
+                throw .namedNotFound(path: path)
             }
             return found
         }

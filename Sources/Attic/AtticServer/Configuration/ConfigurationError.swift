@@ -11,12 +11,17 @@ package enum ConfigurationError: Error, Sendable, CustomStringConvertible {
     case environment(variable: String, reason: String)
     /// Nothing is configured, and this is where it was looked for.
     case notFound(path: String)
+    /// What `-f` names is not there.
+    case namedNotFound(path: String)
     /// Nothing is configured, and without a home directory there is no place to look.
     case noLocation
 
     package var description: String {
         switch self {
         case .file(let error): error.description
+        case .namedNotFound(let path):
+            "there is no configuration: \(path), which -f names, does not exist; name another, or leave -f out: "
+                + "the first start without one makes one"
         case .unreadable(let error): "cannot read the configuration: \(error)"
         case .notUTF8(let path): "cannot read the configuration: \(path) is not UTF-8"
         case .environment(let variable, let reason): "the environment variable \(variable): \(reason)"

@@ -1,0 +1,51 @@
+import AtticAPI
+import Nix
+import NixStore
+
+/// Paths of the local store, and all that they need, on their way to one cache: finds out what it lacks, and sends that.
+struct ClosurePush {
+    let store: any StoreReader
+    private let client: APIClient
+    private let config: CacheConfig
+    private let options: PushOptions
+    private let console: Console
+
+    /// Asks the cache for its configuration, and opens the store.
+    ///
+    /// - Throws: also where the cache is for a store of another directory than the one here.
+    init(_ client: APIClient, _ options: PushOptions, _ context: ClientContext) throws(ClientFailure) {
+        self.client = client
+        self.options = options
+        console = context.console
+        config = try client.configuration()
+        let setting = options.store ?? StoreSetting.inNixConf(context.environment, context.directories)
+        do throws(NixStoreError) {
+            let uri = try setting.map { text throws(NixStoreError) in try StoreURI(parsing: text) }
+            store = try LocalStore.open(LocalStore.Places(environment: context.environment, uri: uri))
+        } catch { throw ClientFailure(.failed, "\(error)") }
+        if let directory = config.storeDirectory, directory != store.storeDirectory {
+            throw ClientFailure(
+                .failed, "\(client.target.quoted) is for the store \(directory), and the one here is \(store.storeDirectory)")
+        }
+    }
+
+    /// What the cache lacks of these paths and, unless told otherwise, of all that they need.
+    func plan(_ roots: [StorePath]) throws(ClientFailure) -> PushPlan {
+        let closure: [PathInfo]
+        do throws(NixStoreError) {
+            closure = try options.includesClosure ? store.closure(of: roots) : store.pathInfos(of: roots)
+        } catch { throw ClientFailure(.failed, "\(error)") }
+        let keyNames = options.skipsUpstream ? config.upstreamCacheKeyNames ?? [] : []
+        let candidates = PushPlan.withoutUpstream(closure, keyNames: keyNames)
+        let missing = candidates.isEmpty ? [] : try client.missing(candidates.map(\.path.hash))
+        return PushPlan(closureCount: closure.count, candidates: candidates, missing: missing)
+    }
+
+    /// Sends the paths of a plan, and tells the person how it goes.
+    func send(_ paths: [PathInfo]) -> PushRun.Outcome {
+        PushRun.run(
+            paths, jobs: options.jobs,
+            uploader: StoreUploader(client, store, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
+            observer: PushReport(console: console))
+    }
+}
