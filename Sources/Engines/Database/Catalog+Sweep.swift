@@ -6,6 +6,8 @@ package struct SweepReport: Sendable, Hashable {
     package var objectCount = 0
     package var narCount = 0
     package var chunkCount = 0
+    package var buildLogCount = 0
+    package var realisationCount = 0
     /// Caches whose expired objects were left for the next sweep: their paths were asked for faster than the accesses could be
     /// settled.
     package var postponedCacheCount = 0
@@ -17,6 +19,10 @@ extension Catalog {
     /// time.
     private static let settlingTriesMax = 5
     private static let settledNotesMax = 2 * waitingNotesMax
+    /// Build logs of one step are this part of its rows: to delete one is to free all pages of its body.
+    private static let rowsOfBuildLog = 10
+    /// Realisations younger than this stay without the object of their output path, which may be on its way.
+    package static let realisationGrace = Duration.seconds(24 * 3600)
 
     /// Deletes all rows that nothing keeps: the levels of `Queries/Sweep.swift` in order, each in short transactions between
     /// which uploads go on. The bytes are the caller's afterwards: `deadExtents`, `emptyPacks`.
@@ -40,6 +46,14 @@ extension Catalog {
             if cache.cutoff(defaultRetentionSeconds, at: now) == nil { continue }
             let isDone = try deleteExpiredObjects(of: cache, now, defaultRetentionSeconds, batch, &report, between)
             if !isDone { report.postponedCacheCount += 1 }
+            try sweep(&report, \.buildLogCount, between) { session throws(DatabaseError) in
+                try session.deleteExpiredBuildLogs(
+                    of: cache.name, defaultRetentionSeconds: defaultRetentionSeconds, at: now,
+                    limit: max(batch / Catalog.rowsOfBuildLog, 1))
+            }
+        }
+        try sweep(&report, \.realisationCount, between) { session throws(DatabaseError) in
+            try session.deleteUnkeptRealisations(putBy: now - Catalog.realisationGrace, limit: batch)
         }
         try sweep(&report, \.narCount, between) { session throws(DatabaseError) in
             try session.deleteOrphanNars(limit: batch)

@@ -62,6 +62,10 @@ package struct StorePath: Hashable, Sendable, Comparable, CustomStringConvertibl
         left.hash == right.hash ? left.baseName.utf8.lexicographicallyPrecedes(right.baseName.utf8) : left.hash < right.hash
     }
 
+    /// Whether Nix takes `text` for the NAME of a store path. Names of a derivation's outputs have the same form
+    /// (nix/src/libstore/derived-path.cc, `OutputName`).
+    package static func isName(_ text: some StringProtocol) -> Bool { flaw(inName: Array(text.utf8)) == nil }
+
     /// What Nix has against a name, or nil.
     private static func flaw(inName name: [UInt8]) -> String? {
         if name.isEmpty { return "has no name after its hash" }

@@ -16,6 +16,8 @@ package struct Sweeper: Sendable {
         package var nars = 0
         package var chunks = 0
         package var packs = 0
+        package var buildLogs = 0
+        package var realisations = 0
         /// Bytes given back to the file system.
         package var freedBytes: Int64 = 0
         /// Deletions that failed and will be tried again.
@@ -23,7 +25,9 @@ package struct Sweeper: Sendable {
 
         package var description: String {
             func count(_ number: Int, _ word: String) -> String { "\(number) \(word)\(number == 1 ? "" : "s")" }
-            return "\(count(objects, "object")), \(count(nars, "NAR")), \(count(chunks, "chunk")) and \(count(packs, "pack")) removed, "
+            let documents = [(buildLogs, "build log"), (realisations, "realisation")].filter { $0.0 > 0 }
+                .map { ", " + count($0.0, $0.1) }.joined()
+            return "\(count(objects, "object")), \(count(nars, "NAR")), \(count(chunks, "chunk")) and \(count(packs, "pack"))\(documents) removed, "
                 + "\(freedBytes) bytes freed" + (failures > 0 ? ", \(count(failures, "deletion")) failed and will be tried again" : "")
         }
     }
@@ -90,6 +94,8 @@ package struct Sweeper: Sendable {
         report.objects = rows.objectCount
         report.nars = rows.narCount
         report.chunks = rows.chunkCount
+        report.buildLogs = rows.buildLogCount
+        report.realisations = rows.realisationCount
         if rows.postponedCacheCount > 0 {
             report.failures += rows.postponedCacheCount
             log.warning(

@@ -56,11 +56,12 @@ extension CatalogSession {
         return try trying("delete expired objects") { connection throws(SQLError) in
             var count = 0
             for id in ids {
-                let narID = try connection.first(
+                let gone = try connection.first(
                     CatalogSession.deleteObjectSQL, [.integer(id), .integer(cache.id), .time(cutoff)]
-                ) { row throws(SQLError) in try row.integer(0) }
-                guard let narID else { continue }
-                try connection.noteNarCandidate(narID)
+                ) { row throws(SQLError) in (narID: try row.integer(0), path: try row.text(1)) }
+                guard let gone else { continue }
+                try connection.noteNarCandidate(gone.narID)
+                try connection.noteRealisationCandidates(cache.id, storePathHash: gone.path)
                 count += 1
             }
             return count
@@ -72,7 +73,7 @@ extension CatalogSession {
         AND NOT EXISTS (SELECT 1 FROM object_reference r CROSS JOIN object o
             WHERE r.cache_id = $2 AND r.store_path_hash = object.store_path_hash AND o.id = r.object_id
             AND o.last_accessed_at >= $3)
-        RETURNING nar_id
+        RETURNING nar_id, store_path_hash
         """
 }
 

@@ -24,13 +24,19 @@ extension CatalogSession {
         }
     }
 
-    /// Deletes objects of caches that were destroyed (not softly), and the caches after their last object.
+    /// Deletes what caches had that were destroyed (not softly): their objects, build logs and realisations; and the caches
+    /// after the last of them.
     package func purgeDestroyedCaches(limit: Int) throws(DatabaseError) -> SweepStep {
         try trying("delete the objects of a destroyed cache") { connection throws(SQLError) in
             let cacheID = try connection.first("SELECT id FROM cache WHERE is_destroyed = 1 LIMIT 1") {
                 row throws(SQLError) in try row.integer(0)
             }
             guard let cacheID else { return SweepStep(deletedCount: 0, isFinished: true) }
+            // What has no objects goes first, so that the cache may go with its last object.
+            for sql in CatalogSession.purgeDocumentsSQL {
+                let count = try connection.execute(sql, [.integer(cacheID), .integer(Int64(limit))])
+                if count > 0 { return SweepStep(deletedCount: 0, isFinished: false) }
+            }
             let narIDs = try connection.query(
                 """
                 DELETE FROM object WHERE id IN (SELECT id FROM object WHERE cache_id = $1 LIMIT $2) RETURNING nar_id
@@ -41,6 +47,10 @@ extension CatalogSession {
             // There may be another one.
             return SweepStep(deletedCount: narIDs.count, isFinished: false)
         }
+    }
+
+    static let purgeDocumentsSQL = ["build_log", "realisation"].map { table in
+        "DELETE FROM \(table) WHERE id IN (SELECT id FROM \(table) WHERE cache_id = $1 LIMIT $2)"
     }
 
     /// Deletes NARs that no object names and no upload holds, then their references, whose chunks become candidates.

@@ -13,6 +13,7 @@ struct Migration: Sendable {
         Migration(name: "NAR schema", script: cacheSchema),
         Migration(name: "look-ups of many paths", script: growthSchema),
         Migration(name: "listings of NARs", script: listingSchema),
+        Migration(name: "build logs and realisations", script: documentSchema),
     ]
 
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is
