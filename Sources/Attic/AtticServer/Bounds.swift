@@ -27,6 +27,14 @@ enum Bounds {
     static let listingBytesMax = 64 << 20
     /// The same compressed, which stays in memory until the upload is committed: listings shrink to an eighth.
     static let listingFrameBytesMax = 16 << 20
+    /// A build log, in bytes: the longest builds known write some tens of MiB. Nothing of it is kept in memory but what it is
+    /// stored as.
+    static let buildLogBytesMax = 64 << 20
+    /// A build log as it is stored, in bytes: what is put into one row while other writers wait. Text takes a tenth or less of
+    /// its length.
+    static let buildLogStoredBytesMax = 8 << 20
+    /// A realisation as JSON, in bytes: 130 for each that it depends on, room for thousands.
+    static let realisationBytesMax = 1 << 20
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

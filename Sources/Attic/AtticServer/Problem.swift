@@ -18,6 +18,8 @@ package enum Problem: Error, Hashable, Sendable {
     /// The request itself is wrong; the text says where and what to do.
     case request(String)
     case tooLarge(String)
+    /// The body is in a form that is not read here; the text says which ones are.
+    case unsupportedForm(String)
     case storageFull
     case busy(retryAfterSeconds: Int)
     case internalServer
@@ -30,6 +32,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .accessDenied: .forbidden
         case .cacheAlreadyExists, .request: .badRequest
         case .tooLarge: .contentTooLarge
+        case .unsupportedForm: .unsupportedMediaType
         case .incompleteNar, .busy: .serviceUnavailable
         case .storageFull: .insufficientStorage
         case .internalServer: .internalServerError
@@ -46,7 +49,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .cacheAlreadyExists: "CacheAlreadyExists"
         case .noSuchObject: "NoSuchObject"
         case .incompleteNar: "IncompleteNar"
-        case .methodNotAllowed, .request, .tooLarge: "RequestError"
+        case .methodNotAllowed, .request, .tooLarge, .unsupportedForm: "RequestError"
         case .storageFull: "StorageFull"
         case .busy: "Busy"
         case .internalServer: "InternalServerError"
@@ -65,7 +68,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .noSuchObject: "The requested object does not exist."
         case .incompleteNar: "The requested NAR has missing chunks and needs to be repaired."
         case .request(let text): "General request error: \(text)"
-        case .tooLarge(let text): "General request error: \(text)"
+        case .tooLarge(let text), .unsupportedForm(let text): "General request error: \(text)"
         case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
         case .busy: "The server is busy. Try again in a moment."
         case .internalServer: "The server encountered an internal error or misconfiguration."
@@ -78,7 +81,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .request(let text): .request("\(storePath): \(text)")
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject,
-            .incompleteNar, .storageFull, .busy, .internalServer:
+            .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
             self
         }
     }
@@ -91,7 +94,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
         case .notFound, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request,
-            .tooLarge, .storageFull, .internalServer:
+            .tooLarge, .unsupportedForm, .storageFull, .internalServer:
             break
         }
         let body = ErrorBody(code: status.code, error: name, message: message)

@@ -12,6 +12,10 @@ package enum Route: Sendable {
     case cacheInfo(CacheName)
     case narInfo(CacheName, StorePathHash)
     case nar(CacheName, NarName)
+    case getBuildLog(CacheName, of: StorePath)
+    case putBuildLog(CacheName, of: StorePath)
+    case getRealisation(CacheName, RealisationID)
+    case putRealisation(CacheName, RealisationID)
     // The API, below /_api/v1
     case getCacheConfig(CacheName)
     case createCache(CacheName)
@@ -21,13 +25,13 @@ package enum Route: Sendable {
     case uploadPath
     case uploadPaths
 
-    /// The lane that runs it: bodies of NARs travel on a transfer thread, what comes with a short body has threads of its
+    /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what comes with a short body has threads of its
     /// own, all else is a query.
     package var lane: Lane {
         switch self {
-        case .uploadPath, .uploadPaths: .transfer
-        case .createCache, .configureCache, .findMissingPaths: .document
-        case .welcome, .cacheInfo, .narInfo, .nar, .getCacheConfig, .destroyCache: .query
+        case .uploadPath, .uploadPaths, .putBuildLog: .transfer
+        case .createCache, .configureCache, .findMissingPaths, .putRealisation: .document
+        case .welcome, .cacheInfo, .narInfo, .nar, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
         }
     }
 
@@ -77,6 +81,7 @@ package enum Route: Sendable {
     private static func binaryCache(_ method: Method, _ segments: [String]) throws(Problem) -> Route {
         guard segments.count >= 2 else { throw .notFound }
         guard let name = CacheName(segments[0]) else { throw .notFound }
+        if let document = try document(method, name, segments) { return document }
         let file = segments[1]
         let route: Route
         if segments.count == 2 && file == "nix-cache-info" {
@@ -96,6 +101,28 @@ package enum Route: Sendable {
         }
         try requireReading(method)
         return route
+    }
+
+    /// What a cache keeps beside store paths, and takes by PUT: `log/{derivation}` and realisations. Nil for anything else.
+    private static func document(_ method: Method, _ name: CacheName, _ segments: [String]) throws(Problem) -> Route? {
+        let (get, put): (Route, Route)
+        switch segments[1] {
+        case "log" where segments.count == 3:
+            guard let derivation = try? StorePath(baseName: segments[2]), derivation.isDerivation else {
+                throw .request("\"\(printable(segments[2]))\" is no derivation's base name (HASH-NAME.drv).")
+            }
+            (get, put) = (.getBuildLog(name, of: derivation), .putBuildLog(name, of: derivation))
+        case RealisationID.hashFolder where segments.count == 3, RealisationID.derivationFolder where segments.count == 4:
+            let id: RealisationID
+            do throws(NixFormatError) { id = try RealisationID(file: Array(segments.dropFirst())) } catch { throw .request("\(error).") }
+            (get, put) = (.getRealisation(name, id), .putRealisation(name, id))
+        default: return nil
+        }
+        switch method {
+        case .get, .head: return get
+        case .put: return put
+        case .post, .patch, .delete, .options, .other: throw .methodNotAllowed(allowed: "GET, HEAD, PUT")
+        }
     }
 
     private static func requireReading(_ method: Method) throws(Problem) {

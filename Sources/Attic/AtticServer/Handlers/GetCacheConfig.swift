@@ -21,6 +21,8 @@ enum GetCacheConfig {
         config.uploadPaths = UploadPathsLimits(
             pathsMax: Int64(Bounds.uploadPathsMax), narBytesMax: Bounds.uploadPathsNarBytesMax,
             infoBytesMax: Int64(Bounds.uploadPathsInfoBytesMax))
+        config.buildLogs = DocumentLimits(bytesMax: Int64(Bounds.buildLogBytesMax))
+        config.realisations = DocumentLimits(bytesMax: Int64(Bounds.realisationBytesMax))
         return Response(.ok, headers: [("Content-Type", "application/json")] + Headers.visibility(of: cache),
             body: .bytes(config.json()))
     }

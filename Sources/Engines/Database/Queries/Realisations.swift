@@ -15,11 +15,11 @@ package enum RealisationOutcome: Sendable, Hashable {
 extension CatalogSession {
     package func findRealisation(_ cacheID: Int64, _ id: RealisationID) throws(DatabaseError) -> Realisation? {
         try trying("find a realisation") { connection throws(SQLError) in
-            try connection.findRealisation(cacheID, id)?.realisation
+            try connection.findRealisation(cacheID, id)
         }
     }
 
-    static let findRealisationSQL = "SELECT id, body FROM realisation WHERE cache_id = $1 AND name = $2"
+    static let findRealisationSQL = "SELECT body FROM realisation WHERE cache_id = $1 AND name = $2"
 
     /// Keeps a realisation. One of the same id that names the same output path is merged with it; one that names another is
     /// replaced where the cache does not have that path (any more), and stays where it has: others rely on it, and
@@ -32,7 +32,7 @@ extension CatalogSession {
         try trying("put a realisation") { connection throws(SQLError) in
             guard try connection.cacheExists(cacheID) else { return .noSuchCache }
             var merged = new
-            if let former = try connection.findRealisation(cacheID, new.id)?.realisation {
+            if let former = try connection.findRealisation(cacheID, new.id) {
                 if former.outputPath == new.outputPath {
                     merged = former.merging(new, signaturesMax: signaturesMax)
                 } else if try connection.hasObject(cacheID, former.outputPath.hash) {
@@ -90,13 +90,11 @@ extension CatalogSession {
 }
 
 extension SQLConnection {
-    fileprivate func findRealisation(
-        _ cacheID: Int64, _ id: RealisationID
-    ) throws(SQLError) -> (id: Int64, realisation: Realisation)? {
+    fileprivate func findRealisation(_ cacheID: Int64, _ id: RealisationID) throws(SQLError) -> Realisation? {
         try first(CatalogSession.findRealisationSQL, [.integer(cacheID), .text(id.description)]) { row throws(SQLError) in
-            let body = Array(try row.text(1).utf8)
-            do throws(NixFormatError) { return (try row.integer(0), try Realisation(json: body, of: id)) } catch {
-                throw row.mismatch(1, "it is no realisation: \(error)")
+            let body = Array(try row.text(0).utf8)
+            do throws(NixFormatError) { return try Realisation(json: body, of: id) } catch {
+                throw row.mismatch(0, "it is no realisation: \(error)")
             }
         }
     }

@@ -85,6 +85,23 @@ package struct UploadPathsLimits: Hashable, Sendable {
     }
 }
 
+/// Documents of one kind that a server takes beside store paths; where it says nothing of them, it takes none.
+package struct DocumentLimits: Hashable, Sendable {
+    /// Of one document, in bytes, before any compression.
+    package let bytesMax: Int64
+
+    package init(bytesMax: Int64) { self.bytesMax = bytesMax }
+
+    fileprivate static let allowed = "an object with \"bytes_max\", a number from 0"
+
+    fileprivate init?(_ json: JSON) {
+        guard let bytesMax = json.objectValue?["bytes_max"]?.integerValue, bytesMax >= 0 else { return nil }
+        self.init(bytesMax: bytesMax)
+    }
+
+    fileprivate var json: JSON { ["bytes_max": .integer(bytesMax)] }
+}
+
 /// The configuration of a cache: the answer to GET, and the changes of a PATCH, where absent means keep.
 package struct CacheConfig: Hashable, Sendable {
     /// Write only.
@@ -104,12 +121,15 @@ package struct CacheConfig: Hashable, Sendable {
     package var retentionPeriod: RetentionConfig?
     /// Read only: what one request of several paths may have; nil where the server takes none.
     package var uploadPaths: UploadPathsLimits?
+    /// Read only: build logs (`log/{derivation}`) and realisations that it takes; nil where it takes none.
+    package var buildLogs: DocumentLimits?
+    package var realisations: DocumentLimits?
 
     package init(
         keypair: KeypairConfig? = nil, substituterEndpoint: String? = nil, apiEndpoint: String? = nil,
         publicKey: String? = nil, isPublic: Bool? = nil, storeDirectory: String? = nil, priority: Int64? = nil,
         upstreamCacheKeyNames: [String]? = nil, retentionPeriod: RetentionConfig? = nil,
-        uploadPaths: UploadPathsLimits? = nil
+        uploadPaths: UploadPathsLimits? = nil, buildLogs: DocumentLimits? = nil, realisations: DocumentLimits? = nil
     ) {
         self.keypair = keypair
         self.substituterEndpoint = substituterEndpoint
@@ -121,6 +141,8 @@ package struct CacheConfig: Hashable, Sendable {
         self.upstreamCacheKeyNames = upstreamCacheKeyNames
         self.retentionPeriod = retentionPeriod
         self.uploadPaths = uploadPaths
+        self.buildLogs = buildLogs
+        self.realisations = realisations
     }
 
     /// The priorities that the known clients and servers can keep.
@@ -148,7 +170,9 @@ package struct CacheConfig: Hashable, Sendable {
             ) { RetentionConfig($0) },
             uploadPaths: try members.value(
                 "upload_paths", "an object with \"paths_max\", \"nar_bytes_max\" and \"info_bytes_max\", numbers from 0"
-            ) { UploadPathsLimits($0) })
+            ) { UploadPathsLimits($0) },
+            buildLogs: try members.value("build_logs", DocumentLimits.allowed) { DocumentLimits($0) },
+            realisations: try members.value("realisations", DocumentLimits.allowed) { DocumentLimits($0) })
     }
 
     package func json() -> [UInt8] {
@@ -163,6 +187,8 @@ package struct CacheConfig: Hashable, Sendable {
             ("upstream_cache_key_names", upstreamCacheKeyNames.map { .strings($0) }),
             ("retention_period", retentionPeriod?.json),
             ("upload_paths", uploadPaths?.json),
+            ("build_logs", buildLogs?.json),
+            ("realisations", realisations?.json),
         ]).wireBytes
     }
 }

@@ -1,0 +1,78 @@
+import Compression
+import HTTPServer
+
+/// Bodies of plain Nix come with a `Content-Encoding` where its user configured one for narinfos, listings or logs.
+extension Call {
+    /// How the request's body is encoded.
+    ///
+    /// - Throws: `.unsupportedForm` for a coding that is not read here, or for several.
+    func bodyCoding() throws(Problem) -> StreamCoding {
+        guard let word = request.head.header("Content-Encoding") else { return .none }
+        guard let coding = StreamCoding(contentCoding: word) else {
+            throw .unsupportedForm(
+                "the Content-Encoding \"\(Route.printable(word))\" is not read here; use zstd, gzip, br, xz or none.")
+        }
+        return coding
+    }
+
+    /// The whole body, decoded.
+    ///
+    /// - Throws: as `forEachDecodedBuffer`.
+    func decodedBody(byteCountMax: Int) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        try unsafe forEachDecodedBuffer(upTo: byteCountMax) { unsafe bytes.append(contentsOf: $0) }
+        return bytes
+    }
+
+    /// Hands on the body, decoded, buffer by buffer.
+    ///
+    /// - Parameter byteCountMax: what it may have at most, as it comes and decoded.
+    /// - Throws: `.tooLarge`, before a byte is read where the client said so; `.unsupportedForm` before a byte is read; `.request`
+    ///   where the encoding is damaged or ends early; what `take` throws.
+    func forEachDecodedBuffer(upTo byteCountMax: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let coding = try bodyCoding()
+        let tooLarge = RequestBodyError.tooLarge(byteCountMax: Int64(byteCountMax))
+        if let declared = request.body.declaredByteCount, declared > Int64(byteCountMax) { throw tooLarge }
+        let decoder = coding == .none ? nil : StreamDecoder(coding, outputByteCountMax: byteCountMax)
+        let room = UnsafeMutableRawBufferPointer.allocate(byteCount: decoder == nil ? 0 : 64 << 10, alignment: 16)
+        defer { unsafe room.deallocate() }
+        var received = 0
+        var count = 1
+        while count > 0 {
+            count = try unsafe request.body.withNextBytes { bytes in
+                received += bytes.count
+                guard received <= byteCountMax else { throw tooLarge }
+                guard let decoder else { return try unsafe take(bytes) }
+                try unsafe Call.decode(bytes, decoder, room, take)
+            }
+        }
+        // An empty body is what it stands for, whatever it says of its coding.
+        guard let decoder, received > 0 else { return }
+        do throws(CompressionError) { try decoder.finish() } catch { throw Call.problem(error) }
+    }
+
+    private static func decode(
+        _ bytes: UnsafeRawBufferPointer, _ decoder: StreamDecoder, _ room: UnsafeMutableRawBufferPointer,
+        _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var rest = unsafe bytes
+        while true {
+            let progress: StreamProgress
+            do throws(CompressionError) { progress = try unsafe decoder.update(rest, into: room) } catch { throw problem(error) }
+            if progress.outputByteCount > 0 {
+                try unsafe take(UnsafeRawBufferPointer(rebasing: room[..<progress.outputByteCount]))
+            }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+            if unsafe rest.isEmpty, progress.outputByteCount < room.count { return }
+        }
+    }
+
+    private static func problem(_ error: CompressionError) -> Problem {
+        switch error {
+        case .tooLarge(let byteCountMax):
+            .tooLarge("the request's body stands for more than \(byteCountMax) bytes, the most that this URL takes.")
+        case .needsTooMuchMemory, .truncated, .bytesAfterFrame, .bytesAfterEnd, .otherFormat, .corrupt:
+            .request("the body is not what its Content-Encoding says: \(error).")
+        }
+    }
+}
