@@ -61,7 +61,7 @@ struct AccessTests {
         let token = try fixture.root()
         let value = scheme.lowercased() == "basic" ? Base64.encode(Array(":\(token)".utf8)) : token
         let response = try fixture.send("GET", "/hello/nix-cache-info", headers: [("Authorization", "\(scheme) \(value)")])
-        #expect(response.text == "WantMassQuery: 1\nStoreDir: /nix/store\nPriority: 41\n")
+        #expect(response.text == "WantMassQuery: 1\nStoreDir: /nix/store\nPriority: 41\nGetNarInfosV1: get-narinfos-v1\n")
     }
 
     @Test("a public cache can be pulled by everyone, and pushed by nobody without a token")

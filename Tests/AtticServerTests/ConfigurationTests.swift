@@ -164,6 +164,8 @@ struct ConfigurationTests {
         ("api-endpoint = \"https://x\"", nil, "server.toml:1:16: \"https://x\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\""),
         ("soft-delete-caches = 1", nil, "server.toml:1:22: \"soft-delete-caches\" is an integer; write true or false"),
         ("max-nar-info-size = 5", nil, "server.toml:1:21: 5 is not allowed for \"max-nar-info-size\"; write an integer from 4096 to 67108864"),
+        ("refused-read-status = 402", nil, "server.toml:1:23: 402 is not allowed for \"refused-read-status\"; write 401, 403 or 404"),
+        ("refused-read-status = 200", nil, "server.toml:1:23: 200 is not allowed for \"refused-read-status\"; write an integer from 401 to 404"),
         ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\""),
         ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\" or \"none\""),
         ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),

@@ -9,11 +9,11 @@ import Testing
         CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
         CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, CatalogSession.deleteObjectSQL,
         CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, CatalogSession.findListingSQL, "missing", "settleAccesses", "findChunks",
-        CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, "missing", "settleAccesses", "findChunks",
         CatalogSession.findBuildLogSQL, CatalogSession.deleteExpiredBuildLogsSQL, CatalogSession.findRealisationSQL,
         CatalogSession.unkeptRealisationsSQL, CatalogSession.deleteUnkeptRealisationSQL,
         CatalogSession.noteRealisationCandidatesSQL, CatalogSession.purgeDocumentsSQL[0], CatalogSession.purgeDocumentsSQL[1],
         "DELETE FROM build_log WHERE id = $1", "DELETE FROM realisation WHERE id = $1",
+        "findObjects",
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
         "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",
@@ -28,6 +28,7 @@ import Testing
         case "missing": session.missingSQL
         case "settleAccesses": session.settleAccessesSQL
         case "findChunks": session.findChunksSQL
+        case "findObjects": session.findObjectsSQL
         default: statement
         }
         let count = (1...9).last { sql.contains("$\($0)") } ?? 0

@@ -97,5 +97,21 @@ func cacheInfo() throws {
     #expect(try CacheInfo.parse(Array("Priority: 7\nFuture: 1\nnonsense\nStoreDir: /x".utf8))
         == CacheInfo(storeDirectory: "/x", wantMassQuery: false, priority: 7))
     #expect(try CacheInfo.parse([]).priority == 50)
+    let announcing = CacheInfo(storeDirectory: "/nix/store", wantMassQuery: true, priority: 41, narInfosReference: "many")
+    #expect(String(decoding: announcing.rendered(), as: UTF8.self) == text + "GetNarInfosV1: many\n")
+    #expect(try CacheInfo.parse(announcing.rendered()) == announcing)
     #expect(throws: NixFormatError.self) { try CacheInfo.parse(Array("Priority: high\n".utf8)) }
+}
+
+@Test("A content address in JSON has its method and its hash in the form of SRI", arguments: [
+    ("fixed:r:sha256:1pd2nlhik5k1j347fk8dj8sg2f9cn8bg9kvnffimg93dlhyka06j", "nar", "sha256-0gA1PaRtpFejc3bP9BayLDnxNJINTXfIkGGWGSG1ot0="),
+    ("fixed:sha256:1pd2nlhik5k1j347fk8dj8sg2f9cn8bg9kvnffimg93dlhyka06j", "flat", "sha256-0gA1PaRtpFejc3bP9BayLDnxNJINTXfIkGGWGSG1ot0="),
+    ("text:sha256:1pd2nlhik5k1j347fk8dj8sg2f9cn8bg9kvnffimg93dlhyka06j", "text", "sha256-0gA1PaRtpFejc3bP9BayLDnxNJINTXfIkGGWGSG1ot0="),
+    ("fixed:git:sha1:a9993e364706816aba3e25717850c26c9cd0d89d", "git", "sha1-qZk+NkcGgWq6PiVxeFDCbJzQ2J0="),
+    ("fixed:md5:900150983cd24fb0d6963f7d28e17f72", "flat", "md5-kAFQmDzST7DWlj99KOF/cg=="),
+    ("fixed:r:sha256:short", nil, nil), ("fixed:sha3:x", nil, nil), ("sha256:x", nil, nil), ("", nil, nil), ("fixed:r", nil, nil),
+] as [(String, String?, String?)])
+func contentAddressJSON(_ text: String, _ method: String?, _ sri: String?) {
+    let address = ContentAddress(text)
+    #expect(address?.method == method && address?.sri == sri)
 }

@@ -12,7 +12,8 @@ package final class Application: RequestHandler {
     /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane.
     package func answerAtOnce(_ head: RequestHead) -> Response? {
         do throws(Problem) { try checkHost(head) } catch { return error.response }
-        guard head.method == .get || head.method == .head,
+        // Conditions and ranges are for the handler to answer.
+        guard head.method == .get || head.method == .head, head.wantsWhole,
             let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
         else { return nil }
         let now = context.time.now()
@@ -21,8 +22,8 @@ package final class Application: RequestHandler {
             guard held?.contains(.pull) == true else { return nil }
         }
         if let nar = answer.nar {
-            // Ranges, and whatever has become of the packs, are for the handler to answer.
-            guard head.wantsWhole, nar.assembly.isWhole else { return nil }
+            // And so is whatever has become of the packs.
+            guard nar.assembly.isWhole else { return nil }
             context.accessTimes.note(nar.objectID, at: now)
         }
         return answer.response
@@ -43,6 +44,8 @@ package final class Application: RequestHandler {
             case .welcome: return Application.welcome
             case .cacheInfo(let cache): return try GetCacheInfo.respond(call, cache)
             case .narInfo(let cache, let hash): return try GetNarInfo.respond(call, cache, hash)
+            case .narInfos(let cache): return try GetNarInfos.respond(call, cache)
+            case .closure(let cache, let hash): return try GetClosure.respond(call, cache, hash)
             case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
             case .getBuildLog(let cache, let derivation): return try GetBuildLog.respond(call, cache, derivation)
             case .putBuildLog(let cache, let derivation): return try PutBuildLog.respond(call, cache, derivation)
@@ -57,8 +60,16 @@ package final class Application: RequestHandler {
             case .uploadPaths: return try UploadPaths.respond(call)
             }
         } catch {
-            return Problem(cause: error, of: request, log: context.log).response
+            return told(Problem(cause: error, of: request, log: context.log), request.head).response
         }
+    }
+
+    /// The problem as it is told: what a refused read of a binary cache means to Nix is the operator's choice.
+    private func told(_ problem: Problem, _ head: RequestHead) -> Problem {
+        guard case .unauthorized(let reason) = problem, let route = try? Route(head.method, head.target.segments),
+            route.readsBinaryCache
+        else { return problem }
+        return .refusedRead(context.configuration.refusedReadStatus, reason: reason)
     }
 
     /// Refuses a `Host` outside `allowed-hosts`, where that is configured.

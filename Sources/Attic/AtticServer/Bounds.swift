@@ -5,6 +5,15 @@ enum Bounds {
     /// A list of store path hashes as JSON, in bytes: 100,000 hashes are 3.5 MB; this is room for 230,000. Read into values,
     /// the worst JSON takes 16 times its bytes of memory.
     static let missingPathsBytesMax = 8 << 20
+    /// Store path hashes of one `get-narinfos-v1`: the largest systems have closures of some thousand paths, and one that
+    /// nobody asked for before costs a signature each, half a second for all of these.
+    static let narInfosMax = 10_000
+    /// The body of one such request, in bytes: that many hashes, a line each, and room for other line ends.
+    static let narInfosRequestBytesMax = 10_000 * 34
+    /// Store paths of one `closure.narinfo`, for the same reason.
+    static let closurePathsMax = 10_000
+    /// What many narinfos in one answer may take, in bytes: some hundred for each path, all of it in memory at once.
+    static let narInfosAnswerBytesMax = 16 << 20
     /// References of one store path; the largest closures known have a few thousand.
     static let referencesMax = 100_000
     /// Signatures of one store path.

@@ -14,6 +14,7 @@ package final class Context: Sendable {
     package let visitors: HotVisitors
     package let hot: HotAnswers
     package let keys = HotKeys()
+    package let signatures = HotSignatures()
     package let accessTimes: AccessTimes
     package let press: Press
     /// The memory that NARs are cut in.
@@ -65,10 +66,3 @@ package struct Call: Sendable {
     func body(byteCountMax: Int) throws -> [UInt8] { try request.body.readAll(byteCountMax: byteCountMax) }
 }
 
-/// Headers that answers share.
-enum Headers {
-    /// The header that marks answers about a public cache.
-    static func visibility(of cache: CacheRecord) -> [(String, String)] {
-        cache.isPublic ? [(Endpoint.cacheVisibilityHeader, "public")] : []
-    }
-}

@@ -9,6 +9,8 @@ package enum Problem: Error, Hashable, Sendable {
     case methodNotAllowed(allowed: String)
     /// `reason` says which of: no token, expired, bad signature, not permitted.
     case unauthorized(reason: String)
+    /// The same of a read of a binary cache, whose status the configuration decides (`refused-read-status`).
+    case refusedRead(Status, reason: String)
     /// The visitor may know of the cache, but not do this.
     case accessDenied
     case noSuchCache
@@ -29,6 +31,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .notFound, .noSuchCache, .noSuchObject: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .unauthorized: .unauthorized
+        case .refusedRead(let status, _): status
         case .accessDenied: .forbidden
         case .cacheAlreadyExists, .request: .badRequest
         case .tooLarge: .contentTooLarge
@@ -43,7 +46,7 @@ package enum Problem: Error, Hashable, Sendable {
     package var name: String {
         switch self {
         case .notFound: "NotFound"
-        case .unauthorized: "Unauthorized"
+        case .unauthorized, .refusedRead: "Unauthorized"
         case .accessDenied: "AccessError"
         case .noSuchCache: "NoSuchCache"
         case .cacheAlreadyExists: "CacheAlreadyExists"
@@ -61,7 +64,7 @@ package enum Problem: Error, Hashable, Sendable {
         switch self {
         case .notFound: "The URL you requested was not found."
         case .methodNotAllowed(let allowed): "General request error: this URL takes \(allowed) only."
-        case .unauthorized(let reason): "Unauthorized. \(reason)"
+        case .unauthorized(let reason), .refusedRead(_, let reason): "Unauthorized. \(reason)"
         case .accessDenied: "Access error: User does not have permission to complete this action."
         case .noSuchCache: "The requested cache does not exist."
         case .cacheAlreadyExists: "The cache already exists."
@@ -80,20 +83,22 @@ package enum Problem: Error, Hashable, Sendable {
         switch self {
         case .request(let text): .request("\(storePath): \(text)")
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
-        case .notFound, .methodNotAllowed, .unauthorized, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject,
-            .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
+        case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
+            .noSuchObject, .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
             self
         }
     }
 
     /// The answer as it goes over the wire: protocol's error body, and the headers that go with some of them.
     package var response: Response {
-        var headers = [("Content-Type", "application/json")]
+        // No error is worth keeping between here and the client: a 404 of a narinfo ends with the push of its path, and caches keep
+        // one as they see fit where nothing is said (RFC 9111, section 4.2.2).
+        var headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
         switch self {
-        case .unauthorized: headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
+        case .unauthorized, .refusedRead(.unauthorized, _): headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
-        case .notFound, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request,
+        case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request,
             .tooLarge, .unsupportedForm, .storageFull, .internalServer:
             break
         }

@@ -11,6 +11,8 @@ package enum Route: Sendable {
     // The binary cache protocol, below /{cache}
     case cacheInfo(CacheName)
     case narInfo(CacheName, StorePathHash)
+    case narInfos(CacheName)
+    case closure(CacheName, StorePathHash)
     case nar(CacheName, NarName)
     case getBuildLog(CacheName, of: StorePath)
     case putBuildLog(CacheName, of: StorePath)
@@ -25,13 +27,23 @@ package enum Route: Sendable {
     case uploadPath
     case uploadPaths
 
-    /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what comes with a short body has threads of its
-    /// own, all else is a query.
+    /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what comes with a short body or takes many
+    /// milliseconds has threads of its own, all else is a query.
     package var lane: Lane {
         switch self {
         case .uploadPath, .uploadPaths, .putBuildLog: .transfer
-        case .createCache, .configureCache, .findMissingPaths, .putRealisation: .document
+        case .createCache, .configureCache, .findMissingPaths, .narInfos, .closure, .putRealisation: .document
         case .welcome, .cacheInfo, .narInfo, .nar, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
+        }
+    }
+
+    /// Whether it reads a binary cache, as Nix does.
+    var readsBinaryCache: Bool {
+        switch self {
+        case .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getBuildLog, .getRealisation: true
+        case .welcome, .putBuildLog, .putRealisation, .getCacheConfig, .createCache, .configureCache, .destroyCache,
+            .findMissingPaths, .uploadPath, .uploadPaths:
+            false
         }
     }
 
@@ -71,7 +83,7 @@ package enum Route: Sendable {
             case .post: return .createCache(name)
             case .patch: return .configureCache(name)
             case .delete: return .destroyCache(name)
-            case .put, .options, .other: throw .methodNotAllowed(allowed: "GET, HEAD, POST, PATCH, DELETE")
+            case .put, .options, .query, .other: throw .methodNotAllowed(allowed: "GET, HEAD, POST, PATCH, DELETE")
             }
         default:
             throw .notFound
@@ -88,11 +100,13 @@ package enum Route: Sendable {
             route = .cacheInfo(name)
         } else if segments.count == 2 && file == "attic-cache-info" {
             route = .getCacheConfig(name)
+        } else if segments.count == 2 && file == Endpoint.getNarInfos {
+            guard method == .post || method == .query else { throw .methodNotAllowed(allowed: "POST, QUERY") }
+            return .narInfos(name)
+        } else if segments.count == 2 && file.hasSuffix(".closure.narinfo") {
+            route = .closure(name, try storePathHash(file, before: ".closure.narinfo"))
         } else if segments.count == 2 && file.hasSuffix(".narinfo") {
-            guard let hash = StorePathHash(file.dropLast(".narinfo".utf8.count)) else {
-                throw .request("\"\(printable(file))\" does not begin with a store path hash (32 characters of Nix base-32).")
-            }
-            route = .narInfo(name, hash)
+            route = .narInfo(name, try storePathHash(file, before: ".narinfo"))
         } else if segments.count == 3 && file == "nar" {
             guard let nar = NarName(segments[2]) else { throw .notFound }
             route = .nar(name, nar)
@@ -127,6 +141,13 @@ package enum Route: Sendable {
 
     private static func requireReading(_ method: Method) throws(Problem) {
         guard method == .get || method == .head else { throw .methodNotAllowed(allowed: "GET, HEAD") }
+    }
+
+    private static func storePathHash(_ file: String, before suffix: String) throws(Problem) -> StorePathHash {
+        guard let hash = StorePathHash(file.dropLast(suffix.utf8.count)) else {
+            throw .request("\"\(printable(file))\" does not begin with a store path hash (32 characters of Nix base-32).")
+        }
+        return hash
     }
 
     private static func cacheName(_ text: String) throws(Problem) -> CacheName {

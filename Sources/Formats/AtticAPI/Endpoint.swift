@@ -10,6 +10,9 @@ package enum Endpoint {
     /// GET: the same configuration below the cache itself, as the first servers had it.
     package static let atticCacheInfo = "attic-cache-info"
 
+    /// POST or QUERY, below the cache itself: what is known of many store paths.
+    package static let getNarInfos = "get-narinfos-v1"
+
     /// POST: which of these paths the cache has not.
     package static let getMissingPaths = "/_api/v1/get-missing-paths"
 

@@ -1,4 +1,4 @@
-/// A request method (RFC 9110, section 9), as far as anyone here tells them apart.
+/// A request method (RFC 9110, section 9; RFC 10008 for QUERY), as far as anyone here tells them apart.
 ///
 /// The raw value is its name on the wire; methods are case-sensitive. What is not listed is `other`: the name that
 /// was really sent is `RequestHead.methodName`.
@@ -10,10 +10,12 @@ package enum Method: String, Hashable, Sendable, CaseIterable {
     case patch = "PATCH"
     case delete = "DELETE"
     case options = "OPTIONS"
+    /// Asks for something that the body describes, and changes nothing.
+    case query = "QUERY"
     case other = ""
 
     /// True where the method asks for nothing to be changed (RFC 9110, section 9.2.1).
-    package var isSafe: Bool { self == .get || self == .head || self == .options }
+    package var isSafe: Bool { self == .get || self == .head || self == .options || self == .query }
 
     /// True where sending it twice is as good as sending it once (RFC 9110, section 9.2.2).
     package var isIdempotent: Bool { isSafe || self == .put || self == .delete }
@@ -26,6 +28,7 @@ package enum Method: String, Hashable, Sendable, CaseIterable {
         case 4 where unsafe spells(base, range, "HEAD"): .head
         case 4 where unsafe spells(base, range, "POST"): .post
         case 5 where unsafe spells(base, range, "PATCH"): .patch
+        case 5 where unsafe spells(base, range, "QUERY"): .query
         case 6 where unsafe spells(base, range, "DELETE"): .delete
         case 7 where unsafe spells(base, range, "OPTIONS"): .options
         default: .other

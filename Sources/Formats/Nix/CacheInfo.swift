@@ -6,17 +6,24 @@ package struct CacheInfo: Hashable, Sendable {
     /// Lower is asked first. cache.nixos.org has 40; Nix takes 50 where nothing is said.
     package var priority: Int
 
+    /// Where many narinfos are had in one request, as a reference against the cache's root (RFC 3986, section 4.2); nil: nowhere.
+    /// Determinate Nix knows it (doc/manual/source/protocols/nix-cache-info.md), other clients pass over the line.
+    package var narInfosReference: String?
+
     package static let priorityUnlessSaid = 50
 
-    package init(storeDirectory: String, wantMassQuery: Bool, priority: Int) {
+    package init(storeDirectory: String, wantMassQuery: Bool, priority: Int, narInfosReference: String? = nil) {
         self.storeDirectory = storeDirectory
         self.wantMassQuery = wantMassQuery
         self.priority = priority
+        self.narInfosReference = narInfosReference
     }
 
-    /// The file: a line each, WantMassQuery, StoreDir, Priority.
+    /// The file: a line each, WantMassQuery, StoreDir, Priority, and GetNarInfosV1 where there is that.
     package func rendered() -> [UInt8] {
-        Array("WantMassQuery: \(wantMassQuery ? 1 : 0)\nStoreDir: \(storeDirectory)\nPriority: \(priority)\n".utf8)
+        var text = "WantMassQuery: \(wantMassQuery ? 1 : 0)\nStoreDir: \(storeDirectory)\nPriority: \(priority)\n"
+        if let narInfosReference { text += "GetNarInfosV1: \(narInfosReference)\n" }
+        return Array(text.utf8)
     }
 
     /// Reads the file as Nix does: lines in any order, unknown ones passed over, what is absent as Nix takes it.
@@ -29,6 +36,7 @@ package struct CacheInfo: Hashable, Sendable {
             switch line.name {
             case "StoreDir": info.storeDirectory = line.value
             case "WantMassQuery": info.wantMassQuery = line.value == "1"
+            case "GetNarInfosV1": info.narInfosReference = line.value
             case "Priority":
                 guard let priority = Int(line.value) else {
                     throw NixFormatError("nix-cache-info", "Priority \(quoted(line.value)) is not a whole number")

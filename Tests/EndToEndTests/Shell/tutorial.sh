@@ -170,7 +170,7 @@ expect_contains 'alice pushes to her cache' "Pushing $count paths" "$(as_client 
 # --- Going public --------------------------------------------------------------------------------------------------
 say 'public'
 expect_equal 'tetryx cache configure --public' '✅ Configured "hello" on "local"' "$(tetryx cache configure hello --public 2>&1)"
-expect_equal 'nix-cache-info' $'WantMassQuery: 1\nStoreDir: /nix/store\nPriority: 41' "$(curl -s "$url/hello/nix-cache-info")"
+expect_equal 'nix-cache-info' $'WantMassQuery: 1\nStoreDir: /nix/store\nPriority: 41\nGetNarInfosV1: get-narinfos-v1' "$(curl -s "$url/hello/nix-cache-info")"
 expect_contains 'the retention after --public alone' 'Retention Period: Global Default' "$(tetryx cache info hello 2>&1)"
 pull "$work/nix-public" "$root" --option netrc-file /dev/null >/dev/null 2>&1 || die 'nobody cannot pull from the public cache'
 expect_status 'nobody on other' 401 "$url/other/nix-cache-info"

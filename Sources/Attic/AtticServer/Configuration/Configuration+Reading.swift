@@ -2,6 +2,7 @@ import AtticAPI
 import Chunking
 import Compression
 import ConfigFile
+import HTTP
 
 // From TOML to a checked configuration, section by section in the order of server.toml.example. The defaults are those
 // of `Configuration`'s properties: a key that is absent leaves its property alone.
@@ -62,6 +63,12 @@ extension Configuration {
         substituterEndpoint = try endpoint(root, "substituter-endpoint")
         if let value = try root.bool("soft-delete-caches") { softDeleteCaches = value }
         if let value = try root.bool("require-proof-of-possession") { requireProofOfPossession = value }
+        if let value = try root.integer("refused-read-status", in: 401...404) {
+            guard value != 402 else {
+                throw root.error(at: "refused-read-status", "402 is not allowed for \"refused-read-status\"; write 401, 403 or 404")
+            }
+            refusedReadStatus = Status(Int(value))
+        }
         if let value = try root.integer("max-nar-info-size", in: 4096...(64 << 20)) { maxNarInfoSize = Int(value) }
     }
 

@@ -1,6 +1,7 @@
 import AtticAPI
 import Chunking
 import Compression
+import HTTP
 
 /// `server.toml`, checked. What each key means to an operator is in `server.toml.example`; every default is here.
 package struct Configuration: Sendable, Equatable {
@@ -18,6 +19,8 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var softDeleteCaches = false
     /// Whether an uploader must show the bytes of a NAR unless its token could pull them anyway.
     package internal(set) var requireProofOfPossession = true
+    /// What a read of a binary cache is answered that the visitor may not have: 401, 403 or 404.
+    package internal(set) var refusedReadStatus = Status.unauthorized
     /// The longest NAR info before an upload, in bytes.
     package internal(set) var maxNarInfoSize = 1 << 20
 

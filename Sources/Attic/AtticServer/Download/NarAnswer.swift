@@ -4,7 +4,7 @@ import HTTPServer
 
 /// What a cache answers for one of its NARs: made from the database by `GetNar`, and kept in memory for the loops.
 ///
-/// The bytes behind a NAR's URL never change, so the file hash is its entity tag.
+/// The file hash is its entity tag: the same bytes have the same one behind every URL.
 struct NarAnswer: Sendable {
     /// The object through which the NAR was reached: pulled, when this is answered.
     let objectID: Int64
@@ -14,17 +14,13 @@ struct NarAnswer: Sendable {
     /// Of the stored NAR.
     let byteCount: Int64
 
-    init(_ nar: NarRecord, objectID: Int64, in cache: CacheRecord) {
+    init(_ nar: NarRecord, objectID: Int64, in cache: CacheRecord, _ freshness: Headers.Freshness) {
         self.objectID = objectID
         tag = EntityTag(nar.fileHash.base32)
         byteCount = nar.fileSize
-        headers = [
-            ("Content-Type", "application/x-nix-nar"),
-            ("Accept-Ranges", "bytes"),
-            ("ETag", tag.description),
-            // Whoever may read a public cache may keep its NARs for good; a private one's stay with the client.
-            ("Cache-Control", cache.isPublic ? "public, max-age=31536000, immutable" : "private, max-age=31536000, immutable"),
-        ] + Headers.visibility(of: cache)
+        headers =
+            [("Content-Type", "application/x-nix-nar"), ("Accept-Ranges", "bytes"), ("ETag", tag.description)]
+            + Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
     }
 
     /// 304, where the client has these bytes already (RFC 9110, section 13.1.2); nil where it does not say so.
@@ -40,9 +36,9 @@ struct NarAnswer: Sendable {
 
     /// What a request asks for: all of it, or one range.
     func response(to head: RequestHead, _ assembly: NarAssembly) -> Response {
-        // If-Range: the range counts only where the client's copy is of these bytes.
-        let asked = EntityTag.ifRange(head.header("If-Range"), matches: tag) ? head.header("Range") : nil
-        let range = ByteRange(asked, byteCount: byteCount)
+        // If-Range: the range counts only where the client's copy is of these bytes; and only of GET (RFC 9110, section 14.2).
+        let isOfOurs = head.method == .get && EntityTag.ifRange(head.header("If-Range"), matches: tag)
+        let range = ByteRange(isOfOurs ? head.header("Range") : nil, byteCount: byteCount)
         let contentRange = range.contentRange(byteCount: byteCount).map { [("Content-Range", $0)] } ?? []
         switch range {
         case .whole:
@@ -51,7 +47,9 @@ struct NarAnswer: Sendable {
             let part = ResponseBody.files(assembly.extents(of: range), byteCount: Int64(range.count))
             return Response(.partialContent, headers: headers + contentRange, body: part)
         case .unsatisfiable:
-            return Response(.rangeNotSatisfiable, headers: headers + contentRange, body: .empty)
+            // To be asked again: an answer that may be kept for a year would be kept, this one as well.
+            let kept = headers.filter { $0.0 == "Accept-Ranges" || $0.0 == "ETag" }
+            return Response(.rangeNotSatisfiable, headers: kept + contentRange + [("Cache-Control", "no-store")], body: .empty)
         }
     }
 }

@@ -18,6 +18,6 @@ enum GetBuildLog {
         let head = call.request.head
         let text = try CodedText(
             zstd: found.body, byteCount: Int(found.byteCount), tag: EntityTag(SHA256.digest(of: found.body).base32), for: head)
-        return text.response(to: head, contentType: "text/plain; charset=utf-8", headers: Headers.visibility(of: cache))
+        return text.response(to: head, contentType: "text/plain; charset=utf-8", headers: Headers.caching(of: cache, .hour) + Headers.visibility(of: cache))
     }
 }

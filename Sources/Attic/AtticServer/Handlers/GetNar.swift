@@ -16,7 +16,7 @@ enum GetNar {
         let cache = try call.enter(name, needing: .pull)
         let found = try find(call, cache, nar)
         let head = call.request.head
-        let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache)
+        let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache, nar.freshness)
         if let notModified = answer.notModified(head) { return notModified }
         let whole = try call.context.catalog.read { session throws(DatabaseError) in
             try session.extents(ofNar: found.nar.id)
@@ -77,6 +77,16 @@ enum GetNar {
             }
             guard let object = found else { throw Problem.noSuchObject }
             return (object.nar, object.id)
+        }
+    }
+}
+
+extension NarName {
+    /// What is behind a store path's hash is what was pushed last.
+    fileprivate var freshness: Headers.Freshness {
+        switch self {
+        case .file: .immutable
+        case .storePath: .hour
         }
     }
 }

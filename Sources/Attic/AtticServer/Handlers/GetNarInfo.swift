@@ -19,19 +19,18 @@ enum GetNarInfo {
             call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
             return response
         }
-        let info = try narInfo(of: object, in: cache, signedBy: call.context.keys.key(cache.keypair))
-        let response = Response(
-            .ok,
-            headers: [("Content-Type", "text/x-nix-narinfo")] + Headers.visibility(of: cache),
-            body: .bytes(info.rendered()))
-        call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
-        return response
+        let info = try narInfo(of: object, in: cache, call.context)
+        let answer = TextAnswer(info.rendered(), contentType: contentType, of: cache)
+        call.keepHot(answer.whole, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
+        return answer.response(to: call.request.head)
     }
 
+    static let contentType = "text/x-nix-narinfo"
+
     /// The object as narinfo: the cache's own signature first, then those that came with the upload.
-    static func narInfo(
-        of object: ObjectRecord, in cache: CacheRecord, signedBy key: SigningKey
-    ) throws -> NarInfo {
+    ///
+    /// - Throws: `Problem.noSuchObject` where its path is of another store directory, or what `HotKeys` and `NarInfo` throw.
+    static func narInfo(of object: ObjectRecord, in cache: CacheRecord, _ context: Context) throws -> NarInfo {
         let nar = object.nar
         let compression = CompressionKind(rawValue: nar.compression)
         // Pushed when the cache was for another store directory: nothing that its clients could ask for.
@@ -41,7 +40,7 @@ enum GetNarInfo {
         let fingerprint = NarInfo.fingerprint(
             storeDirectory: cache.storeDirectory, storePath: path, narHash: nar.narHash, narSize: nar.narSize,
             references: object.references)
-        let own = key.sign(fingerprint)
+        let own = context.signatures.signature(of: fingerprint, by: try context.keys.key(cache.keypair))
         // A signature by a key of the same name is the cache's own of another day: the fresh one is right.
         let ownName = own.prefix { $0 != ":" }
         return try NarInfo(

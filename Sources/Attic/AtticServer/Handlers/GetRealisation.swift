@@ -14,6 +14,6 @@ enum GetRealisation {
         }
         guard let found else { throw Problem.noSuchObject }
         let signed = found.signed(by: try call.context.keys.key(cache.keypair))
-        return Response(.ok, contentType: Endpoint.jsonType, signed.json(), headers: Headers.visibility(of: cache))
+        return TextAnswer(signed.json(), contentType: Endpoint.jsonType, of: cache).codedResponse(to: call.request.head)
     }
 }
