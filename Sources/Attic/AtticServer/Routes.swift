@@ -135,7 +135,7 @@ package enum Route: Sendable {
         switch method {
         case .get, .head: return get
         case .put: return put
-        case .post, .patch, .delete, .options, .other: throw .methodNotAllowed(allowed: "GET, HEAD, PUT")
+        case .post, .patch, .delete, .options, .query, .other: throw .methodNotAllowed(allowed: "GET, HEAD, PUT")
         }
     }
 
