@@ -47,7 +47,7 @@ let pictured: [Layer] = [
     ]),
     Layer("Tools", [
         .tool("atticd", uses: ["AtticServer", "HTTPServer", "Platform"], packages: [.arguments, .log]),
-        .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments]),
+        .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments, .log]),
         .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("atticbench", uses: [
             "Platform", "Encoding", "Crypto", "Compression", "HTTP", "Nix", "AtticAPI", "Chunking",

@@ -89,10 +89,11 @@ struct TokenTests {
     @Test("Everything that a token can hold comes back")
     func roundTrip() throws {
         let token = Token(
-            subject: "a \"quoted\" é", expiry: 2000, notBefore: 500, issuer: "me", audiences: ["x", "y"],
+            subject: "a \"quoted\" é", expiry: 2000, notBefore: 500, issuedAt: 400, id: "one", issuer: "me", audiences: ["x", "y"],
             caches: [(.all, .all), (try #require(CacheNamePattern("b")), .delete), (try #require(CacheNamePattern("c")), [])])
         let read = try Self.verify(token.signed(with: Self.key), rules: TokenRules(issuer: "me", audiences: ["z", "y"]))
         #expect(read.claimsJSON() == token.claimsJSON())
+        #expect(read.issuedAt == 400 && read.id == "one")
         #expect(read.caches[0].permissions == .all)
         #expect(read.caches[2].permissions == [])
     }

@@ -26,6 +26,9 @@ struct EndToEndTests {
     @Test("What comes into a watched store is pushed, also after the server was away")
     func watch() throws { try passes("watch.sh", minutes: 3) }
 
+    @Test("A revoked token opens nothing on a running server")
+    func revoke() throws { try passes("revoke.sh", minutes: 3) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])

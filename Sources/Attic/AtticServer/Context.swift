@@ -37,6 +37,12 @@ package final class Context: Sendable {
         self.time = time
         self.log = log
     }
+
+    /// Reads from the database which tokens are revoked; from then on they are refused.
+    package func readRevocations() throws(DatabaseError) {
+        let records = try catalog.read { session throws(DatabaseError) in try session.revocations() }
+        visitors.take(Revocations(records))
+    }
 }
 
 /// One request on its way through a handler: the shared context, what was asked, and who asks.

@@ -34,6 +34,7 @@ package final class Daemon: Sendable {
             configuration: configuration, catalog: catalog, store: store,
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules),
             hot: HotAnswers(filesMax: packsMax), accessTimes: AccessTimes(), press: press, time: .system, log: log)
+        try context.readRevocations()
         let upkeep = Upkeep(
             context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
         self.upkeep = upkeep

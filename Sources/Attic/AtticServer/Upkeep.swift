@@ -11,6 +11,8 @@ package final class Upkeep: Sendable {
         var isStopping = false
         var answered = AccessBatch()
         var lostRecords = 0
+        /// A change of others was seen, and could not be followed yet.
+        var isBehind = false
         var thread: ThreadHandle?
     }
 
@@ -112,17 +114,21 @@ package final class Upkeep: Sendable {
         turns.nextLook = now + Upkeep.lookInterval
     }
 
-    /// Where another process has changed the database (a collection, another server), forgets the hot answers and lets
-    /// go of packs that it removed.
+    /// Where another process has changed the database (a collection, another server, atticadm), forgets the hot answers,
+    /// lets go of packs that it removed, and learns which tokens were revoked.
     private func noticeOthers() {
         do {
-            guard try context.catalog.seesOtherProcessesChange() else { return }
+            let isBehind = state.peek { $0.isBehind }
+            guard try context.catalog.seesOtherProcessesChange() || isBehind else { return }
+            state.peek { $0.isBehind = true }
             context.hot.forgetAll()
             context.store.releaseRemovedFiles()
+            try context.readRevocations()
+            state.peek { $0.isBehind = false }
         } catch {
             // Not known to be right any more, so they go.
             context.hot.forgetAll()
-            context.log.warning("could not ask the database for others' changes: \(error)")
+            context.log.warning("could not ask the database for others' changes, will try again: \(error)")
         }
     }
 

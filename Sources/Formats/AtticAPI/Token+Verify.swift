@@ -82,6 +82,8 @@ extension Token {
             subject: try Self.text("sub", of: claims),
             expiry: try Self.moment("exp", of: claims),
             notBefore: try Self.moment("nbf", of: claims),
+            issuedAt: try Self.moment("iat", of: claims),
+            id: try Self.text("jti", of: claims),
             issuer: try Self.text("iss", of: claims),
             audiences: try Self.audiences(of: claims),
             caches: try Self.caches(of: claims))

@@ -6,6 +6,8 @@ import Encoding
 /// On the wire it is a JSON Web Token (RFC 7519). Its claims, as they are written:
 ///
 ///     {"sub":"alice","exp":1680293339,"https://jwt.attic.rs/v1":{"caches":{"hello":{"r":1,"w":1}}}}
+///
+/// Ours have `iat` and `jti` as well.
 package struct Token: Sendable {
     /// The claim that holds the permissions.
     package static let claim = "https://jwt.attic.rs/v1"
@@ -15,6 +17,10 @@ package struct Token: Sendable {
     package static let byteCountMax = 32 << 10
 
     package let subject: String?
+    /// `jti`: tells this token from all others, so that it can be revoked; nil in tokens that others made.
+    package let id: String?
+    /// `iat`: when it was made, in seconds since 1970.
+    package let issuedAt: Int64?
     /// From this second since 1970 on it is not accepted; nil: it never expires.
     package let expiry: Int64?
     /// Before this second since 1970 it is not accepted.
@@ -26,10 +32,13 @@ package struct Token: Sendable {
 
     /// - Parameter caches: a pattern that comes twice keeps its first place and gets both permissions.
     package init(
-        subject: String?, expiry: Int64?, notBefore: Int64? = nil, issuer: String? = nil, audiences: [String] = [],
+        subject: String?, expiry: Int64?, notBefore: Int64? = nil, issuedAt: Int64? = nil, id: String? = nil, issuer: String? = nil,
+        audiences: [String] = [],
         caches: [(CacheNamePattern, Permissions)]
     ) {
         self.subject = subject
+        self.id = id
+        self.issuedAt = issuedAt
         self.expiry = expiry
         self.notBefore = notBefore
         self.issuer = issuer
@@ -47,6 +56,12 @@ package struct Token: Sendable {
         self.caches = merged
     }
 
+    /// An id for a new token: 128 random bits, in hexadecimal.
+    package static func newID() -> String { Hex.encode(SecureRandom.bytes(16)) }
+
+    /// Whether a text has the form of the ids that are made here.
+    package static func isID(_ text: String) -> Bool { text.utf8.count == 32 && Hex.decode(text) != nil }
+
     /// What it allows with a cache: the entry that equals the name, else the first pattern that matches, else nothing.
     /// Entries are not added up.
     package func permissions(for cache: CacheName) -> Permissions {
@@ -54,12 +69,14 @@ package struct Token: Sendable {
         return entry?.permissions ?? []
     }
 
-    /// The claims, compact, members in the order sub, exp, nbf, iss, aud, permissions; what is not set is left out.
+    /// The claims, compact, members in the order sub, exp, nbf, iat, jti, iss, aud, permissions; what is not set is left out.
     package func claimsJSON() -> String {
         var claims: [(String, JSON)] = []
         if let subject { claims.append(("sub", .string(subject))) }
         if let expiry { claims.append(("exp", .integer(expiry))) }
         if let notBefore { claims.append(("nbf", .integer(notBefore))) }
+        if let issuedAt { claims.append(("iat", .integer(issuedAt))) }
+        if let id { claims.append(("jti", .string(id))) }
         if let issuer { claims.append(("iss", .string(issuer))) }
         if !audiences.isEmpty { claims.append(("aud", .array(audiences.map { .string($0) }))) }
         let entries = caches.map { entry in

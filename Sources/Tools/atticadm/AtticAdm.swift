@@ -8,7 +8,7 @@ struct AtticAdm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "atticadm",
         abstract: "Administers a Tetryx server.",
-        subcommands: [MakeTokenCommand.self])
+        subcommands: [MakeTokenCommand.self, TokenCommand.self])
 
     @OptionGroup var options: ConfigurationOptions
 

@@ -31,7 +31,14 @@ package final class HotVisitors: Sendable {
     /// Caches whose permissions are kept for one token at most.
     private static let cachesMax = 256
 
-    private let known = Monitor<[Int: Known]>([:])
+    private struct State {
+        var known: [Int: Known] = [:]
+        var revocations = Revocations()
+        /// Moves with the revocations: what was verified before they changed is not kept after.
+        var generation = 0
+    }
+
+    private let state = Monitor(State())
     private let access: Access
 
     package init(_ access: Access) { self.access = access }
@@ -39,16 +46,31 @@ package final class HotVisitors: Sendable {
     /// The visitor behind a request, verified now or before.
     func visitor(of head: RequestHead, nowSeconds: Int64) -> Visitor {
         if let found = find(head, nowSeconds) { return found.visitor }
+        let (revocations, generation) = state.peek { ($0.revocations, $0.generation) }
         let visitor = access.visitor(of: head, nowSeconds: nowSeconds)
+        if let token = visitor.token, revocations.refuse(token) {
+            return Visitor(token: nil, refusal: "The token was revoked; ask for a new one.")
+        }
         // Only good tokens are kept: the others cost their bearer a verification each time.
         if visitor.token != nil, let header = unsafe head.withHeader("Authorization", { unsafe [UInt8]($0) }) {
             let key = unsafe header.span.withUnsafeBytes { unsafe HotVisitors.key($0) }
-            known.peek { known in
-                if known.count >= HotVisitors.tokensMax { known = [:] }
-                known[key] = Known(header: header, visitor: visitor)
+            state.peek { state in
+                guard state.generation == generation else { return }
+                if state.known.count >= HotVisitors.tokensMax { state.known = [:] }
+                state.known[key] = Known(header: header, visitor: visitor)
             }
         }
         return visitor
+    }
+
+    /// Takes the revocations that hold from now on, and verifies everyone anew where they are others than before.
+    func take(_ revocations: Revocations) {
+        state.peek { state in
+            guard state.revocations != revocations else { return }
+            state.revocations = revocations
+            state.generation += 1
+            state.known = [:]
+        }
     }
 
     /// What a request may do with a private cache, where its token is known; nil where it must be verified first.
@@ -59,7 +81,7 @@ package final class HotVisitors: Sendable {
     private func find(_ head: RequestHead, _ nowSeconds: Int64) -> Known? {
         let found: Known?? = unsafe head.withHeader("Authorization") { value in
             let key = unsafe HotVisitors.key(value)
-            guard let candidate = known.peek({ $0[key] }) else { return nil }
+            guard let candidate = state.peek({ $0.known[key] }) else { return nil }
             return unsafe candidate.header.withUnsafeBytes { unsafe Bytes.equal($0, value) } ? candidate : nil
         }
         guard let known = found ?? nil else { return nil }

@@ -20,6 +20,8 @@ package struct MakeToken: Sendable {
 
     private let subject: String
     private let validitySeconds: Int64
+    /// The token's `jti`.
+    private let id: String
     private let caches: [(CacheNamePattern, Permissions)]
 
     /// Checks the arguments.
@@ -28,7 +30,8 @@ package struct MakeToken: Sendable {
     ///   - subject: who is to hold the token.
     ///   - validity: for how long, in words: `3 months`.
     ///   - grants: in the order in which the patterns were given, which is theirs in the token, and there decides.
-    package init(subject: String, validity: String, grants: [Grant]) throws(UsageError) {
+    ///   - id: what tells the token from all others.
+    package init(subject: String, validity: String, grants: [Grant], id: String = Token.newID()) throws(UsageError) {
         if subject.isEmpty { throw UsageError(description: "--sub is empty; name who is to hold the token") }
         let seconds: Int64
         do throws(DurationError) { seconds = try DurationWords.parse(validity) } catch {
@@ -48,6 +51,7 @@ package struct MakeToken: Sendable {
         self.subject = subject
         self.validitySeconds = seconds
         self.caches = caches
+        self.id = id
     }
 
     /// Whether no permission was asked for, which is allowed and hardly ever meant.
@@ -56,8 +60,8 @@ package struct MakeToken: Sendable {
     /// The token that a server of this configuration accepts; it is for its issuer and audiences.
     package func token(for configuration: Configuration, nowSeconds: Int64) -> Token {
         Token(
-            subject: subject, expiry: nowSeconds + validitySeconds, issuer: configuration.tokenRules.issuer,
-            audiences: configuration.tokenRules.audiences, caches: caches)
+            subject: subject, expiry: nowSeconds + validitySeconds, issuedAt: nowSeconds, id: id,
+            issuer: configuration.tokenRules.issuer, audiences: configuration.tokenRules.audiences, caches: caches)
     }
 
     /// What is printed: the token, or its claims where only they are asked for.
