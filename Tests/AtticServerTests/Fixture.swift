@@ -175,6 +175,7 @@ extension Response {
                 all += part.prefix(count ?? 0)
             }
             return all
+        case .stream(let byteCount, let produce): return (try? BodyWriter.bytes(of: produce, byteCount: byteCount)) ?? []
         }
     }
 

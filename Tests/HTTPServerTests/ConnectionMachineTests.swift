@@ -44,8 +44,8 @@ private struct Conversation {
     }
 
     /// The answer is given and sent.
-    mutating func reply() {
-        said.append(machine.replied() ? "keep" : "last")
+    mutating func reply(endsByClosing: Bool = false) {
+        said.append(machine.replied(endsByClosing: endsByClosing) ? "keep" : "last")
         said.append("\(machine.replySent())")
         receive("")
     }
@@ -161,6 +161,14 @@ private struct Conversation {
         conversation.receive(request)
         conversation.reply()
         #expect(conversation.said[1] == expected)
+    }
+
+    @Test func anAnswerWhoseEndIsTheConnectionsIsTheLast() {
+        var conversation = Conversation()
+        conversation.receive("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n" + Self.get)
+        conversation.reply(endsByClosing: true)
+        #expect(conversation.said == ["begin GET /", "last", "linger"])
+        #expect(conversation.kept.isEmpty)
     }
 
     @Test(arguments: [

@@ -53,6 +53,18 @@ package struct Limits: Sendable {
     /// What `Retry-After` says where a queue is full: about the time in which a full queue has moved on.
     package var retryAfterSeconds = 2
 
+    // MARK: Streams
+
+    /// Threads that make bodies while they are sent: each waits for its client most of the time, and an encoder in it may have
+    /// 10 MiB of memory.
+    package var producerThreads = 32
+    /// Answers that may wait for one of those before they begin.
+    package var producerQueueMax = 128
+    /// Bytes of a block in which such a body travels: enough that handing it on costs nothing beside making it.
+    package var streamBlockBytes = 64 << 10
+    /// Blocks of one such body: one is filled while others are sent.
+    package var streamBlocksMax = 4
+
     // MARK: Files
 
     /// Threads that read files which are not in memory, for the loops: disks are faster with some reads at once.
@@ -87,6 +99,8 @@ package struct Limits: Sendable {
     func check() {
         precondition(connectionsMax > 0, "a server needs connections")
         precondition(queryThreads > 0 && documentThreads > 0 && transferThreads > 0 && readerThreads > 0, "a server needs threads")
+        precondition(producerThreads > 0 && streamBlocksMax > 0, "a stream needs threads and blocks")
+        precondition(streamBlockBytes >= BodyWriter.blockByteCountMin, "a block has room for a byte and what stands around it")
         precondition(fileWindowBytes > 0, "a window has bytes")
         precondition(bodyBufferBytes > 0 && bodyBytesBeforeFirstRead > 0 && turnBytesMax >= 4096, "a server needs buffers")
         precondition(retryAfterSeconds >= 0 && bodyBytesMax >= 0 && discardedBytesMax >= 0, "a bound is not negative")

@@ -3,7 +3,7 @@ import Platform
 
 /// What a handler answers.
 ///
-/// The server adds `Date`, `Content-Length`, `X-Request-Id` and, where it closes, `Connection`; they must not be among
+/// The server adds `Date`, `Content-Length` or `Transfer-Encoding`, `X-Request-Id` and, where it closes, `Connection`; they must not be among
 /// `headers`. For HEAD a handler answers as for GET: the length is kept and the body left out.
 package struct Response: Sendable {
     /// A final status: 200 and up.
@@ -33,12 +33,19 @@ package enum ResponseBody: Sendable {
     case bytes([UInt8])
     /// Parts of files, one after another, sent by the kernel without passing through memory. `byteCount` is their sum.
     case files([FileExtent], byteCount: Int64)
+    /// Bytes that are made while they are sent: `produce` writes them, on a thread of its own, as fast as the client takes
+    /// them. It is not called where the answer has no body (HEAD). Where it throws, the connection is broken off, so
+    /// that a failure never looks like the end; what can be found out before belongs before the answer.
+    /// `byteCount` is how many it will write, exactly; nil where that is not known.
+    case stream(byteCount: Int64?, produce: @Sendable (BodyWriter) throws -> Void)
 
-    package var byteCount: Int64 {
+    /// Nil where it is not known before the body was made.
+    package var byteCount: Int64? {
         switch self {
         case .empty: 0
         case .bytes(let bytes): Int64(bytes.count)
         case .files(_, let byteCount): byteCount
+        case .stream(let byteCount, _): byteCount
         }
     }
 }

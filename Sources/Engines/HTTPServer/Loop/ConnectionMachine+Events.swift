@@ -15,8 +15,9 @@ extension ConnectionMachine {
 
     /// There is an answer, which is going to be sent now.
     ///
+    /// - Parameter endsByClosing: its end is the connection's.
     /// - Returns: whether the connection is kept after it; the answer has to say so.
-    mutating func replied() -> Bool {
+    mutating func replied(endsByClosing: Bool = false) -> Bool {
         precondition(phase == .exchange && reply == .awaited, "an answer without a request")
         reply = .sending
         isDiscarding = true
@@ -27,7 +28,7 @@ extension ConnectionMachine {
             if owesContinue && bodyByteCount == 0 || remaining > limits.discardedBytesMax { keepsAlive = false }
         case .chunked, .failed: keepsAlive = false
         }
-        if isDraining || hasPeerClosed { keepsAlive = false }
+        if isDraining || hasPeerClosed || endsByClosing { keepsAlive = false }
         return keepsAlive
     }
 

@@ -36,10 +36,14 @@ extension EventLoop {
             mailbox.post(.replied(cookie, shared.handler.respond(to: request)))
         }
         if isTaken { return }
-        let refusal = Refusal(
+        reply(&connection, overload.response)
+    }
+
+    /// What is said where all threads of a kind are busy and enough wait for them already.
+    var overload: Refusal {
+        Refusal(
             .serviceUnavailable, "the server has more to do than it can take in",
             retryAfterSeconds: limits.retryAfterSeconds)
-        reply(&connection, refusal.response)
     }
 
     private mutating func body(_ connection: inout Connection, _ head: RequestHead) -> RequestBody {
@@ -57,7 +61,9 @@ extension EventLoop {
     mutating func reply(_ connection: inout Connection, _ response: Response) {
         connection.exchange?.pipe?.abandon()
         connection.exchange?.pipe = nil
-        let keepsAlive = connection.machine.replied()
+        let framing = streamFraming(of: response, connection)
+        let keepsAlive = connection.machine.replied(endsByClosing: framing == .untilClose)
+        if let framing { return sendStream(&connection, response, framing, keepsAlive: keepsAlive) }
         if addsUp(response, connection) { return send(&connection, response, keepsAlive: keepsAlive) }
         context.shared.log.error("An answer's files do not add up to its length: \(connection.exchange.map { "\($0.id)" } ?? "")")
         let refusal = Refusal(.internalServerError, "the server encountered an internal error")
@@ -70,15 +76,23 @@ extension EventLoop {
         return connection.exchange?.head?.method == .head || extents.reduce(0) { $0 + $1.byteCount } == byteCount
     }
 
-    private mutating func send(_ connection: inout Connection, _ response: Response, keepsAlive: Bool) {
+    /// Sends an answer.
+    ///
+    /// - Parameters:
+    ///   - framing: of a body that is a stream and has been begun; nil where there is none.
+    ///   - outlet: where that stream comes out.
+    mutating func send(
+        _ connection: inout Connection, _ response: Response, keepsAlive: Bool, framing: ResponseFraming? = nil,
+        outlet: ByteOutlet? = nil
+    ) {
         precondition(connection.exchange != nil, "an answer without an exchange")
         connection.exchange?.status = response.status
-        let hasBody = connection.exchange?.head?.method != .head && !response.status.neverHasBody
+        let hasBody = hasBody(response, connection)
         let isJoined = hasBody && ResponseSender.isJoined(response.body)
         let head = renderer.render(
-            response, isJoined: isJoined, requestID: connection.exchange?.id ?? RequestID(rawValue: 0),
+            response, isJoined: isJoined, isChunked: framing == .chunked, requestID: connection.exchange?.id ?? RequestID(rawValue: 0),
             keepsAlive: keepsAlive, version: connection.exchange?.head?.version ?? .http11, time: time)
-        connection.sender.add(head: head, body: hasBody && !isJoined ? response.body : .empty)
+        connection.sender.add(head: head, body: hasBody && !isJoined ? response.body : .empty, outlet: outlet)
     }
 
     // MARK: The end
@@ -88,6 +102,7 @@ extension EventLoop {
         if connection.isClosed { return }
         connection.isClosed = true
         connection.exchange?.pipe?.finish(.failed(.disconnected))
+        connection.sender.abandon()
         if connection.exchange?.status != nil { record(connection, isComplete: false) }
         connection.exchange = nil
         if let kept = connection.kept {

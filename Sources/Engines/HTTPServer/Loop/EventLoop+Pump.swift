@@ -55,7 +55,7 @@ extension EventLoop {
                 break
             }
             let before = budget
-            if connection.sender.isBusy && connection.isWritable && !connection.sender.waitsForDisk {
+            if connection.sender.isBusy && connection.isWritable && !connection.sender.isWaiting {
                 send(&connection, &budget)
                 if budget < before { hasSent = true }
             } else if !useKept(&connection) {
@@ -100,7 +100,7 @@ extension EventLoop {
             if connection.exchange?.status != nil { finishReply(&connection) }
         case .blocked: connection.isWritable = false
         case .read(let extent, let following): read(extent, following: following, for: &connection)
-        case .waitsForDisk: break
+        case .waitsForDisk, .waitsForProducer: break
         case .budgetSpent: budget = 0
         case .failed(let cause):
             context.shared.log.debug("A connection broke while it was sent to: \(cause)")
@@ -109,6 +109,10 @@ extension EventLoop {
             let id = connection.exchange.map { "\($0.id)" } ?? ""
             context.shared.log.error("A file ended before its extent did; the answer \(id) is broken off")
             // The length was promised: a close in good order after fewer bytes could pass for the whole.
+            connection.socket.resetOnClose()
+            close(&connection)
+        case .producerFailed:
+            // Also where it is chunked or ends with the connection: nobody shall take what came for the whole.
             connection.socket.resetOnClose()
             close(&connection)
         }
@@ -145,8 +149,8 @@ extension EventLoop {
     mutating func updateDeadline(_ connection: inout Connection, hasSent: Bool, hasReceived: Bool) {
         let slot = Int(connection.cookie.slot)
         let room = connection.bodyRoom
-        // A client is not late while the disk is.
-        if connection.sender.waitsForDisk { return deadlines.remove(slot) }
+        // A client is not late while the disk or a producer is.
+        if connection.sender.isWaiting { return deadlines.remove(slot) }
         guard let kind = connection.machine.deadline(bodyRoom: room) else { return deadlines.remove(slot) }
         let request = connection.machine.requestCount
         let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request

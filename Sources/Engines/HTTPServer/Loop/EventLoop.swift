@@ -112,6 +112,8 @@ struct EventLoop: ~Copyable {
             if let seat = table.find(cookie) { pump(&seat.connection) }
         case .fileRead(let cookie):
             if let seat = table.find(cookie) { fileRead(&seat.connection) }
+        case .bytesMade(let cookie):
+            if let seat = table.find(cookie) { bytesMade(&seat.connection) }
         case .drain: drain()
         case .stop: isStopped = true
         }

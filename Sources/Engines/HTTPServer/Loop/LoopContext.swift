@@ -38,6 +38,8 @@ final class SharedContext: Sendable {
     let disk: any Disk
     /// Reads what is not in memory; each connection waits for one window at most.
     let readers: WorkerPool
+    /// Makes bodies while they are sent; each is of one connection.
+    let producers: WorkerPool
     private let query: WorkerPool
     private let document: WorkerPool
     private let transfer: WorkerPool
@@ -48,6 +50,7 @@ final class SharedContext: Sendable {
     ) {
         self.disk = disk
         readers = WorkerPool(name: "reader", threadsMax: limits.readerThreads, queueMax: limits.connectionsMax)
+        producers = WorkerPool(name: "producer", threadsMax: limits.producerThreads, queueMax: limits.producerQueueMax)
         self.limits = limits
         self.handler = handler
         self.log = log
@@ -68,6 +71,7 @@ final class SharedContext: Sendable {
     /// Finishes what the lanes have taken, and joins their threads.
     func stopLanes() {
         readers.stop()
+        producers.stop()
         query.stop()
         document.stop()
         transfer.stop()

@@ -23,6 +23,8 @@ enum LoopMessage: Sendable {
     case bodyRoom(Cookie)
     /// A part of a file that an answer waits for is in memory.
     case fileRead(Cookie)
+    /// There is more of a stream that an answer waits for, or its end.
+    case bytesMade(Cookie)
     /// Accept no more, finish what has begun, and end.
     case drain
     /// End now.

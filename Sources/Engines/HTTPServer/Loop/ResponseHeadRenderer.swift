@@ -16,10 +16,12 @@ struct ResponseHeadRenderer {
     ///
     /// - Parameters:
     ///   - isJoined: whether the body follows in the same piece; then it is bytes.
+    ///   - isChunked: whether the body that follows is in the chunked coding.
     ///   - keepsAlive: whether the connection goes on after it.
     ///   - version: of the request; a client of HTTP/1.0 has to be told that the connection is kept (RFC 9112, 9.3).
     mutating func render(
-        _ response: Response, isJoined: Bool, requestID: RequestID, keepsAlive: Bool, version: HTTPVersion, time: WallTime
+        _ response: Response, isJoined: Bool, isChunked: Bool, requestID: RequestID, keepsAlive: Bool,
+        version: HTTPVersion, time: WallTime
     ) -> [UInt8] {
         if time.seconds != dateSecond { renderDate(time.seconds) }
         bytes.removeAll(keepingCapacity: true)
@@ -27,6 +29,7 @@ struct ResponseHeadRenderer {
         // In place: a copy of the array would be counted.
         unsafe dateAndIDName.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         requestID.append(to: &bytes)
+        if isChunked { append("\r\nTransfer-Encoding: chunked") }
         if !keepsAlive {
             append("\r\nConnection: close\r\n\r\n")
         } else if version == .http10 {

@@ -1,6 +1,7 @@
 import Platform
 
-/// What goes out over one connection: bytes first, then parts of files, in order, as far as the socket takes them.
+/// What goes out over one connection: bytes first, then parts of files, or what a producer makes, in order, as far as the
+/// socket takes them.
 struct ResponseSender {
     /// How far one attempt came.
     enum Outcome {
@@ -14,10 +15,14 @@ struct ResponseSender {
         case read(FileExtent, following: ArraySlice<FileExtent>)
         /// What comes next is being read.
         case waitsForDisk
+        /// What comes next has not been made yet.
+        case waitsForProducer
         /// The connection is broken.
         case failed(Errno)
         /// A file ended before its extent did: what was promised cannot be sent.
         case fileTooShort
+        /// The producer has failed, and says so itself: what was promised cannot be sent.
+        case producerFailed
     }
 
     private var head: [UInt8] = []
@@ -28,6 +33,7 @@ struct ResponseSender {
     private var extentIndex = 0
     private var extentOffset: Int64 = 0
     private var window: FileWindow
+    private var outlet: ByteOutlet?
 
     init(fileWindowBytes: Int64) { window = FileWindow(windowBytes: fileWindowBytes) }
 
@@ -44,17 +50,22 @@ struct ResponseSender {
     private(set) var isBusy = false
     /// Whether nothing can be sent before `fileWasRead`.
     private(set) var waitsForDisk = false
+    /// Whether nothing can be sent before `producerHasMore`.
+    private(set) var waitsForProducer = false
 
-    /// Adds a head, or an interim answer, and the bytes or files behind it. Files come last: nothing can be added
-    /// while some are under way.
-    mutating func add(head added: consuming [UInt8], body: ResponseBody) {
-        precondition(extents.isEmpty && bytes.isEmpty, "an answer was added to one that is being sent")
+    var isWaiting: Bool { waitsForDisk || waitsForProducer }
+
+    /// Adds a head, or an interim answer, and the bytes or files behind it, or what comes out of the outlet where it is a
+    /// stream. Files and streams come last: nothing can be added while some are under way.
+    mutating func add(head added: consuming [UInt8], body: ResponseBody, outlet stream: ByteOutlet? = nil) {
+        precondition(extents.isEmpty && bytes.isEmpty && outlet == nil, "an answer was added to one that is being sent")
         isBusy = true
         if head.isEmpty { head = added } else { head += added }
         switch body {
         case .empty: break
         case .bytes(let added): bytes = added
         case .files(let added, _): extents = added
+        case .stream: outlet = stream
         }
     }
 
@@ -101,6 +112,21 @@ struct ResponseSender {
                     extentOffset += Int64(taken)
                 }
             }
+            while let outlet {
+                if sent >= limit { return .budgetSpent }
+                let found = try unsafe outlet.take(atMost: limit - sent) { bytes throws(Errno) in
+                    try unsafe socket.send(bytes, more: false) ?? 0
+                }
+                switch found {
+                case .bytes(taken: 0): return .blocked
+                case .bytes(let taken): sent += taken
+                case .nothing:
+                    waitsForProducer = true
+                    return .waitsForProducer
+                case .end: self.outlet = nil
+                case .failure: return .producerFailed
+                }
+            }
         } catch { return .failed(error) }
         self = ResponseSender(fileWindowBytes: window.windowBytes)
         return .done
@@ -111,6 +137,12 @@ struct ResponseSender {
         window.wasRead()
         waitsForDisk = false
     }
+
+    /// There is more of the stream, or its end.
+    mutating func producerHasMore() { waitsForProducer = false }
+
+    /// Nothing more will be sent: whoever makes bytes for it need not go on.
+    func abandon() { outlet?.abandon() }
 
     /// Extents behind the one that is missing of which a reader is told; in a NAR of many small pieces the disk goes on with them.
     private static let followingMax = 8

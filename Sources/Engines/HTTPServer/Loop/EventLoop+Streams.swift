@@ -1,0 +1,54 @@
+import HTTP
+import Logging
+import Platform
+
+/// Bodies that are made while they are sent: a producer writes on a thread of its own, the loop sends what has come, and
+/// an outlet between the two lets whoever is ahead wait.
+extension EventLoop {
+    /// How a body that is to be made for this request ends; nil where none is: it is of another kind, or not asked for.
+    func streamFraming(of response: Response, _ connection: borrowing Connection) -> ResponseFraming? {
+        guard case .stream(let byteCount, _) = response.body, hasBody(response, connection) else { return nil }
+        if let byteCount { return .contentLength(byteCount) }
+        // RFC 9112, section 6.1: no chunked coding to who did not show to know HTTP/1.1; its body ends with the connection.
+        return connection.exchange?.head?.version == .http11 ? .chunked : .untilClose
+    }
+
+    /// Whether bytes follow the head of this answer.
+    func hasBody(_ response: Response, _ connection: borrowing Connection) -> Bool {
+        connection.exchange?.head?.method != .head && !response.status.neverHasBody
+    }
+
+    /// Has the body made, and sends what comes of it; refuses where too many are being made already.
+    mutating func sendStream(
+        _ connection: inout Connection, _ response: Response, _ framing: ResponseFraming, keepsAlive: Bool
+    ) {
+        guard case .stream(_, let produce) = response.body else { preconditionFailure("only streams are made while they are sent") }
+        let (cookie, mailbox, log) = (connection.cookie, context.mailbox, context.shared.log)
+        let id = connection.exchange.map { "\($0.id)" } ?? ""
+        let outlet = ByteOutlet(blockByteCount: limits.streamBlockBytes, blockCountMax: limits.streamBlocksMax) {
+            mailbox.post(.bytesMade(cookie))
+        }
+        let isTaken = context.shared.producers.submit {
+            let writer = BodyWriter(outlet, framing: framing)
+            do {
+                try produce(writer)
+                try writer.finish()
+                outlet.finish(isWhole: true)
+            } catch {
+                // Who went away, the access log says.
+                if error as? ResponseBodyError != .unwanted {
+                    log.error("The body of the answer \(id) could not be made, and is broken off: \(error)")
+                }
+                outlet.finish(isWhole: false)
+            }
+        }
+        if isTaken { return send(&connection, response, keepsAlive: keepsAlive, framing: framing, outlet: outlet) }
+        send(&connection, overload.response, keepsAlive: keepsAlive)
+    }
+
+    /// A producer has made something that its answer waited for.
+    mutating func bytesMade(_ connection: inout Connection) {
+        connection.sender.producerHasMore()
+        if !connection.isRunnable { pump(&connection) }
+    }
+}
