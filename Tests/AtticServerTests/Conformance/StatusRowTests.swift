@@ -1,0 +1,101 @@
+import AtticAPI
+import HTTP
+import Nix
+import Support
+import Testing
+
+@testable import AtticServer
+
+/// What each status means to Nix, and so what we answer; docs/api.md, "Conformance", lists the rows.
+@Suite("Conformance: statuses")
+struct StatusRowTests {
+    static let missing = String(repeating: "0", count: 32)
+    let fixture: Fixture
+    let path: TestPath
+    let cache: CacheName
+
+    init() throws {
+        fixture = try Fixture()
+        cache = try fixture.makeCache("open", isPublic: true)
+        try fixture.makeCache("closed")
+        path = try TestPath("tool", seeds: [1], byteCount: 200_000)
+        #expect(try fixture.push(path, to: cache).status == .ok)
+    }
+
+    @Test("200, 206, 304: success to every generation")
+    func success() throws {
+        let nar = "/open/\(try fixture.narInfo(path, in: cache).url)"
+        let whole = try fixture.send("GET", nar)
+        let tag = try #require(whole.header("ETag"))
+        #expect(whole.status == .ok)
+        #expect(try fixture.send("GET", nar, headers: [("Range", "bytes=5-")]).status == .partialContent)
+        #expect(try fixture.send("GET", nar, headers: [("If-None-Match", tag)]).status == .notModified)
+    }
+
+    @Test("404: absent to every generation, so it is what a permitted client is told of what is not here")
+    func absent() throws {
+        let token = try fixture.token([("closed", .pull)])
+        for (target, token) in [
+            ("/open/\(Self.missing).narinfo", nil), ("/open/nar/\(Self.missing).nar", nil), ("/open/\(Self.missing).closure.narinfo", nil),
+            ("/closed/\(Self.missing).narinfo", token), ("/closed/\(path.storePath.hash).narinfo", token),
+        ] {
+            #expect(try fixture.send("GET", target, token: token).status == .notFound)
+            #expect(try fixture.send("HEAD", target, token: token).status == .notFound)
+        }
+    }
+
+    @Test("403: absent to every generation; only for a token that knows of the cache and may not pull")
+    func forbidden() throws {
+        let token = try fixture.token([("closed", .push)])
+        #expect(try fixture.send("GET", "/closed/\(Self.missing).narinfo", token: token).status == .forbidden)
+    }
+
+    @Test("401: absent up to 2.34, an error from 2.35 on; with WWW-Authenticate, unless another status is configured")
+    func unauthorized() throws {
+        let answer = try fixture.send("GET", "/closed/\(Self.missing).narinfo")
+        #expect(answer.status == .unauthorized && answer.header("WWW-Authenticate")?.hasPrefix("Basic ") == true)
+    }
+
+    @Test("other 4xx: fatal, so only what is wrong with the request itself")
+    func fatal() throws {
+        #expect(try fixture.send("GET", "/open/short.narinfo").status == .badRequest)
+        #expect(try fixture.send("DELETE", "/open/nix-cache-info").status == .methodNotAllowed)
+    }
+
+    @Test("503: transient, so what passes by itself; with Retry-After where that is known")
+    func transient() throws {
+        #expect(Problem.busy(retryAfterSeconds: 2).response.header("Retry-After") == "2")
+        #expect(Problem.busy(retryAfterSeconds: 2).response.status == .serviceUnavailable)
+        #expect(Problem.incompleteNar.response.status == .serviceUnavailable)
+    }
+
+    @Test("202, and any other 2xx or 3xx: retried as transient, so never answered")
+    func never() {
+        let problems: [Problem] = [
+            .notFound, .methodNotAllowed(allowed: "GET"), .unauthorized(reason: ""), .refusedRead(.forbidden, reason: ""), .accessDenied,
+            .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request(""), .tooLarge(""), .storageFull,
+            .busy(retryAfterSeconds: 1), .internalServer,
+        ]
+        // 407, 408, 429, 501, 505 and 511 mean more to Nix than is meant here; the engine alone gives 408, 501 and 505.
+        let answered: Set = [400, 401, 403, 404, 405, 413, 500, 503, 507]
+        for problem in problems { #expect(answered.contains(problem.status.code), "\(problem)") }
+    }
+
+    @Test("nix-cache-info: 200 wherever the cache can be read, and no write of it is ever taken", arguments: NixClient.all)
+    func cacheInfo(_ client: NixClient) throws {
+        let server = try LoopbackFixture()
+        try server.fixture.makeCache("open", isPublic: true)
+        try server.fixture.makeCache("closed")
+        let token = try server.fixture.root()
+        #expect(try ReplayConnection(client, to: server).send("GET", "/open/nix-cache-info").status == 200)
+        #expect(try ReplayConnection(client, to: server, token: token).send("GET", "/closed/nix-cache-info").status == 200)
+        // What Nix up to 2.25 and Lix do next where it is refused, or missing: they write one, also when they only read.
+        for (cache, token) in [("closed", nil), ("open", nil), ("open", token), ("nothere", token)] {
+            let put = try ReplayConnection(client, to: server, token: token)
+                .put("/\(cache)/nix-cache-info", type: "text/x-nix-cache-info", Array("StoreDir: /nix/store\n".utf8))
+            // Fatal to all of them: nobody tries again, or waits for 100 Continue before it knows.
+            #expect([400, 401, 403, 404, 405].contains(put.answer.status) && !put.continued)
+        }
+        #expect(try ReplayConnection(client, to: server).send("GET", "/open/nix-cache-info").text.contains("Priority: 41\n"))
+    }
+}
