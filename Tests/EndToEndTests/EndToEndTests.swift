@@ -29,6 +29,9 @@ struct EndToEndTests {
     @Test("A revoked token opens nothing on a running server")
     func revoke() throws { try passes("revoke.sh", minutes: 3) }
 
+    @Test("A pull whose connections are cut within NARs goes on by ranges, and all is whole")
+    func resume() throws { try passes("resume.sh", minutes: 5) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
