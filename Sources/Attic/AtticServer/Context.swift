@@ -17,6 +17,7 @@ package final class Context: Sendable {
     package let signatures = HotSignatures()
     package let accessTimes: AccessTimes
     package let press: Press
+    let listings: Listings
     /// The memory that NARs are cut in.
     package let chunkBlocks: ByteBlockPool
     package let time: TimeSource
@@ -33,6 +34,7 @@ package final class Context: Sendable {
         self.hot = hot
         self.accessTimes = accessTimes
         self.press = press
+        listings = Listings(catalog: catalog, store: store)
         chunkBlocks = Cutter.blocks(for: configuration.chunking.sizes)
         self.time = time
         self.log = log

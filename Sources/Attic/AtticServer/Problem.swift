@@ -16,6 +16,8 @@ package enum Problem: Error, Hashable, Sendable {
     case noSuchCache
     case cacheAlreadyExists
     case noSuchObject
+    /// The path is here, and its NAR has no listing; why, as the end of a sentence.
+    case noListing(String)
     case incompleteNar
     /// The request itself is wrong; the text says where and what to do.
     case request(String)
@@ -28,7 +30,7 @@ package enum Problem: Error, Hashable, Sendable {
 
     package var status: Status {
         switch self {
-        case .notFound, .noSuchCache, .noSuchObject: .notFound
+        case .notFound, .noSuchCache, .noSuchObject, .noListing: .notFound
         case .methodNotAllowed: .methodNotAllowed
         case .unauthorized: .unauthorized
         case .refusedRead(let status, _): status
@@ -51,6 +53,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .noSuchCache: "NoSuchCache"
         case .cacheAlreadyExists: "CacheAlreadyExists"
         case .noSuchObject: "NoSuchObject"
+        case .noListing: "NoListing"
         case .incompleteNar: "IncompleteNar"
         case .methodNotAllowed, .request, .tooLarge, .unsupportedForm: "RequestError"
         case .storageFull: "StorageFull"
@@ -69,6 +72,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .noSuchCache: "The requested cache does not exist."
         case .cacheAlreadyExists: "The cache already exists."
         case .noSuchObject: "The requested object does not exist."
+        case .noListing(let reason): "The NAR of that path has no listing: \(reason)."
         case .incompleteNar: "The requested NAR has missing chunks and needs to be repaired."
         case .request(let text): "General request error: \(text)"
         case .tooLarge(let text), .unsupportedForm(let text): "General request error: \(text)"
@@ -84,7 +88,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .request(let text): .request("\(storePath): \(text)")
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
-            .noSuchObject, .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
+            .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
             self
         }
     }
@@ -98,7 +102,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .unauthorized, .refusedRead(.unauthorized, _): headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
-        case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request,
+        case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar, .request,
             .tooLarge, .unsupportedForm, .storageFull, .internalServer:
             break
         }

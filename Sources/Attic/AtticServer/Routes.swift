@@ -14,6 +14,7 @@ package enum Route: Sendable {
     case narInfos(CacheName)
     case closure(CacheName, StorePathHash)
     case nar(CacheName, NarName)
+    case getListing(CacheName, StorePathHash)
     case getBuildLog(CacheName, of: StorePath)
     case putBuildLog(CacheName, of: StorePath)
     case getRealisation(CacheName, RealisationID)
@@ -32,7 +33,7 @@ package enum Route: Sendable {
     package var lane: Lane {
         switch self {
         case .uploadPath, .uploadPaths, .putBuildLog: .transfer
-        case .createCache, .configureCache, .findMissingPaths, .narInfos, .closure, .putRealisation: .document
+        case .createCache, .configureCache, .findMissingPaths, .getListing, .narInfos, .closure, .putRealisation: .document
         case .welcome, .cacheInfo, .narInfo, .nar, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
         }
     }
@@ -107,6 +108,8 @@ package enum Route: Sendable {
             route = .closure(name, try storePathHash(file, before: ".closure.narinfo"))
         } else if segments.count == 2 && file.hasSuffix(".narinfo") {
             route = .narInfo(name, try storePathHash(file, before: ".narinfo"))
+        } else if segments.count == 2 && file.hasSuffix(".ls") {
+            route = .getListing(name, try storePathHash(file, before: ".ls"))
         } else if segments.count == 3 && file == "nar" {
             guard let nar = NarName(segments[2]) else { throw .notFound }
             route = .nar(name, nar)

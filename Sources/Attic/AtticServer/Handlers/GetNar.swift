@@ -45,7 +45,7 @@ enum GetNar {
     }
 
     /// Remembers what was found to be lost: from now on its paths count as missing, so that a client pushes them again.
-    private static func note(_ loss: any Error, on nar: NarRecord, _ context: Context) throws(DatabaseError) {
+    static func note(_ loss: any Error, on nar: NarRecord, _ context: Context) throws(DatabaseError) {
         guard let loss = loss as? StorageError else {
             // Its chunks are there, and do not add up to it.
             try context.catalog.write { session throws(DatabaseError) in try session.markDamaged(narID: nar.id) }
