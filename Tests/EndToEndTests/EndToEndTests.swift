@@ -32,6 +32,9 @@ struct EndToEndTests {
     @Test("A pull whose connections are cut within NARs goes on by ranges, and all is whole")
     func resume() throws { try passes("resume.sh", minutes: 5) }
 
+    @Test("Listings are those that Nix writes, and Nix lists and reads paths over HTTP")
+    func listing() throws { try passes("listing.sh", minutes: 3) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
