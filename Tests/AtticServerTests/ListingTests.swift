@@ -2,6 +2,7 @@ import AtticAPI
 import Compression
 import Crypto
 import Database
+import Encoding
 import HTTP
 import HTTPServer
 import Nix
@@ -201,5 +202,71 @@ struct ListingTests {
         #expect(try fixture.send("GET", "/hello/\(String(repeating: "0", count: 32)).ls", token: fixture.root()).text.contains("NoSuchObject"))
         #expect(try fixture.send("GET", "/hello/xyz.ls", token: fixture.root()).status == .badRequest)
         #expect(try fixture.send("DELETE", url, token: fixture.root()).status == .methodNotAllowed)
+    }
+
+    // MARK: PUT
+
+    private func put(
+        _ text: [UInt8], _ path: TestPath, _ fixture: Fixture, token: String? = nil, coding: String? = nil
+    ) throws -> Response {
+        try fixture.send(
+            "PUT", "/hello/\(path.storePath.hash).ls", token: token ?? fixture.root(),
+            headers: coding.map { [("Content-Encoding", $0)] } ?? [], body: text)
+    }
+
+    @Test("A listing that is put is taken where it is that of the NAR, in any form and coding, and nothing is kept", arguments: [10, 4000])
+    func putEqual(files count: Int) throws {
+        let fixture = try Fixture()
+        let path = try tree("tool", files: count)
+        let text = try listing(of: path.nar)
+        // Nix sends it before the narinfo, when the path is not here.
+        _ = try fixture.makeCache("hello")
+        #expect(try put(text, path, fixture).status == .ok)
+        _ = try fixture.push(path, to: try #require(CacheName("hello")))
+        let kept = try keptCount(fixture)
+        #expect(try put(text, path, fixture).status == .ok)
+        #expect(try put(try JSON.parse(text).serializedBytes(), path, fixture).status == .ok)
+        for coding in [StreamCoding.zstd, .gzip, .xz, .brotli] {
+            #expect(try put(StreamEncoder.encode(text, coding), path, fixture, coding: coding.rawValue).status == .ok)
+        }
+        #expect(try keptCount(fixture) == kept)
+        #expect(try get(path, fixture).bytes == text)
+    }
+
+    @Test("A listing that contradicts the NAR is refused, and where is said", arguments: [10, 4000])
+    func putOther(files count: Int) throws {
+        let fixture = try Fixture()
+        let path = try tree("tool", files: count)
+        _ = try fixture.push(path, to: fixture.makeCache("hello"))
+        let text = try listing(of: path.nar)
+        for (number, other) in [(count + 1, 1000 + count), (count - 1, 999 + count)] {
+            let answer = try put(try listing(of: try tree("other", files: number).nar), path, fixture)
+            #expect(answer.status == .badRequest && answer.text.contains("contradicts the NAR of \(path.storePath.hash)"))
+            #expect(answer.text.contains(#"file-\#(other)"#) || answer.text.contains("link"), "\(answer.text)")
+        }
+        let size = String(decoding: text, as: UTF8.self).replacing(#""size":100,"narOffset""#, with: #""size":101,"narOffset""#, maxReplacements: 1)
+        let answer = try put(Array(size.utf8), path, fixture)
+        #expect(answer.text.contains("it has 1,") && answer.text.contains("and the NAR 0,"), "\(answer.text)")
+        // Who may not read it does not find out what it is.
+        let pusher = try fixture.token([("hello", [.push])])
+        #expect(try put(Array(size.utf8), path, fixture, token: pusher).status == .ok)
+    }
+
+    @Test("What is no listing is refused, whether the path is here or not, and so is who may not push")
+    func putRefused() throws {
+        let fixture = try Fixture()
+        let path = try tree("tool", files: 10)
+        _ = try fixture.makeCache("hello", isPublic: true)
+        let text = try listing(of: path.nar)
+        for _ in 0..<2 {
+            let answer = try put(Array(text.dropLast()), path, fixture)
+            #expect(answer.status == .badRequest && answer.text.contains("the listing is malformed at byte"))
+            #expect(try put([], path, fixture).text.contains("ends too early"))
+            #expect(try put(text, path, fixture, coding: "zstd").status == .badRequest)
+            #expect(try put(text, path, fixture, coding: "bzip2").status.code == 415)
+            _ = try fixture.push(path, to: try #require(CacheName("hello")))
+        }
+        #expect(try put(text, path, fixture, token: fixture.token([("hello", [.pull])])).status == .forbidden)
+        #expect(try fixture.send("PUT", "/hello/\(path.storePath.hash).ls", body: text).status == .unauthorized)
     }
 }

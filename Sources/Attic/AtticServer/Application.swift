@@ -48,6 +48,7 @@ package final class Application: RequestHandler {
             case .closure(let cache, let hash): return try GetClosure.respond(call, cache, hash)
             case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
             case .getListing(let cache, let hash): return try GetListing.respond(call, cache, hash)
+            case .putListing(let cache, let hash): return try PutListing.respond(call, cache, hash)
             case .getBuildLog(let cache, let derivation): return try GetBuildLog.respond(call, cache, derivation)
             case .putBuildLog(let cache, let derivation): return try PutBuildLog.respond(call, cache, derivation)
             case .getRealisation(let cache, let id): return try GetRealisation.respond(call, cache, id)

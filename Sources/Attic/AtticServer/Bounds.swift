@@ -36,6 +36,8 @@ enum Bounds {
     static let listingBytesMax = 64 << 20
     /// The same compressed, which stays in memory until the upload is committed: listings shrink to an eighth.
     static let listingFrameBytesMax = 16 << 20
+    /// A listing that is sent to us, in bytes: newer Nix writes more for each file. Nothing of it is kept.
+    static let receivedListingBytesMax = 192 << 20
     /// A build log, in bytes: the longest builds known write some tens of MiB. Nothing of it is kept in memory but what it is
     /// stored as.
     static let buildLogBytesMax = 64 << 20

@@ -15,6 +15,7 @@ package enum Route: Sendable {
     case closure(CacheName, StorePathHash)
     case nar(CacheName, NarName)
     case getListing(CacheName, StorePathHash)
+    case putListing(CacheName, StorePathHash)
     case getBuildLog(CacheName, of: StorePath)
     case putBuildLog(CacheName, of: StorePath)
     case getRealisation(CacheName, RealisationID)
@@ -32,7 +33,7 @@ package enum Route: Sendable {
     /// milliseconds has threads of its own, all else is a query.
     package var lane: Lane {
         switch self {
-        case .uploadPath, .uploadPaths, .putBuildLog: .transfer
+        case .uploadPath, .uploadPaths, .putListing, .putBuildLog: .transfer
         case .createCache, .configureCache, .findMissingPaths, .getListing, .narInfos, .closure, .putRealisation: .document
         case .welcome, .cacheInfo, .narInfo, .nar, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
         }
@@ -108,8 +109,6 @@ package enum Route: Sendable {
             route = .closure(name, try storePathHash(file, before: ".closure.narinfo"))
         } else if segments.count == 2 && file.hasSuffix(".narinfo") {
             route = .narInfo(name, try storePathHash(file, before: ".narinfo"))
-        } else if segments.count == 2 && file.hasSuffix(".ls") {
-            route = .getListing(name, try storePathHash(file, before: ".ls"))
         } else if segments.count == 3 && file == "nar" {
             guard let nar = NarName(segments[2]) else { throw .notFound }
             route = .nar(name, nar)
@@ -120,10 +119,13 @@ package enum Route: Sendable {
         return route
     }
 
-    /// What a cache keeps beside store paths, and takes by PUT: `log/{derivation}` and realisations. Nil for anything else.
+    /// What a cache keeps beside store paths, and takes by PUT: `{store path hash}.ls`, `log/{derivation}` and realisations. Nil for anything else.
     private static func document(_ method: Method, _ name: CacheName, _ segments: [String]) throws(Problem) -> Route? {
         let (get, put): (Route, Route)
         switch segments[1] {
+        case let file where segments.count == 2 && file.hasSuffix(".ls"):
+            let hash = try storePathHash(file, before: ".ls")
+            (get, put) = (.getListing(name, hash), .putListing(name, hash))
         case "log" where segments.count == 3:
             guard let derivation = try? StorePath(baseName: segments[2]), derivation.isDerivation else {
                 throw .request("\"\(printable(segments[2]))\" is no derivation's base name (HASH-NAME.drv).")
