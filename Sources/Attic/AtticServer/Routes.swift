@@ -42,8 +42,8 @@ package enum Route: Sendable {
     /// Whether it reads a binary cache, as Nix does.
     var readsBinaryCache: Bool {
         switch self {
-        case .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getBuildLog, .getRealisation: true
-        case .welcome, .putBuildLog, .putRealisation, .getCacheConfig, .createCache, .configureCache, .destroyCache,
+        case .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation: true
+        case .welcome, .putListing, .putBuildLog, .putRealisation, .getCacheConfig, .createCache, .configureCache, .destroyCache,
             .findMissingPaths, .uploadPath, .uploadPaths:
             false
         }

@@ -20,7 +20,7 @@ enum GetListing {
             // The NAR makes the listing, so its hash is its name.
             let text = try CodedText(
                 zstd: frame, byteCount: Int(byteCount), tag: EntityTag(object.nar.narHash.base32), for: call.request.head)
-            return text.response(to: call.request.head, contentType: Endpoint.jsonType, headers: Headers.visibility(of: cache))
+            return text.response(to: call.request.head, contentType: Endpoint.jsonType, headers: Headers.caching(of: cache, .hour) + Headers.visibility(of: cache))
         }
     }
 
