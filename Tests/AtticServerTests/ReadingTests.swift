@@ -24,6 +24,7 @@ struct ReadingTests {
         switch name {
         case "narinfo": "/hello/\(path.storePath.hash).narinfo"
         case "closure": "/hello/\(path.storePath.hash).closure.narinfo"
+        case "listing": "/hello/\(path.storePath.hash).ls"
         case "nar": "/hello/\(try fixture.narInfo(path, in: cache).url)"
         case "older nar": "/hello/nar/\(path.storePath.hash).nar"
         default: "/hello/nix-cache-info"
@@ -31,7 +32,7 @@ struct ReadingTests {
     }
 
     @Test("what there is has a strong entity tag, by which it is not sent twice", arguments: [
-        "nix-cache-info", "narinfo", "closure", "nar", "older nar",
+        "nix-cache-info", "narinfo", "closure", "listing", "nar", "older nar",
     ])
     func validated(_ name: String) throws {
         let url = try url(name)
@@ -66,6 +67,7 @@ struct ReadingTests {
         ("nix-cache-info", "public, max-age=3600", "private, max-age=3600"),
         ("narinfo", "public, max-age=3600", "private, max-age=3600"),
         ("closure", "public, max-age=3600", "private, max-age=3600"),
+        ("listing", "public, max-age=3600", "private, max-age=3600"),
         ("nar", "public, max-age=31536000, immutable", "private, max-age=31536000, immutable"),
         // Another NAR may be pushed for that path.
         ("older nar", "public, max-age=3600", "private, max-age=3600"),

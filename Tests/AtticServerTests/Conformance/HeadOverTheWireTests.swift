@@ -13,9 +13,10 @@ struct HeadOverTheWireTests {
     static let targets: [(path: String, hasToken: Bool, status: Int)] = [
         ("/", false, 200), ("/open/nix-cache-info", false, 200), ("/open/attic-cache-info", false, 200),
         ("/_api/v1/cache-config/open", false, 200), ("/open/PATH.narinfo", false, 200), ("/open/PATH.closure.narinfo", false, 200),
-        ("/open/NAR", false, 200), ("/open/nar/PATH.nar", false, 200),
+        ("/open/NAR", false, 200), ("/open/nar/PATH.nar", false, 200), ("/open/PATH.ls", false, 200),
         // What there is not.
-        ("/open/\(missing).narinfo", false, 404), ("/open/\(missing).closure.narinfo", false, 404), ("/open/nar/\(missing).nar", false, 404),
+        ("/open/\(missing).narinfo", false, 404), ("/open/\(missing).closure.narinfo", false, 404), ("/open/\(missing).ls", false, 404),
+        ("/open/nar/\(missing).nar", false, 404),
         ("/open/nar/\(missing)\(missing.prefix(20)).nar.zst", false, 404), ("/open/log/\(missing)-x.drv", false, 404),
         ("/open/realisations/sha256:\(missing)\(missing)!out.doi", false, 404),
         ("/open/build-trace-v2/\(missing)-x.drv/out.doi", false, 404), ("/open/nothing", false, 404), ("/nothing", false, 404),
