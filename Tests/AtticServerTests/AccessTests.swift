@@ -96,7 +96,7 @@ struct AccessTests {
 
     @Test("URLs and names that are not ours", arguments: [
         ("GET", "/hello", 404), ("GET", "/_private/nix-cache-info", 404), ("GET", "/hello/nope", 404),
-        ("GET", "/hello/short.narinfo", 400), ("PUT", "/hello/nix-cache-info", 405), ("DELETE", "/", 405),
+        ("GET", "/hello/short.narinfo", 400), ("PUT", "/hello/nix-cache-info", 404), ("DELETE", "/", 405),
         ("GET", "/_api/v2/cache-config/hello", 404), ("POST", "/_api/v1/upload-path", 405),
         ("GET", "/hello/nar/..%2f..%2fserver.db", 400), ("GET", "/-bad/nix-cache-info", 404), ("OPTIONS", "/_api/v1/cache-config/x", 405),
     ])

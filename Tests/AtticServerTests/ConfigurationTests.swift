@@ -45,6 +45,7 @@ struct ConfigurationTests {
         #expect(!configuration.softDeleteCaches)
         #expect(configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 1_048_576)
+        #expect(configuration.maxNarSize == 64 << 30)
         #expect(configuration.databasePath == "/data/server.db")
         #expect(!configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "/data/storage")
@@ -71,6 +72,7 @@ struct ConfigurationTests {
             soft-delete-caches = true
             require-proof-of-possession = false
             max-nar-info-size = 65536
+            max-nar-size = 1048576
             [database]
             url = "sqlite://server%20a.db?mode=rwc"
             heartbeat = true
@@ -101,6 +103,7 @@ struct ConfigurationTests {
         #expect(configuration.softDeleteCaches)
         #expect(!configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 65536)
+        #expect(configuration.maxNarSize == 1 << 20)
         #expect(configuration.databasePath == "server a.db")
         #expect(configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "/storage")
@@ -166,6 +169,7 @@ struct ConfigurationTests {
         ("max-nar-info-size = 5", nil, "server.toml:1:21: 5 is not allowed for \"max-nar-info-size\"; write an integer from 4096 to 67108864"),
         ("refused-read-status = 402", nil, "server.toml:1:23: 402 is not allowed for \"refused-read-status\"; write 401, 403 or 404"),
         ("refused-read-status = 200", nil, "server.toml:1:23: 200 is not allowed for \"refused-read-status\"; write an integer from 401 to 404"),
+        ("max-nar-size = 1048575", nil, "server.toml:1:16: 1048575 is not allowed for \"max-nar-size\"; write an integer from 1048576 to 1099511627776"),
         ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\""),
         ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\" or \"none\""),
         ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),

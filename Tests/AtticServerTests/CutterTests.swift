@@ -44,7 +44,7 @@ struct CutterTests {
 
     /// Cuts the NARs, fed in pieces of that size.
     private static func cut(
-        _ nars: [[UInt8]], pieces: Int, isChunked: Bool = true, sizes: ChunkSizes? = nil
+        _ nars: [[UInt8]], pieces: Int, isChunked: Bool = true, from threshold: Int64? = nil, sizes: ChunkSizes? = nil
     ) throws -> [Cut] {
         let sizes = try sizes ?? Self.sizes()
         let blocks = Cutter.blocks(for: sizes)
@@ -55,7 +55,7 @@ struct CutterTests {
             blocks.giveBack(gathered.block)
         }
         for nar in nars {
-            cutter.begin(isChunked: isChunked)
+            if let threshold { cutter.begin(chunkedFrom: threshold) } else { cutter.begin(isChunked: isChunked) }
             for start in stride(from: 0, to: nar.count, by: pieces) {
                 try unsafe nar.withUnsafeBytes { bytes in
                     let end = min(start + pieces, bytes.count)
@@ -106,6 +106,25 @@ struct CutterTests {
         let cuts = try Self.cut([nar], pieces: 100_000, isChunked: false)
         #expect(cuts.map(\.bytes.count) == [1 << 20, 1 << 20, 2_500_000 - (2 << 20)])
         #expect(cuts.flatMap(\.bytes) == nar)
+    }
+
+    @Test("cuts a NAR of unknown size as it would had the size been announced", arguments: [1, 4099, 65_536, 10_000_000])
+    func unknownSize(pieces: Int) throws {
+        let small = (0..<10).map { Self.noise(65_533 + $0, seed: UInt64($0)) }
+        let nars = small + [Self.noise(20, seed: 3), [], Self.noise(400_000, seed: 4)]
+        var announced: [Cut] = []
+        for (number, nar) in nars.enumerated() {
+            let cuts = try Self.cut([nar], pieces: 65_536, isChunked: nar.count >= 65_536)
+            announced += cuts.map { Cut(nar: number, bytes: $0.bytes) }
+        }
+        #expect(try Self.cut(nars, pieces: pieces, from: 65_536) == announced)
+    }
+
+    @Test("holds back no more than a mebibyte to find out how a NAR is cut")
+    func largeThreshold() throws {
+        let nar = Self.noise(1_200_000, seed: 3)
+        #expect(try Self.cut([nar], pieces: 5000, from: 1 << 40) == Self.chunksOfWhole(nar, Self.sizes()))
+        #expect(try Self.cut([Array(nar[..<1_000_000])], pieces: 5000, from: 1 << 40).count == 1)
     }
 
     @Test("has nothing to hand on of nothing")

@@ -196,11 +196,11 @@ import Testing
     func `accesses move times forward only, and only of paths that are there`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache()
-        let first = try fixture.push(cache, 1, at: 100)
+        let first = try #require(try fixture.push(cache, 1, at: 100).objectID)
         try fixture.push(cache, 2, at: 100)
         try fixture.catalog.write { session throws(DatabaseError) in
-            try session.touchObjects([(objectID: first.objectID, at: Fixture.time(300)), (objectID: 999, at: Fixture.time(300))])
-            try session.touchObjects([(objectID: first.objectID, at: Fixture.time(200))])
+            try session.touchObjects([(objectID: first, at: Fixture.time(300)), (objectID: 999, at: Fixture.time(300))])
+            try session.touchObjects([(objectID: first, at: Fixture.time(200))])
         }
         #expect(try fixture.object(cache, 1)?.lastAccessedAt == Fixture.time(300))
         #expect(try fixture.object(cache, 2)?.lastAccessedAt == Fixture.time(100))

@@ -18,10 +18,10 @@ import Testing
         try fixture.push(cache, 7, references: [8], at: 100)
         try fixture.push(cache, 8, references: [7, 8], at: 100)
         // Living by a pull, not by its creation, and in another's closure through living objects only.
-        let pulled = try fixture.push(cache, 9, references: [10], at: 100)
+        let pulled = try #require(try fixture.push(cache, 9, references: [10], at: 100).objectID)
         try fixture.push(cache, 10, at: 100)
         try fixture.catalog.write { session throws(DatabaseError) in
-            try session.touchObjects([(objectID: pulled.objectID, at: Fixture.time(180))])
+            try session.touchObjects([(objectID: pulled, at: Fixture.time(180))])
         }
         #expect(try fixture.sweep(at: 200).objectCount == 3)
         #expect(try fixture.present(cache, 1...10) == [1, 2, 3, 4, 5, 9, 10])

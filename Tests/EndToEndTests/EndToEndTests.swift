@@ -14,6 +14,12 @@ struct EndToEndTests {
     @Test("A closure of 40 mixed paths comes back equal, and its second generation costs little space")
     func closure() throws { try passes("closure.sh", minutes: 5) }
 
+    @Test("Plain Nix pushes in every compression, and pulls it back")
+    func nixCopy() throws { try passes("nix-copy.sh", minutes: 8) }
+
+    @Test("A large NAR of plain Nix passes through little memory")
+    func putLarge() throws { try passes("put-large.sh", minutes: 5) }
+
     @Test("A closure of 1,000 tiny paths goes in and comes back")
     func many() throws { try passes("many.sh", minutes: 8) }
 

@@ -47,6 +47,9 @@ package final class Application: RequestHandler {
             case .narInfos(let cache): return try GetNarInfos.respond(call, cache)
             case .closure(let cache, let hash): return try GetClosure.respond(call, cache, hash)
             case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
+            case .putCacheInfo(let cache): return try PutCacheInfo.respond(call, cache)
+            case .putNarInfo(let cache, let hash): return try PutNarInfo.respond(call, cache, hash)
+            case .putNar(let cache, let name): return try PutNar.respond(call, cache, name)
             case .getListing(let cache, let hash): return try GetListing.respond(call, cache, hash)
             case .putListing(let cache, let hash): return try PutListing.respond(call, cache, hash)
             case .getBuildLog(let cache, let derivation): return try GetBuildLog.respond(call, cache, derivation)
@@ -66,11 +69,12 @@ package final class Application: RequestHandler {
         }
     }
 
-    /// The problem as it is told: what a refused read of a binary cache means to Nix is the operator's choice.
+    /// The problem as it is told: a refused push of plain Nix by a status that ends it; and what a refused read of a binary cache
+    /// means to Nix is the operator's choice.
     private func told(_ problem: Problem, _ head: RequestHead) -> Problem {
-        guard case .unauthorized(let reason) = problem, let route = try? Route(head.method, head.target.segments),
-            route.readsBinaryCache
-        else { return problem }
+        guard let route = try? Route(head.method, head.target.segments) else { return problem }
+        if route.isPushOfPlainNix { return problem.toPlainNix }
+        guard case .unauthorized(let reason) = problem, route.readsBinaryCache else { return problem }
         return .refusedRead(context.configuration.refusedReadStatus, reason: reason)
     }
 

@@ -46,6 +46,9 @@ enum Bounds {
     static let buildLogStoredBytesMax = 8 << 20
     /// A realisation as JSON, in bytes: 130 for each that it depends on, room for thousands.
     static let realisationBytesMax = 1 << 20
+    /// How long a NAR of plain Nix waits for its narinfo, in seconds. Nix sends that next, or, where it sends all NARs first, at
+    /// the end of a push.
+    static let receivedFileSeconds: Int64 = 24 * 3600
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

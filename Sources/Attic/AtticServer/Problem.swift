@@ -24,6 +24,10 @@ package enum Problem: Error, Hashable, Sendable {
     case tooLarge(String)
     /// The body is in a form that is not read here; the text says which ones are.
     case unsupportedForm(String)
+    /// The visitor may do this elsewhere, but nobody may do it here.
+    case refused(String)
+    /// What the request relies on is not as it was; the text says what to do.
+    case conflict(String)
     case storageFull
     case busy(retryAfterSeconds: Int)
     case internalServer
@@ -34,10 +38,11 @@ package enum Problem: Error, Hashable, Sendable {
         case .methodNotAllowed: .methodNotAllowed
         case .unauthorized: .unauthorized
         case .refusedRead(let status, _): status
-        case .accessDenied: .forbidden
+        case .accessDenied, .refused: .forbidden
         case .cacheAlreadyExists, .request: .badRequest
         case .tooLarge: .contentTooLarge
         case .unsupportedForm: .unsupportedMediaType
+        case .conflict: .conflict
         case .incompleteNar, .busy: .serviceUnavailable
         case .storageFull: .insufficientStorage
         case .internalServer: .internalServerError
@@ -49,13 +54,13 @@ package enum Problem: Error, Hashable, Sendable {
         switch self {
         case .notFound: "NotFound"
         case .unauthorized, .refusedRead: "Unauthorized"
-        case .accessDenied: "AccessError"
+        case .accessDenied, .refused: "AccessError"
         case .noSuchCache: "NoSuchCache"
         case .cacheAlreadyExists: "CacheAlreadyExists"
         case .noSuchObject: "NoSuchObject"
         case .noListing: "NoListing"
         case .incompleteNar: "IncompleteNar"
-        case .methodNotAllowed, .request, .tooLarge, .unsupportedForm: "RequestError"
+        case .methodNotAllowed, .request, .tooLarge, .unsupportedForm, .conflict: "RequestError"
         case .storageFull: "StorageFull"
         case .busy: "Busy"
         case .internalServer: "InternalServerError"
@@ -75,7 +80,8 @@ package enum Problem: Error, Hashable, Sendable {
         case .noListing(let reason): "The NAR of that path has no listing: \(reason)."
         case .incompleteNar: "The requested NAR has missing chunks and needs to be repaired."
         case .request(let text): "General request error: \(text)"
-        case .tooLarge(let text), .unsupportedForm(let text): "General request error: \(text)"
+        case .tooLarge(let text), .unsupportedForm(let text), .conflict(let text): "General request error: \(text)"
+        case .refused(let text): "Access error: \(text)"
         case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
         case .busy: "The server is busy. Try again in a moment."
         case .internalServer: "The server encountered an internal error or misconfiguration."
@@ -88,7 +94,21 @@ package enum Problem: Error, Hashable, Sendable {
         case .request(let text): .request("\(storePath): \(text)")
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
-            .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .storageFull, .busy, .internalServer:
+            .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .refused, .conflict, .storageFull, .busy, .internalServer:
+            self
+        }
+    }
+
+    /// The same to plain Nix that pushes. Until 2.32 it sends a PUT again that was answered 408, 429 or most of 5xx, and then
+    /// without its body (`CurlDownloader::enqueueItem` in nix/src/libstore/filetransfer.cc does not rewind it): it hangs until
+    /// the server hangs up. So what can be put otherwise is a status that Nix takes as final, and shows.
+    var toPlainNix: Problem {
+        switch self {
+        case .storageFull: .tooLarge("the server's disk is full, and nothing of this was kept: free space on the server, then push again.")
+        case .busy: .conflict("something that this relies on was changed meanwhile, and nothing of it was kept: push again.")
+        case .incompleteNar: .conflict("stored bytes of this NAR are missing: push it again.")
+        case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
+            .noSuchObject, .noListing, .request, .tooLarge, .unsupportedForm, .refused, .conflict, .internalServer:
             self
         }
     }
@@ -102,8 +122,8 @@ package enum Problem: Error, Hashable, Sendable {
         case .unauthorized, .refusedRead(.unauthorized, _): headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
-        case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar, .request,
-            .tooLarge, .unsupportedForm, .storageFull, .internalServer:
+        case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar,
+            .request, .tooLarge, .unsupportedForm, .refused, .conflict, .storageFull, .internalServer:
             break
         }
         let body = ErrorBody(code: status.code, error: name, message: message)

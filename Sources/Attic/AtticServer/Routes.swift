@@ -14,6 +14,9 @@ package enum Route: Sendable {
     case narInfos(CacheName)
     case closure(CacheName, StorePathHash)
     case nar(CacheName, NarName)
+    case putCacheInfo(CacheName)
+    case putNarInfo(CacheName, StorePathHash)
+    case putNar(CacheName, NarName)
     case getListing(CacheName, StorePathHash)
     case putListing(CacheName, StorePathHash)
     case getBuildLog(CacheName, of: StorePath)
@@ -33,9 +36,9 @@ package enum Route: Sendable {
     /// milliseconds has threads of its own, all else is a query.
     package var lane: Lane {
         switch self {
-        case .uploadPath, .uploadPaths, .putListing, .putBuildLog: .transfer
-        case .createCache, .configureCache, .findMissingPaths, .getListing, .narInfos, .closure, .putRealisation: .document
-        case .welcome, .cacheInfo, .narInfo, .nar, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
+        case .uploadPath, .uploadPaths, .putNar, .putListing, .putBuildLog: .transfer
+        case .createCache, .configureCache, .findMissingPaths, .getListing, .narInfos, .closure, .putNarInfo, .putRealisation: .document
+        case .welcome, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
         }
     }
 
@@ -43,9 +46,29 @@ package enum Route: Sendable {
     var readsBinaryCache: Bool {
         switch self {
         case .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation: true
-        case .welcome, .putListing, .putBuildLog, .putRealisation, .getCacheConfig, .createCache, .configureCache, .destroyCache,
-            .findMissingPaths, .uploadPath, .uploadPaths:
+        case .welcome, .putCacheInfo, .putNarInfo, .putNar, .putListing, .putBuildLog, .putRealisation, .getCacheConfig,
+            .createCache, .configureCache, .destroyCache, .findMissingPaths, .uploadPath, .uploadPaths:
             false
+        }
+    }
+
+    /// Whether plain Nix pushes with it: see `Problem.toPlainNix`.
+    var isPushOfPlainNix: Bool {
+        switch self {
+        case .putCacheInfo, .putNarInfo, .putNar, .putListing, .putBuildLog, .putRealisation: true
+        case .welcome, .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation, .getCacheConfig,
+            .createCache, .configureCache, .destroyCache, .findMissingPaths, .uploadPath, .uploadPaths:
+            false
+        }
+    }
+
+    /// What a PUT of the same URL asks for; nil where it can only be read.
+    private var writing: Route? {
+        switch self {
+        case .cacheInfo(let cache): .putCacheInfo(cache)
+        case .narInfo(let cache, let hash): .putNarInfo(cache, hash)
+        case .nar(let cache, let name): .putNar(cache, name)
+        default: nil
         }
     }
 
@@ -114,6 +137,13 @@ package enum Route: Sendable {
             route = .nar(name, nar)
         } else {
             throw .notFound
+        }
+        if let writing = route.writing {
+            switch method {
+            case .get, .head: return route
+            case .put: return writing
+            case .post, .patch, .delete, .options, .query, .other: throw .methodNotAllowed(allowed: "GET, HEAD, PUT")
+            }
         }
         try requireReading(method)
         return route

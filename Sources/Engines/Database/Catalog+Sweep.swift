@@ -3,6 +3,8 @@ import Platform
 /// What a sweep of the rows deleted.
 package struct SweepReport: Sendable, Hashable {
     package var uploadCount = 0
+    /// Files of plain Nix whose narinfo never came.
+    package var fileCount = 0
     package var objectCount = 0
     package var narCount = 0
     package var chunkCount = 0
@@ -38,6 +40,9 @@ extension Catalog {
         var report = SweepReport()
         try sweep(&report, \.uploadCount, between) { session throws(DatabaseError) in
             try session.expireUploads(at: now, limit: batch)
+        }
+        try sweep(&report, \.fileCount, between) { session throws(DatabaseError) in
+            try session.releaseReceivedFiles(at: now, limit: batch)
         }
         try sweep(&report, \.objectCount, between) { session throws(DatabaseError) in
             try session.purgeDestroyedCaches(limit: batch)

@@ -44,12 +44,13 @@ package struct Limits: Sendable {
     package var queryQueueMax = 1024
     /// Threads for short bodies that are read whole: each may wait for its client, and holds one document in memory.
     package var documentThreads = 8
-    /// Requests that may wait for one of those.
-    package var documentQueueMax = 256
+    /// Requests that may wait for one of those; as many as for long bodies, for the same reason.
+    package var documentQueueMax = 1024
     /// Threads for long bodies: each waits for its client most of the time.
     package var transferThreads = 64
-    /// Requests that may wait for one of those.
-    package var transferQueueMax = 256
+    /// Requests that may wait for one of those. Many: a client whose PUT is answered 503 may send it again without its body
+    /// (Nix up to 2.32), so waiting is better than that. Each takes `bodyBytesBeforeFirstRead` at most, all of them 32 MiB.
+    package var transferQueueMax = 1024
     /// What `Retry-After` says where a queue is full: about the time in which a full queue has moved on.
     package var retryAfterSeconds = 2
 

@@ -69,6 +69,11 @@ package struct PublicKey: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { rendered }
 
+    /// Whether `text` is a signature by its form: `name:base64` of 64 bytes.
+    package static func isSignature(_ text: String) -> Bool {
+        (try? NamedKey.parse(text, kind: "signature", byteCount: 64)) != nil
+    }
+
     /// Whether `signature` (`name:base64`) has this key's name and signs `message`; false for anything malformed.
     package func verifies(signature: String, message: [UInt8]) -> Bool {
         guard let (signer, bytes) = try? NamedKey.parse(signature, kind: "signature", byteCount: 64) else { return false }

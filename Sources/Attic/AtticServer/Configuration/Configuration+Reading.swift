@@ -70,6 +70,7 @@ extension Configuration {
             refusedReadStatus = Status(Int(value))
         }
         if let value = try root.integer("max-nar-info-size", in: 4096...(64 << 20)) { maxNarInfoSize = Int(value) }
+        if let value = try root.integer("max-nar-size", in: (1 << 20)...(1 << 40)) { maxNarSize = value }
     }
 
     private func endpoint(_ root: TOMLSection, _ key: String) throws(ConfigFileError) -> String? {

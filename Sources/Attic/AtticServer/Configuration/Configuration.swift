@@ -23,6 +23,8 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var refusedReadStatus = Status.unauthorized
     /// The longest NAR info before an upload, in bytes.
     package internal(set) var maxNarInfoSize = 1 << 20
+    /// The longest NAR that is taken, uncompressed, in bytes.
+    package internal(set) var maxNarSize: Int64 = 64 << 30
 
     // MARK: What it keeps
 

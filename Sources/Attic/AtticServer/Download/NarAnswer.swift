@@ -6,15 +6,15 @@ import HTTPServer
 ///
 /// The file hash is its entity tag: the same bytes have the same one behind every URL.
 struct NarAnswer: Sendable {
-    /// The object through which the NAR was reached: pulled, when this is answered.
-    let objectID: Int64
+    /// The object through which the NAR was reached: pulled, when this is answered. Nil for one whose narinfo is to come.
+    let objectID: Int64?
     let tag: EntityTag
     /// Those of every answer about this NAR.
     let headers: [(String, String)]
     /// Of the stored NAR.
     let byteCount: Int64
 
-    init(_ nar: NarRecord, objectID: Int64, in cache: CacheRecord, _ freshness: Headers.Freshness) {
+    init(_ nar: NarRecord, objectID: Int64?, in cache: CacheRecord, _ freshness: Headers.Freshness) {
         self.objectID = objectID
         tag = EntityTag(nar.fileHash.base32)
         byteCount = nar.fileSize

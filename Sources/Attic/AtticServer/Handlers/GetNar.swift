@@ -14,7 +14,7 @@ enum GetNar {
     static func respond(_ call: Call, _ name: CacheName, _ nar: NarName) throws -> Response {
         let generation = call.context.hot.currentGeneration
         let cache = try call.enter(name, needing: .pull)
-        let found = try find(call, cache, nar)
+        guard let found = try find(call, cache, nar) else { return try GetReceivedNar.respond(call, cache, nar) }
         let head = call.request.head
         let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache, nar.freshness)
         if let notModified = answer.notModified(head) { return notModified }
@@ -37,10 +37,11 @@ enum GetNar {
         _ call: Call, _ name: CacheName, _ nar: NarName, _ answer: NarAnswer, _ assembly: NarAssembly,
         _ cache: CacheRecord, readAt generation: UInt64
     ) {
+        guard let objectID = answer.objectID else { return }
         let hot = HotAnswers.Answer(
             path: Array("/\(name)/nar/\(nar)".utf8), cache: cache.name, isPublic: cache.isPublic,
             response: answer.whole(assembly).prepared(),
-            nar: HotAnswers.Nar(objectID: answer.objectID, assembly: assembly))
+            nar: HotAnswers.Nar(objectID: objectID, assembly: assembly))
         call.context.hot.keep(hot, readAt: generation)
     }
 
@@ -61,7 +62,8 @@ enum GetNar {
         context.hot.forgetAll()
     }
 
-    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (nar: NarRecord, objectID: Int64) {
+    /// The NAR of our own name; nil where a client may know it by another.
+    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (nar: NarRecord, objectID: Int64)? {
         switch nar {
         case .file(let hash, let suffix):
             let found = try call.context.catalog.read { session throws(DatabaseError) in
@@ -69,7 +71,7 @@ enum GetNar {
             }
             guard let (record, objectID) = found,
                 CompressionKind(rawValue: record.compression)?.fileSuffix == suffix
-            else { throw Problem.noSuchObject }
+            else { return nil }
             return (record, objectID)
         case .storePath(let hash):
             let found = try call.context.catalog.read { session throws(DatabaseError) in

@@ -10,7 +10,8 @@ enum UploadPath {
         try call.visitor.requireToken()
         let info = try narInfo(call)
         let cache = try call.enter(info.cache, needing: .push)
-        let path = try AnnouncedPath(info, for: cache, at: call.now)
+        let path = try AnnouncedPath(
+            info, for: cache, at: call.now, narSizeMax: call.context.configuration.maxNarSize)
         let lease = UploadLease(catalog: call.context.catalog, time: call.context.time)
         do {
             if let nar = try lease.findIntactNar(info.narHash, in: call.context.store) {
@@ -53,7 +54,7 @@ enum UploadPath {
     ) throws -> Response {
         let info = path.info
         let content = try path.naming(nar)
-        if try needsProof(call, nar) {
+        if try call.needsProof(of: nar) {
             var hash = SHA256()
             var size: Int64 = 0
             try unsafe call.request.body.forEachBuffer(upTo: info.narSize) { bytes in
@@ -64,16 +65,6 @@ enum UploadPath {
         }
         try call.commit([Commit.Path(path.object, naming: content)], into: info.cache, storedBy: nil, lease: lease)
         return answer(UploadPathResult(kind: .deduplicated, fileSize: nar.fileSize, fracDeduplicated: 1))
-    }
-
-    private static func needsProof(_ call: Call, _ nar: NarRecord) throws -> Bool {
-        guard call.context.configuration.requireProofOfPossession else { return false }
-        let holders = try call.context.catalog.read { session throws(DatabaseError) in
-            try session.cachesHolding(nar.id)
-        }
-        return !holders.contains { holder in
-            call.visitor.permissions(on: holder.name, isPublic: holder.isPublic).contains(.pull)
-        }
     }
 
     // MARK: A NAR that is new

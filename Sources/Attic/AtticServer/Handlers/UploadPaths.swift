@@ -128,7 +128,8 @@ private final class PathsIntake {
 
     private func begin(_ info: UploadPathNarInfo) throws {
         let cache = try enter(info)
-        let path = try AnnouncedPath(info, for: cache, at: call.now)
+        let path = try AnnouncedPath(
+            info, for: cache, at: call.now, narSizeMax: call.context.configuration.maxNarSize)
         guard info.narSize <= Bounds.uploadPathsNarBytesMax - narBytes else {
             throw Problem.tooLarge("with its NAR the request has more than \(Bounds.uploadPathsNarBytesMax) bytes of NARs, the most that it may have.")
         }

@@ -10,8 +10,9 @@ struct AnnouncedPath {
 
     /// Checks what the JSON alone cannot: that the names fit one another and the cache.
     ///
-    /// - Throws: `.request`.
-    init(_ info: UploadPathNarInfo, for cache: CacheRecord, at now: WallTime) throws(Problem) {
+    /// - Parameter narSizeMax: in bytes.
+    /// - Throws: `.request`, `.tooLarge`.
+    init(_ info: UploadPathNarInfo, for cache: CacheRecord, at now: WallTime, narSizeMax: Int64) throws(Problem) {
         let path: StorePath
         do throws(NixFormatError) {
             path = try StorePath(absolute: info.storePath, storeDirectory: cache.storeDirectory)
@@ -19,6 +20,9 @@ struct AnnouncedPath {
             throw .request("\"store_path\": \(error)")
         }
         guard info.narSize > 0 else { throw .request("\"nar_size\" must be above 0.") }
+        guard info.narSize <= narSizeMax else {
+            throw .tooLarge("the NAR has \(info.narSize) bytes, but max-nar-size allows \(narSizeMax).")
+        }
         guard info.references.count <= Bounds.referencesMax else {
             throw .request("\"references\" has more than \(Bounds.referencesMax) entries.")
         }

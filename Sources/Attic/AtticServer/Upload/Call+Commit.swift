@@ -10,9 +10,22 @@ extension Call {
         _ paths: [Commit.Path], into cache: CacheName, packs: [Database.PackState] = [], storedBy pipeline: UploadPipeline?,
         lease: UploadLease
     ) throws {
-        do {
-            try commit(Commit(uploadID: lease.id, packs: packs, paths: paths, at: context.time.now()), into: cache)
-        } catch let problem as Problem {
+        try commit(
+            Commit(uploadID: lease.id, packs: packs, paths: paths, at: context.time.now()), into: cache, pipeline, lease)
+    }
+
+    /// The same of a NAR's file that came by itself.
+    func commit(
+        _ file: Commit.File, into cache: CacheName, packs: [Database.PackState], storedBy pipeline: UploadPipeline,
+        lease: UploadLease
+    ) throws {
+        try commit(Commit(uploadID: lease.id, packs: packs, file: file), into: cache, pipeline, lease)
+    }
+
+    private func commit(
+        _ commit: Commit, into cache: CacheName, _ pipeline: UploadPipeline?, _ lease: UploadLease
+    ) throws {
+        do { try write(commit, into: cache) } catch let problem as Problem {
             // Decided by the database, nothing was written: the bytes go.
             pipeline?.abandon()
             throw problem
@@ -28,7 +41,7 @@ extension Call {
         pipeline?.keep()
     }
 
-    private func commit(_ commit: Commit, into cache: CacheName) throws {
+    private func write(_ commit: Commit, into cache: CacheName) throws {
         let outcome = try context.catalog.write { session throws(DatabaseError) in
             try session.commitUpload(commit)
         }
@@ -44,17 +57,11 @@ extension Call {
 
     /// Has the loops forget what they knew of paths that were committed anew.
     private func forget(_ paths: [Commit.Path], _ committed: [Committed], of cache: CacheName) {
-        // Other NARs lie elsewhere now, in every cache that has them.
-        if committed.contains(where: \.hasMovedChunks) { context.hot.forgetAll() }
-        var newNars: Set<Int64> = []
+        // Other NARs lie elsewhere now, or one has other stored bytes: in every cache that has them.
+        if committed.contains(where: { $0.hasMovedChunks || $0.isRewritten }) { context.hot.forgetAll() }
         for (path, result) in zip(paths, committed) {
-            if result.isNewNar {
-                newNars.insert(result.narID)
-            } else if case .uploaded = path.nar, !newNars.contains(result.narID) {
-                // A NAR that was put in order may have other stored bytes now, in every cache that has it.
-                context.hot.forgetAll()
-            }
-            context.hot.forget(narInfo: "/\(cache)/\(path.object.storePathHash).narinfo", objectID: result.objectID)
+            guard let objectID = result.objectID else { continue }
+            context.hot.forget(narInfo: "/\(cache)/\(path.object.storePathHash).narinfo", objectID: objectID)
         }
     }
 }

@@ -22,6 +22,8 @@ struct Cutter: ~Copyable {
 
     private let cutter: FastCDC
     private var isChunked = true
+    /// Bytes of the NAR that must be there before it is known how it is cut; 0 where that is known.
+    private var undecidedByteCount = 0
     private let blocks: ByteBlockPool
     private var block: ByteBlock
     private var byteCounts: [Int] = []
@@ -52,6 +54,14 @@ struct Cutter: ~Copyable {
         precondition(tail == cutEnd, "a NAR ends before the next begins")
         nar += 1
         self.isChunked = isChunked
+        undecidedByteCount = 0
+    }
+
+    /// Begins the next NAR, whose size nobody knows yet: it is cut by content where it turns out to have so many bytes, as it
+    /// would be had they been announced. What has a mebibyte is cut in any case: no more is held back to find out.
+    mutating func begin(chunkedFrom byteCount: Int64) {
+        begin(isChunked: false)
+        undecidedByteCount = Int(min(byteCount, Int64(Cutter.gatheredBytesTarget)))
     }
 
     /// Takes bytes of the NAR, and hands on what is gathered.
@@ -63,6 +73,8 @@ struct Cutter: ~Copyable {
             unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[start..<(start + count)]))
             tail += count
             start += count
+            if tail - cutEnd < undecidedByteCount { continue }
+            if undecidedByteCount > 0 { (isChunked, undecidedByteCount) = (true, 0) }
             cut(whileAtLeast: isChunked ? cutter.sizes.maximum : Cutter.pieceByteCount)
             if cutEnd >= Cutter.gatheredBytesTarget { try full(turn()) }
         }

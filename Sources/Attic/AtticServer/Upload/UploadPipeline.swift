@@ -64,10 +64,19 @@ final class UploadPipeline {
         files = try StoredFiles(context.store, context.press)
     }
 
-    /// Begins the next NAR. Its announced size decides whether it is cut by content.
-    func begin(narSize: Int64) {
+    /// Begins the next NAR. Its size decides whether it is cut by content.
+    ///
+    /// - Parameter narSize: as it was announced; nil where it was not.
+    func begin(narSize: Int64?) {
         precondition(nars.last.map { $0.hash != nil } ?? true, "a NAR ends before the next begins")
-        cutter.begin(isChunked: context.configuration.chunking.isChunked(narSize: narSize))
+        let rules = context.configuration.chunking
+        if let narSize {
+            cutter.begin(isChunked: rules.isChunked(narSize: narSize))
+        } else if rules.narSizeThreshold > 0 {
+            cutter.begin(chunkedFrom: rules.narSizeThreshold)
+        } else {
+            cutter.begin(isChunked: false)
+        }
         nars.append(Intake())
         scan = NarScan()
     }
@@ -86,12 +95,21 @@ final class UploadPipeline {
     ///
     /// - Throws: `Problem.request` where hash or size differ, or where it is no whole NAR; then nothing of the upload can be kept.
     func end(expectedHash: SHA256Digest, expectedSize: Int64) throws {
+        try end { hash, size throws(Problem) in try UploadPipeline.check(hash, size, against: expectedHash, expectedSize) }
+    }
+
+    /// Ends a NAR of which nothing was announced; `finish` tells what it is.
+    ///
+    /// - Throws: `Problem.request` where it is no whole NAR.
+    func end() throws { try end { _, _ throws(Problem) in } }
+
+    private func end(_ check: (SHA256Digest, Int64) throws(Problem) -> Void) throws {
         try cutter.end { gathered in try submit(gathered) }
-        let hash = narHash.finish()
-        try UploadPipeline.check(hash, nars[nars.count - 1].byteCount, against: expectedHash, expectedSize)
+        let (hash, size) = (narHash.finish(), nars[nars.count - 1].byteCount)
+        try check(hash, size)
         do throws(NarError) { try scan.finish() } catch { throw Problem.request("\(error).") }
         nars[nars.count - 1].hash = hash
-        if expectedSize >= Bounds.keptListingNarBytesMin { nars[nars.count - 1].listing = scan.listing() }
+        if size >= Bounds.keptListingNarBytesMin { nars[nars.count - 1].listing = scan.listing() }
     }
 
     /// Waits for the press, and makes the bytes of all NARs durable.

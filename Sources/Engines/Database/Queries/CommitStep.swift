@@ -37,13 +37,13 @@ final class CommitStep {
     /// Why nothing can be committed; nil where all is as the upload found it.
     func obstacle(_ connection: any SQLConnection) throws(SQLError) -> CommitOutcome? {
         let cache = try connection.first(
-            "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.paths[0].object.cacheID)]
+            "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.cacheID)]
         ) { _ in true }
         if cache == nil { return .noSuchCache }
         var vanished: [SHA256Digest] = []
         var seen: Set<Int64> = []
-        for path in commit.paths {
-            switch path.nar {
+        for nar in commit.nars {
+            switch nar {
             case .existing(let id, let hash):
                 let found = try connection.first(
                     "SELECT 1 FROM nar WHERE id = $1 AND nar_hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
@@ -69,22 +69,22 @@ final class CommitStep {
     }
 
     /// Makes a NAR and its chunks, or finds it.
-    func put(
-        _ nar: Commit.Nar, _ connection: any SQLConnection
-    ) throws(SQLError) -> (id: Int64, isNew: Bool, newChunkCount: Int) {
+    func put(_ nar: Commit.Nar, _ connection: any SQLConnection) throws(SQLError) -> Committed {
         switch nar {
-        case .existing(let id, _): return (id, isNew: false, newChunkCount: 0)
+        case .existing(let id, _):
+            return Committed(narID: id, isNewNar: false, isRewritten: false, newChunkCount: 0)
         case .uploaded(let nar, let chunks):
             let before = newChunkCount
-            let (id, isNew) = try put(nar, chunks, connection)
+            let (id, isNew, isWritten) = try put(nar, chunks, connection)
             if let listing = nar.listing { try connection.keep(listing, ofNar: id) }
-            return (id, isNew, newChunkCount - before)
+            return Committed(
+                narID: id, isNewNar: isNew, isRewritten: isWritten && !isNew, newChunkCount: newChunkCount - before)
         }
     }
 
     private func put(
         _ nar: NewNar, _ chunks: [Commit.Chunk], _ connection: any SQLConnection
-    ) throws(SQLError) -> (id: Int64, isNew: Bool) {
+    ) throws(SQLError) -> (id: Int64, isNew: Bool, isWritten: Bool) {
         let former = try connection.first(
             "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", [.digest(nar.narHash)]
         ) { row throws(SQLError) in (id: try row.integer(0), isDamaged: try row.bool(1)) }
@@ -96,7 +96,7 @@ final class CommitStep {
             for case .stored(let hash, _, let extent, let repair) in chunks {
                 try giveUp(hash, nar.compression, extent, repair, connection)
             }
-            return (former.id, isNew: false)
+            return (former.id, isNew: false, isWritten: false)
         }
         let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
         writtenNarIDs.insert(narID)
@@ -110,7 +110,7 @@ final class CommitStep {
                 "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
                 [.integer(narID), .integer(Int64(position)), .integer(chunkID)])
         }
-        return (narID, isNew: former == nil)
+        return (narID, isNew: former == nil, isWritten: true)
     }
 
     private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) {

@@ -18,10 +18,22 @@ extension CatalogSession {
         var committed: [Committed] = []
         committed.reserveCapacity(commit.paths.count)
         for path in commit.paths {
-            let nar = try trying("commit a NAR") { connection throws(SQLError) in try step.put(path.nar, connection) }
-            let objectID = try putObject(path.object, nar.id)
-            committed.append(Committed(
-                objectID: objectID, narID: nar.id, isNewNar: nar.isNew, newChunkCount: nar.newChunkCount))
+            var done = try trying("commit a NAR") { connection throws(SQLError) in try step.put(path.nar, connection) }
+            done.objectID = try putObject(path.object, done.narID)
+            // What was here may have come ahead of its narinfo; from now on the object keeps it.
+            if case .existing(let narID, _) = path.nar {
+                try trying("end the hold of a file") { connection throws(SQLError) in
+                    try connection.endHolds(ofNar: narID, cacheID: commit.cacheID)
+                }
+            }
+            committed.append(done)
+        }
+        if let file = commit.file {
+            let done = try trying("commit a NAR") { connection throws(SQLError) in try step.put(file.nar, connection) }
+            try trying("note a file that was pushed") { connection throws(SQLError) in
+                try connection.putReceivedFile(file.file, done.narID)
+            }
+            committed.append(done)
         }
         try trying("settle an upload") { connection throws(SQLError) in try step.settle(connection) }
         if let uploadID = commit.uploadID { try endUpload(uploadID) }

@@ -53,7 +53,7 @@ extension CatalogSession {
         "DELETE FROM \(table) WHERE id IN (SELECT id FROM \(table) WHERE cache_id = $1 LIMIT $2)"
     }
 
-    /// Deletes NARs that no object names and no upload holds, then their references, whose chunks become candidates.
+    /// Deletes NARs that no object names and neither an upload nor a file holds, then their references, whose chunks become candidates.
     ///
     /// - Parameter limit: of references and NARs together. A NAR of 100,000 chunks takes many steps: its row goes first, so
     ///   that nobody can come to name it, and it is a candidate until its last reference is gone.
@@ -92,6 +92,7 @@ extension CatalogSession {
     static let deleteOrphanNarSQL = """
         DELETE FROM nar WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM object WHERE nar_id = $1)
         AND NOT EXISTS (SELECT 1 FROM upload_hold WHERE nar_id = $1)
+        AND NOT EXISTS (SELECT 1 FROM received_file WHERE nar_id = $1 AND held_until IS NOT NULL)
         """
 
     /// Deletes chunks that no NAR refers to and no upload holds; their places are dead extents from then on, so that a crash

@@ -34,14 +34,28 @@ package struct Commit: Sendable {
         }
     }
 
+    /// A NAR that came by itself: plain Nix sends the store path's narinfo afterwards.
+    package struct File: Sendable {
+        package var file: NewReceivedFile
+        package var nar: Nar
+
+        package init(_ file: NewReceivedFile, naming nar: Nar) {
+            self.file = file
+            self.nar = nar
+        }
+    }
+
     /// Whose holds end with this.
     package var uploadID: Int64?
     /// The packs that were written to, as they are now.
     package var packs: [PackState]
     /// In the order in which they come to be: what a path refers to, before it. All of one cache.
     package var paths: [Path]
+    package var file: File?
     /// When it is committed, which may be long after the upload began: bytes that it makes dead are so from now on.
     package var at: WallTime
+
+    package let cacheID: Int64
 
     /// Traps without a path, or with paths of two caches.
     ///
@@ -53,13 +67,26 @@ package struct Commit: Sendable {
         self.uploadID = uploadID
         self.packs = packs
         self.paths = paths
+        cacheID = paths[0].object.cacheID
         at = time ?? paths[0].object.at
     }
+
+    package init(uploadID: Int64?, packs: [PackState] = [], file: File, at time: WallTime? = nil) {
+        self.uploadID = uploadID
+        self.packs = packs
+        paths = []
+        self.file = file
+        cacheID = file.file.cacheID
+        at = time ?? file.file.receivedAt
+    }
+
+    /// All that it names.
+    var nars: [Nar] { paths.map(\.nar) + (file.map { [$0.nar] } ?? []) }
 }
 
 /// What became of a `Commit`. Unless it is `.committed`, nothing was written.
 package enum CommitOutcome: Sendable, Hashable {
-    /// What each path became, in their order.
+    /// What each path became, in their order, or the file.
     case committed([Committed])
     /// Chunks that were known are gone, or were found damaged: store them and commit again.
     case vanished([SHA256Digest])
@@ -69,12 +96,15 @@ package enum CommitOutcome: Sendable, Hashable {
     case noSuchCache
 }
 
-/// What a commit wrote for one path.
+/// What a commit wrote for one path, or for a file.
 package struct Committed: Sendable, Hashable {
-    package let objectID: Int64
+    /// Nil for a file: nothing names its NAR yet.
+    package var objectID: Int64?
     package let narID: Int64
     /// False where the database had the NAR: nothing of what was uploaded is used (but for repairs).
     package let isNewNar: Bool
+    /// Whether the database had the NAR, and has other stored bytes for it now: it was damaged, or chunks of it were.
+    package let isRewritten: Bool
     /// Chunks that came to be with this commit.
     package let newChunkCount: Int
     /// Whether the commit, with whichever of its paths, gave chunks that were there another place: what was known of where

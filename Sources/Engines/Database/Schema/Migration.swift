@@ -15,6 +15,7 @@ struct Migration: Sendable {
         Migration(name: "listings of NARs", script: listingSchema),
         Migration(name: "build logs and realisations", script: documentSchema),
         Migration(name: "revoked tokens", script: revocationSchema),
+        Migration(name: "files of plain Nix", script: receivedFileSchema),
     ]
 
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is

@@ -1,0 +1,43 @@
+import Compression
+import Database
+import HTTP
+import HTTPServer
+import Storage
+
+/// `GET /{cache}/nar/{name}` where the name is that of a file as plain Nix pushed it: whoever pushes asks (HEAD) whether it is here.
+///
+/// The file itself was not kept, only its NAR. What is stored in the same coding is answered as it is stored.
+enum GetReceivedNar {
+    static func respond(_ call: Call, _ cache: CacheRecord, _ name: NarName) throws -> Response {
+        guard case .file(let hash, let suffix) = name,
+            let file = try call.context.catalog.read({ session throws(DatabaseError) in
+                try session.findReceivedFile(hash, cacheID: cache.id)
+            }),
+            let coding = StreamCoding(rawValue: file.coding), coding.takesSuffix(suffix)
+        else { throw Problem.noSuchObject }
+        let head = call.request.head
+        let nar = file.nar
+        let assembly: NarAssembly
+        do {
+            let places = try call.context.catalog.read { session throws(DatabaseError) in try session.extents(ofNar: nar.id) }
+            assembly = try NarAssembly(places, byteCount: nar.fileSize, in: call.context.store)
+            if nar.isDamaged { throw Problem.incompleteNar }
+        } catch {
+            if !nar.isDamaged { try GetNar.note(error, on: nar, call.context) }
+            // Who asks before a push is to push it again, which heals it.
+            throw head.method == .head ? Problem.noSuchObject : error
+        }
+        if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
+        if coding.rawValue == nar.compression {
+            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, .hour)
+            return answer.notModified(head) ?? answer.response(to: head, assembly)
+        }
+        guard head.method == .head else { throw Problem.noSuchObject }
+        return Response(.ok, headers: [("Content-Type", "application/x-nix-nar")] + Headers.visibility(of: cache))
+    }
+}
+
+extension StreamCoding {
+    /// Whether a file of this coding may have that behind `.nar`.
+    func takesSuffix(_ suffix: String) -> Bool { suffix == fileSuffix || self == .gzip && suffix == ".gz" }
+}
