@@ -1,5 +1,6 @@
 import Compression
 import HTTP
+import HTTPServer
 import Testing
 
 @testable import AtticServer
@@ -51,13 +52,39 @@ import Testing
             CodedText(short, tag: tag, for: head),
             try CodedText(zstd: StreamEncoder.encode(short, .zstd), byteCount: 1023, tag: tag, for: head),
         ] {
-            #expect(coded.coding == .identity && coded.bytes == short)
+            #expect(coded.coding == .identity && coded.response(to: head, contentType: "text/plain").bytes == short)
             #expect(coded.headers.map { "\($0)" } == [("ETag", "\"abc\"")].map { "\($0)" })
         }
         var random = SystemRandomNumberGenerator()
         let noise = (0..<2000).map { _ in UInt8.random(in: 0...255, using: &random) }
         let coded = CodedText(noise, tag: tag, for: head)
-        #expect(coded.coding == .identity && coded.bytes == noise && coded.headers.count == 2)
+        #expect(coded.coding == .identity && coded.response(to: head, contentType: "text/plain").bytes == noise && coded.headers.count == 2)
+    }
+
+    @Test("A long text that is kept compressed comes while it is opened, in any coding", arguments: ["", "gzip", "zstd"])
+    func long(accepted: String) throws {
+        let text = Array((0..<(Bounds.wholeTextBytesMax / 8 + 1)).map { String($0 + 1_000_000) + "\n" }.joined().utf8)
+        let head = try head("Accept-Encoding: \(accepted)\r\n")
+        let coded = try CodedText(zstd: StreamEncoder.encode(text, .zstd), byteCount: text.count, tag: tag, for: head)
+        #expect(coded.coding.rawValue == (accepted.isEmpty ? "identity" : accepted))
+        #expect(coded.body.byteCount == (accepted == "gzip" ? nil : accepted.isEmpty ? Int64(text.count) : coded.body.byteCount))
+        let bytes = coded.response(to: head, contentType: "text/plain").bytes
+        let coding = try #require(StreamCoding(contentCoding: accepted))
+        #expect(try StreamDecoder.decode(bytes, coding, outputByteCountMax: text.count) == text)
+    }
+
+    @Test func aLongTextThatIsDamagedBreaksOff() throws {
+        let text = [UInt8](repeating: 7, count: Bounds.wholeTextBytesMax + 1)
+        for stored in [StreamEncoder.encode(text, .zstd).dropLast(), StreamEncoder.encode(text + [1], .zstd)[...], StreamEncoder.encode(text.dropLast(), .zstd)[...]] {
+            for lines in ["", "Accept-Encoding: gzip\r\n"] {
+                guard case .stream(let byteCount, let produce) = try CodedText(zstd: Array(stored), byteCount: text.count, tag: tag, for: head(lines)).body
+                else {
+                    Issue.record("it is no stream")
+                    continue
+                }
+                #expect(throws: (any Error).self) { try BodyWriter.bytes(of: produce, byteCount: byteCount) }
+            }
+        }
     }
 
     @Test func aStoredTextThatIsDamagedOrTooLongIsSaid() throws {

@@ -28,6 +28,9 @@ enum Bounds {
     static let uploadPathsReferencesMax = 25_000
     /// Texts shorter than this, in bytes, are never compressed for a client: they fit into one packet as they are.
     static let codedTextBytesMin = 1024
+    /// Texts longer than this, in bytes, are opened while they are sent: one for each of many slow clients would not fit into
+    /// memory.
+    static let wholeTextBytesMax = 1 << 20
     /// NARs below this many bytes get no row for their listing: it is made of the stored bytes whenever somebody asks, which takes
     /// a millisecond or two; docs/performance.md has the figures.
     static let keptListingNarBytesMin: Int64 = 256 << 10

@@ -8,8 +8,7 @@ import HTTPServer
 /// Nothing of this is for a loop, which compresses nothing; and what is kept for the loops by path alone must not depend
 /// on what a client accepts.
 struct CodedText {
-    /// As they are sent.
-    let bytes: [UInt8]
+    let body: ResponseBody
     let coding: ContentCoding
     /// Names these very bytes: of each coding another one. Weak in a coding, since another version of the library
     /// makes other bytes of the same text.
@@ -29,29 +28,33 @@ struct CodedText {
         let coded = wanted.streamCoding.map { StreamEncoder.encode(plain, $0) }
         // What does not become smaller is left as it is.
         if let coded, coded.count < plain.count {
-            self.init(bytes: coded, coding: wanted, tag: tag, isNegotiable: isNegotiable)
+            self.init(body: .bytes(coded), coding: wanted, tag: tag, isNegotiable: isNegotiable)
         } else {
-            self.init(bytes: plain, coding: .identity, tag: tag, isNegotiable: isNegotiable)
+            self.init(body: .bytes(plain), coding: .identity, tag: tag, isNegotiable: isNegotiable)
         }
     }
 
-    /// A text that is kept compressed by zstd.
+    /// A text that is kept compressed by zstd. A long one is opened while it is sent.
     ///
     /// - Parameters:
     ///   - stored: the text, in zstd.
     ///   - byteCount: of the text itself.
-    /// - Throws: `CompressionError` where it is damaged, or longer than that.
+    /// - Throws: `CompressionError` where it is damaged, or longer than that; of a long one that shows when it is sent.
     init(zstd stored: [UInt8], byteCount: Int, tag: EntityTag, for head: RequestHead) throws(CompressionError) {
-        guard byteCount >= Bounds.codedTextBytesMin, ContentCoding.negotiate(head.header("Accept-Encoding")) == .zstd else {
-            let plain = try StreamDecoder.decode(stored, .zstd, outputByteCountMax: byteCount)
-            self.init(plain, tag: tag, for: head)
-            return
+        let isNegotiable = byteCount >= Bounds.codedTextBytesMin
+        let wanted = isNegotiable ? ContentCoding.negotiate(head.header("Accept-Encoding")) : .identity
+        if wanted == .zstd {
+            self.init(body: .bytes(stored), coding: wanted, tag: tag, isNegotiable: true)
+        } else if byteCount > Bounds.wholeTextBytesMax {
+            let body = ResponseBody.text(zstd: stored, byteCount: byteCount, in: wanted.streamCoding ?? .none)
+            self.init(body: body, coding: wanted, tag: tag, isNegotiable: true)
+        } else {
+            self.init(try StreamDecoder.decode(stored, .zstd, outputByteCountMax: byteCount), tag: tag, for: head)
         }
-        self.init(bytes: stored, coding: .zstd, tag: tag, isNegotiable: true)
     }
 
-    private init(bytes: [UInt8], coding: ContentCoding, tag: EntityTag, isNegotiable: Bool) {
-        self.bytes = bytes
+    private init(body: ResponseBody, coding: ContentCoding, tag: EntityTag, isNegotiable: Bool) {
+        self.body = body
         self.coding = coding
         self.tag = tag.of(coding)
         self.isNegotiable = isNegotiable
@@ -76,7 +79,7 @@ struct CodedText {
         if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
             return Response(.notModified, headers: lines, body: .empty)
         }
-        return Response(.ok, headers: lines, body: .bytes(bytes))
+        return Response(.ok, headers: lines, body: body)
     }
 }
 

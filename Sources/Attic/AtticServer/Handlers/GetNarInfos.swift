@@ -30,7 +30,7 @@ enum GetNarInfos {
         // Never kept on the way: to a cache the body of a POST is nothing that tells answers apart. So a tag is of no use either.
         let text = CodedText(lines, tag: EntityTag(""), for: call.request.head)
         let headers = text.headers.filter { $0.0 != "ETag" } + [("Cache-Control", "no-store")] + Headers.visibility(of: cache)
-        return Response(.ok, contentType: "application/x-ndjson", text.bytes, headers: headers)
+        return Response(.ok, headers: [("Content-Type", "application/x-ndjson")] + headers, body: text.body)
     }
 
     /// The hashes, each once, with any white space between them.
