@@ -61,6 +61,19 @@ done
 root=$(nix_fresh nix store ls --json -R --store "$url/hello" "$odd" 2>/dev/null)
 expect_equal 'the JSON of nix store ls' "$(sed 's/^{"version":1,"root"://; s/}$//' "files/$(store_hash "$odd").ls" | od -c)" "$(printf %s "$root" | od -c)"
 
+# Plain Nix sends its own with each path, before the narinfo; ours come from the NARs all the same.
+tetryx cache create copied 2>/dev/null
+tetryx use copied >/dev/null 2>&1
+nix_fresh nix copy --to "$url/copied?compression=zstd&write-nar-listing=true" "${paths[@]}" 2>copy.log || die "nix copy failed: $(tail -n 5 copy.log)"
+expect_same_listings copied
+for path in "${paths[@]}"; do
+  expect_status "the listing of $path again" 200 -X PUT -T "files/$(store_hash "$path").ls" -H "Authorization: Bearer $token" "$url/copied/$(store_hash "$path").ls"
+done
+expect_status 'the listing of another path' 400 -X PUT -T "files/$(store_hash "$many").ls" -H "Authorization: Bearer $token" \
+  "$url/copied/$(store_hash "$odd").ls"
+expect_contains 'the refusal of the listing' 'contradicts the NAR' "$(cat http-body)"
+say 'those that plain Nix sends are taken where they are equal, and refused where not'
+
 # A file's contents are where the listing says: a range of the NAR, uncompressed, is the file.
 offset=$(grep -ao '"run":{[^}]*}' "files/$(store_hash "$odd").ls" | sed 's/.*"narOffset":\([0-9]*\).*/\1/')
 nix-store --dump "$odd" | tail -c "+$((offset + 1))" | head -c 4 | cmp - odd/run || die 'narOffset is not where the file lies'
