@@ -117,6 +117,21 @@ struct ListingTests {
         #expect(try keptCount(fixture) == 1)
     }
 
+    @Test("Of a tree whose listing outgrows a bound there is none, and the NAR is read to its end all the same")
+    func tooLarge() throws {
+        let nar = try tree("tool", files: 4000).nar
+        let whole = try listing(of: nar)
+        for (text, frame, isThere) in [(1 << 20, 1 << 20, true), (100_000, 1 << 20, false), (1 << 20, 5_000, false)] {
+            var scan = NarScan(textByteCountMax: text, frameByteCountMax: frame)
+            try unsafe nar.span.withUnsafeBytes { bytes throws(NarError) in try unsafe scan.take(bytes) }
+            try scan.finish()
+            switch scan.listing() {
+            case .text(_, let byteCount): #expect(isThere && Int(byteCount) == whole.count)
+            case .none(let reason): #expect(!isThere && reason.contains("would have more than"))
+            }
+        }
+    }
+
     @Test("A collection takes the listing with its NAR")
     func collected() throws {
         let fixture = try Fixture()

@@ -32,7 +32,7 @@ enum Bounds {
     /// memory.
     static let wholeTextBytesMax = 1 << 20
     /// NARs below this many bytes get no row for their listing: it is made of the stored bytes whenever somebody asks, which takes
-    /// a millisecond or two; docs/performance.md has the figures.
+    /// half a millisecond at most; docs/performance.md has the figures.
     static let keptListingNarBytesMin: Int64 = 256 << 10
     /// The text of a listing in bytes, about 70 for each file: the largest trees known have some hundred thousand files. A NAR
     /// with a larger one has none.

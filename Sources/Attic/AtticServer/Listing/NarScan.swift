@@ -11,10 +11,20 @@ struct NarScan {
     /// Text that is compressed at once; a listing below that needs no encoder before its end.
     private static let stepByteCount = 64 << 10
 
+    private let textByteCountMax: Int
+    private let frameByteCountMax: Int
     private var reader = NarReader()
     /// Nil when the listing has outgrown a bound: no more of it is made.
     private var writer: NarListingWriter? = NarListingWriter()
     private var frame: ListingFrame?
+
+    /// - Parameters:
+    ///   - textByteCountMax: of a longer listing no more is made.
+    ///   - frameByteCountMax: nor of one that has more bytes when it is compressed.
+    init(textByteCountMax: Int = Bounds.listingBytesMax, frameByteCountMax: Int = Bounds.listingFrameBytesMax) {
+        self.textByteCountMax = textByteCountMax
+        self.frameByteCountMax = frameByteCountMax
+    }
 
     /// Takes the next bytes of the NAR.
     mutating func take(_ bytes: UnsafeRawBufferPointer) throws(NarError) {
@@ -34,7 +44,8 @@ struct NarScan {
     mutating func listing() -> ListingRecord {
         compress()
         guard let writer, let frame = frame?.finish() else {
-            return .none(reason: "its listing would have more than \(Bounds.listingBytesMax >> 20) MiB")
+            return .none(
+                reason: "its listing would have more than \(textByteCountMax >> 20) MiB, or \(frameByteCountMax >> 20) MiB compressed")
         }
         return .text(frame: frame, byteCount: Int64(writer.byteCount))
     }
@@ -45,7 +56,7 @@ struct NarScan {
         let frame = self.frame ?? ListingFrame()
         self.frame = frame
         frame.add(text)
-        if byteCount > Bounds.listingBytesMax || frame.byteCount > Bounds.listingFrameBytesMax { (writer, self.frame) = (nil, nil) }
+        if byteCount > textByteCountMax || frame.byteCount > frameByteCountMax { (writer, self.frame) = (nil, nil) }
     }
 }
 
