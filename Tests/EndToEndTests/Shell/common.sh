@@ -127,7 +127,7 @@ kill_server() { # as a power cut does to a process
 
 root_token() { sed -n 's/^    tetryx login local [^ ]* //p' "$server_log"; }
 collect_garbage() { atticd --mode garbage-collector-once >"$work/collect.log" 2>&1 || die "the collection failed: $(cat "$work/collect.log")"; }
-pack_bytes() { find "$storage/packs" -type f -printf '%s\n' | awk '{ s += $1 } END { print s + 0 }'; }
+pack_bytes() { find "$storage/packs" -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
 
 # --- Nix -------------------------------------------------------------------------------------------------------
 
