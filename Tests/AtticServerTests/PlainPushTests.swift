@@ -89,6 +89,34 @@ struct PlainPushTests {
         #expect(try fixture.putNarInfo(push, to: cache).status == .created)
     }
 
+    @Test("a stream that needs much memory to be opened is taken as well, a few at a time", arguments: [StreamCoding.xz, .zstd])
+    func largeWindow(_ coding: StreamCoding) throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        // In one step an encoder learns how little there is, and asks for no more than that.
+        let nar = try TestPath("tool", seeds: [1], byteCount: 300_000).nar
+        let encoder = StreamEncoder(coding, level: coding.levels.upperBound)
+        var file: [UInt8] = []
+        var room = [UInt8](repeating: 0, count: 1 << 20)
+        try unsafe room.withUnsafeMutableBytes { room in
+            let step = unsafe nar.withUnsafeBytes { unsafe encoder.update($0, into: room) }
+            try #require(step.inputByteCount == nar.count)
+            unsafe file += room[..<step.outputByteCount]
+            let end = unsafe encoder.finish(into: room)
+            try #require(end.isLast)
+            unsafe file += room[..<end.outputByteCount]
+        }
+        let small = StreamDecoder(coding, outputByteCountMax: 1 << 20, memoryByteCountMax: Bounds.smallWindowBytesMax)
+        #expect(throws: CompressionError.needsTooMuchMemory(byteCountMax: Bounds.smallWindowBytesMax)) {
+            try unsafe file.withUnsafeBytes { bytes in
+                try unsafe room.withUnsafeMutableBytes { _ = try unsafe small.update(bytes, into: $0) }
+            }
+        }
+        let url = "/\(cache)/nar/\(SHA256.digest(of: file).base32).nar\(coding.fileSuffix)"
+        // Each gives back what it took.
+        for _ in 0..<Bounds.largeWindowsMax + 1 { #expect(try fixture.put(url, file).status == .created) }
+    }
+
     @Test("a narinfo may come with a Content-Encoding", arguments: StreamCoding.allCases)
     func encodedNarInfo(_ coding: StreamCoding) throws {
         let fixture = try Fixture()

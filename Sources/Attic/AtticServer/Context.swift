@@ -18,6 +18,7 @@ package final class Context: Sendable {
     package let accessTimes: AccessTimes
     package let press: Press
     let listings: Listings
+    package let largeWindows = LargeWindows(count: Bounds.largeWindowsMax)
     /// The memory that NARs are cut in.
     package let chunkBlocks: ByteBlockPool
     package let time: TimeSource

@@ -18,7 +18,7 @@ enum PutNar {
         let pipeline = try UploadPipeline(call.context, lease: lease)
         let intake = NarFileIntake(
             file.coding, declaredByteCount: call.request.body.declaredByteCount,
-            narSizeMax: call.context.configuration.maxNarSize, into: pipeline)
+            narSizeMax: call.context.configuration.maxNarSize, windows: call.context.largeWindows, into: pipeline)
         let (stored, arrived): (UploadPipeline.Stored, NarFileIntake.Arrived)
         do {
             try unsafe call.request.body.forEachBuffer(upTo: .max) { bytes in try unsafe intake.receive(bytes) }

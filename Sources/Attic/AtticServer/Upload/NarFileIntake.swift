@@ -3,7 +3,7 @@ import Crypto
 import Platform
 
 /// A NAR's file on its way in: hashed as it comes, decoded, and handed on to the pipeline, in pieces; what its bytes stand for
-/// is bounded, and so is the memory that opening them takes.
+/// is bounded, and so is the memory that opening them takes: beyond a little it needs leave, which few have at once.
 ///
 /// Thread: transfer.
 final class NarFileIntake {
@@ -13,16 +13,20 @@ final class NarFileIntake {
         let fileSize: Int64
     }
 
-    /// Nil until the first bytes have told it.
-    private var coding: StreamCoding?
+    /// As the name says; nil where it does not tell gzip from none.
+    private let named: StreamCoding?
     private let declaredByteCount: Int64?
     private let narSizeMax: Int64
+    private let windows: LargeWindows
     private let pipeline: UploadPipeline
     private var fileHash = SHA256()
     private var fileSize: Int64 = 0
-    /// What came before the coding was known: a byte at most.
-    private var firstBytes: [UInt8] = []
+    /// What came before it was opened.
+    private var head: [UInt8] = []
     private var decoder: StreamDecoder?
+    /// Where the decoder may use much memory.
+    private var leave: LargeWindows.Leave?
+    private var hasHandedOn = false
     private let room = ByteBlock(byteCount: NarFileIntake.roomByteCount)
 
     /// Decoded bytes that are handed on at once; few enough to stay in the processor's cache.
@@ -32,11 +36,15 @@ final class NarFileIntake {
     ///   - coding: nil where the name does not tell gzip from none.
     ///   - declaredByteCount: of the file; nil where it was not announced.
     ///   - narSizeMax: the most that it may stand for, in bytes; also the most that it may itself have.
-    init(_ coding: StreamCoding?, declaredByteCount: Int64?, narSizeMax: Int64, into pipeline: UploadPipeline) {
+    init(
+        _ coding: StreamCoding?, declaredByteCount: Int64?, narSizeMax: Int64, windows: LargeWindows,
+        into pipeline: UploadPipeline
+    ) {
+        named = coding
         self.declaredByteCount = declaredByteCount
         self.narSizeMax = narSizeMax
+        self.windows = windows
         self.pipeline = pipeline
-        if let coding { begin(coding) }
     }
 
     /// Takes the next bytes of the file.
@@ -46,57 +54,73 @@ final class NarFileIntake {
         guard fileSize <= narSizeMax else {
             throw Problem.tooLarge("the file is longer than \(narSizeMax) bytes, the most that max-nar-size allows.")
         }
-        if coding != nil { return try unsafe decode(bytes) }
-        unsafe firstBytes.append(contentsOf: bytes)
-        if firstBytes.count >= 2 { try beginUnnamed() }
+        do {
+            if let decoder { return try unsafe decode(bytes, decoder) }
+            unsafe head.append(contentsOf: bytes)
+            if head.count >= Bounds.fileHeadBytesMin { decoder = try open() }
+        } catch let error as CompressionError { throw problem(error) }
     }
 
     /// Ends the file, and its NAR with it.
     ///
     /// - Throws: `Problem.request` where it is not whole, or is not what its name says.
     func finish(expectedHash: SHA256Digest) throws -> Arrived {
-        if coding == nil { try beginUnnamed() }
-        let hash = fileHash.finish()
-        guard hash == expectedHash else {
-            throw Problem.request("the file's hash is sha256:\(hash.base32), but its name says \(expectedHash.base32).")
-        }
-        guard let coding, let decoder else { preconditionFailure("a file's coding is known at its end") }
-        do throws(CompressionError) { try decoder.finish() } catch { throw problem(error) }
-        try pipeline.end()
-        return Arrived(coding: coding, fileSize: fileSize)
+        do {
+            let decoder = try decoder ?? open()
+            self.decoder = decoder
+            let hash = fileHash.finish()
+            guard hash == expectedHash else {
+                throw Problem.request("the file's hash is sha256:\(hash.base32), but its name says \(expectedHash.base32).")
+            }
+            try decoder.finish()
+            try pipeline.end()
+            return Arrived(coding: decoder.coding, fileSize: fileSize)
+        } catch let error as CompressionError { throw problem(error) }
     }
 
-    private func begin(_ coding: StreamCoding) {
-        self.coding = coding
-        decoder = StreamDecoder(coding, outputByteCountMax: Int(narSizeMax))
+    /// Opens the file, of which the head is there, or all.
+    private func open() throws -> StreamDecoder {
+        let coding = named ?? StreamCoding(unnamed: head)
         // Only what is not compressed has the length of its NAR.
         pipeline.begin(narSize: coding == .none ? declaredByteCount : nil)
+        let bytes = head
+        head = []
+        if coding == .brotli, NarFileIntake.hasLargeWindow(brotli: bytes) { leave = windows.wait() }
+        let bound = leave == nil ? Bounds.smallWindowBytesMax : nil
+        do {
+            return try decode(first: bytes, StreamDecoder(coding, outputByteCountMax: Int(narSizeMax), memoryByteCountMax: bound))
+        } catch CompressionError.needsTooMuchMemory where leave == nil && !hasHandedOn {
+            leave = windows.wait()
+            return try decode(first: bytes, StreamDecoder(coding, outputByteCountMax: Int(narSizeMax)))
+        }
     }
 
-    private func beginUnnamed() throws {
-        begin(StreamCoding(unnamed: firstBytes))
-        let bytes = firstBytes
-        firstBytes = []
-        try unsafe bytes.withUnsafeBytes { try unsafe decode($0) }
+    /// Whether a stream of brotli has a window above 4 MiB (RFC 7932, section 9.1: WBITS is 23 or 24); its decoder takes no bound.
+    private static func hasLargeWindow(brotli bytes: [UInt8]) -> Bool {
+        guard let first = bytes.first else { return false }
+        return first & 1 == 1 && first >> 1 & 7 >= 6
     }
 
-    private func decode(_ bytes: UnsafeRawBufferPointer) throws {
-        guard let decoder else { preconditionFailure("a file is decoded when its coding is known") }
+    private func decode(first bytes: [UInt8], _ decoder: StreamDecoder) throws -> StreamDecoder {
+        try unsafe bytes.withUnsafeBytes { try unsafe decode($0, decoder) }
+        return decoder
+    }
+
+    private func decode(_ bytes: UnsafeRawBufferPointer, _ decoder: StreamDecoder) throws {
         // What is not compressed need not be copied; it was counted as it came.
-        if coding == StreamCoding.none { return try unsafe pipeline.receive(bytes) }
+        if decoder.coding == .none { return try unsafe pipeline.receive(bytes) }
         var rest = unsafe bytes
         var isFull = false
         repeat {
-            let progress: StreamProgress
-            do throws(CompressionError) {
-                progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
-            } catch { throw problem(error) }
+            let progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
             isFull = progress.outputByteCount == room.byteCount
             guard unsafe progress.inputByteCount + progress.outputByteCount > 0 || rest.isEmpty else {
-                throw problem(.corrupt(reason: "it does not go on"))
+                throw CompressionError.corrupt(reason: "it does not go on")
             }
-            if progress.outputByteCount > 0 { try unsafe pipeline.receive(room.bytes(0..<progress.outputByteCount)) }
+            guard progress.outputByteCount > 0 else { continue }
+            hasHandedOn = true
+            try unsafe pipeline.receive(room.bytes(0..<progress.outputByteCount))
         } while unsafe !rest.isEmpty || isFull
     }
 
