@@ -251,3 +251,10 @@ func mutations() throws {
         }
     }
 }
+
+@Test("What is said of a long name is short")
+func longNames() {
+    let name = String(repeating: "ä", count: 120)
+    let error = NarError(offset: 7, reason: .notSorted(name, after: "b"))
+    #expect(error.description == "the NAR is malformed at byte 7: the name \"\(String(repeating: "ä", count: 100))…\" does not sort after \"b\"")
+}
