@@ -129,7 +129,7 @@ final class NarFileIntake {
         case .tooLarge:
             .tooLarge("the NAR is longer than \(narSizeMax) bytes, the most that max-nar-size allows.")
         case .needsTooMuchMemory, .truncated, .bytesAfterFrame, .bytesAfterEnd, .otherFormat, .corrupt:
-            .request("the file \(error).")
+            .request("the file is refused: \(error).")
         }
     }
 }
