@@ -1,0 +1,95 @@
+import Compression
+import Crypto
+import Database
+import HTTPServer
+import Platform
+
+/// A stored NAR in another coding than it is stored in: opened, checked against its hash, and encoded again while it is sent.
+///
+/// Memory does not depend on the NAR: a piece of each kind, and what the two codings need.
+struct RecodedNar: Sendable {
+    let nar: NarRecord
+    /// Where it is stored, all of it.
+    let assembly: NarAssembly
+    /// The coding that is asked for.
+    let coding: StreamCoding
+    /// Told what was found wrong with the stored bytes.
+    let onDamage: @Sendable (any Error) -> Void
+
+    /// Bytes read or opened at once; few enough to stay in the processor's cache.
+    private static let pieceByteCount = 128 << 10
+
+    /// The body; its length is known only where it is not compressed.
+    var body: ResponseBody {
+        .stream(byteCount: coding == .none ? nar.narSize : nil) { writer in
+            do { try write(to: writer) } catch {
+                if !(error is ResponseBodyError) { onDamage(error) }
+                throw error
+            }
+        }
+    }
+
+    /// Writes all of it.
+    ///
+    /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written; `Errno` where they
+    ///   cannot be read; `ResponseBodyError`.
+    private func write(to writer: BodyWriter) throws {
+        guard let stored = StreamCoding(rawValue: nar.compression) else { throw Problem.incompleteNar }
+        let decoder = StreamDecoder(stored, outputByteCountMax: Int(nar.narSize))
+        let encoder = StreamEncoder(coding)
+        var hash = SHA256()
+        let (piece, room) = (ByteBlock(byteCount: Self.pieceByteCount), ByteBlock(byteCount: Self.pieceByteCount))
+        for extent in assembly.extents {
+            var done: Int64 = 0
+            while done < extent.byteCount {
+                let most = unsafe piece.memory(0..<Int(min(extent.byteCount - done, Int64(piece.byteCount))))
+                let count = try unsafe extent.file.descriptor.read(at: extent.offset + done, into: most)
+                if count == 0 { throw Problem.incompleteNar }
+                done += Int64(count)
+                try unsafe open(piece.bytes(0..<count), decoder, room) { plain in
+                    unsafe hash.update(plain)
+                    try unsafe encode(plain, encoder, writer)
+                }
+            }
+        }
+        do throws(CompressionError) { try decoder.finish() } catch { throw Problem.incompleteNar }
+        // Before the end is written: without it nobody takes the body for whole.
+        guard hash.finish() == nar.narHash else { throw Problem.incompleteNar }
+        var isLast = false
+        while !isLast {
+            _ = try unsafe writer.fill { room in
+                let end = unsafe encoder.finish(into: room)
+                isLast = end.isLast
+                return end.outputByteCount
+            }
+        }
+    }
+
+    /// Hands on what a piece of the stored bytes stands for.
+    private func open(
+        _ stored: UnsafeRawBufferPointer, _ decoder: StreamDecoder, _ room: ByteBlock,
+        _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        var rest = unsafe stored
+        while true {
+            let progress: StreamProgress
+            do throws(CompressionError) {
+                progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
+            } catch { throw Problem.incompleteNar }
+            try unsafe take(room.bytes(0..<progress.outputByteCount))
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+            if unsafe rest.isEmpty, progress.outputByteCount < room.byteCount { return }
+        }
+    }
+
+    private func encode(_ plain: UnsafeRawBufferPointer, _ encoder: StreamEncoder, _ writer: BodyWriter) throws {
+        var rest = unsafe plain
+        while unsafe !rest.isEmpty {
+            _ = try unsafe writer.fill { room in
+                let progress = unsafe encoder.update(rest, into: room)
+                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+                return progress.outputByteCount
+            }
+        }
+    }
+}
