@@ -1,9 +1,12 @@
+import AtticAPI
 import Compression
 import Crypto
 import Database
+import HTTP
 import HTTPServer
 import Platform
 import Storage
+import Support
 import Testing
 
 @testable import AtticServer
@@ -43,6 +46,52 @@ import Testing
             #expect(try StreamDecoder.decode(file, coding, outputByteCountMax: path.nar.count) == path.nar)
             #expect(try bytes(recoded.body) == file, "it can be made again")
         }
+    }
+
+    @Test("is what plain Nix gets under the name of the file that it pushed", arguments: StreamCoding.allCases.filter { $0 != .zstd })
+    func asItWasPushed(coding: StreamCoding) throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello", isPublic: true)
+        let push = PlainPush(try TestPath("tool", seeds: [1], byteCount: 200_000), coding, level: coding == .none ? nil : 6)
+        #expect(try fixture.putNar(push, to: cache).status == .created)
+        let early = try fixture.send("GET", "/hello/\(push.url)", token: fixture.root())
+        #expect(try StreamDecoder.decode(early.bytes, coding, outputByteCountMax: 1 << 20) == push.path.nar, "also before its narinfo")
+        #expect(try fixture.putNarInfo(push, to: cache).status == .created)
+        for method in ["GET", "HEAD"] {
+            let answer = try fixture.send(method, "/hello/\(push.url)", headers: [("Range", "bytes=5-9"), ("If-None-Match", "\"x\"")])
+            #expect(answer.status == .ok && answer.header("Accept-Ranges") == nil && answer.header("Content-Encoding") == nil)
+            #expect(answer.header("Content-Type") == "application/x-nix-nar" && answer.header("Cache-Control") == "public, max-age=3600")
+            #expect(answer.body.byteCount == (coding == .none ? Int64(push.path.nar.count) : nil))
+            #expect(try StreamDecoder.decode(bytes(answer.body), coding, outputByteCountMax: 1 << 20) == push.path.nar)
+            let tag = try #require(answer.header("ETag"))
+            #expect(tag.hasPrefix("W/"))
+            #expect(try fixture.send(method, "/hello/\(push.url)", headers: [("If-None-Match", tag)]).status == .notModified)
+        }
+    }
+
+    @Test("goes over the wire in chunks, and HEAD has no body")
+    func onTheWire() throws {
+        let wire = try PlainPushWireTests.Wire()
+        let push = PlainPush(try TestPath("tool", seeds: [1], byteCount: 1_500_000), .xz)
+        #expect(try wire.fixture.putNar(push, to: try #require(CacheName("hello"))).status == .created)
+        let client = try wire.connect()
+        try client.send(wire.head("HEAD", "/hello/\(push.url)") + wire.head("GET", "/hello/\(push.url)"))
+        let head = try #require(try client.receiveAnswer(hasBody: false))
+        #expect(head.status == 200 && head.header("Content-Length") == nil && head.header("Transfer-Encoding") == nil)
+        let answer = try #require(try client.receiveAnswer())
+        #expect(answer.status == 200 && answer.header("Transfer-Encoding") == "chunked")
+        var file: [UInt8] = []
+        var decoder = ChunkedDecoder()
+        while !decoder.hasEnded {
+            let coded = try client.receiveSome()
+            try #require(!coded.isEmpty, "the answer has an end")
+            var position = 0
+            while case .data(let range) = try unsafe coded.withUnsafeBytes({ try unsafe decoder.next($0, at: &position) }) { file += coded[range] }
+            #expect(position == coded.count)
+        }
+        #expect(try StreamDecoder.decode(file, .xz, outputByteCountMax: 2_000_000) == push.path.nar)
+        try client.send(wire.head("GET", "/hello/nix-cache-info"))
+        #expect(try client.receiveAnswer()?.status == 200, "the connection goes on")
     }
 
     @Test("has no end where stored bytes are damaged, and says so", arguments: [StreamCoding.none, .xz], ["zstd", "none"])

@@ -37,13 +37,13 @@ private func unchunked(_ coded: [UInt8]) -> [UInt8]? {
 }
 
 extension RawConnection {
-    /// The body of a chunked answer, with its coding, whose head was received.
+    /// The body of a chunked answer, with its coding, whose head was received and behind which nothing comes.
     fileprivate func receiveChunked() throws -> [UInt8] {
         var all: [UInt8] = []
         while !all.suffix(5).elementsEqual(Array("0\r\n\r\n".utf8)) {
-            let byte = try receive(1)
-            if byte.isEmpty { break }
-            all += byte
+            let some = try receiveSome()
+            if some.isEmpty { break }
+            all += some
         }
         return all
     }

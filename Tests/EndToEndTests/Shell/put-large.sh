@@ -47,6 +47,10 @@ stored=$(pack_bytes)
 nar | zstd -1 -c | put 'with Content-Length, as zstd' "$(base32 "$zst_hash").nar.zst" -H "Content-Length: $zst_size" -H 'Transfer-Encoding:'
 expect_equal 'the packs after the second' "$stored" "$(pack_bytes)"
 
+began=$(date +%s.%N)
+expect_equal 'the NAR under the name that it came by' "$nar_hash" "$(curl -sf -H "$credentials" "$url/hello/nar/$(base32 "$nar_hash").nar" | sha256sum | cut -d' ' -f1)"
+say "came back uncompressed in $(seconds_since "$began") s; at most $(($(peak) / 1024)) MiB in the server"
+
 path=0000000000000000000000000000000a-large
 cat >narinfo <<INFO
 StorePath: /nix/store/$path

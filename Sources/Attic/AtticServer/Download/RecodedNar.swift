@@ -1,6 +1,7 @@
 import Compression
 import Crypto
 import Database
+import HTTP
 import HTTPServer
 import Platform
 
@@ -18,6 +19,19 @@ struct RecodedNar: Sendable {
 
     /// Bytes read or opened at once; few enough to stay in the processor's cache.
     private static let pieceByteCount = 128 << 10
+
+    /// All of it, whatever range is asked for (RFC 9110, section 14.2, allows that): another try may make other bytes, so nothing
+    /// of one goes on with another. 304 where the client has the NAR in this coding.
+    func response(to head: RequestHead, in cache: CacheRecord) -> Response {
+        let tag = EntityTag("\(nar.narHash.base32)-\(coding.rawValue)", isWeak: true)
+        let headers =
+            [("Content-Type", "application/x-nix-nar"), ("ETag", tag.description)]
+            + Headers.caching(of: cache, .hour) + Headers.visibility(of: cache)
+        if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
+            return Response(.notModified, headers: headers, body: .empty)
+        }
+        return Response(.ok, headers: headers, body: body)
+    }
 
     /// The body; its length is known only where it is not compressed.
     var body: ResponseBody {

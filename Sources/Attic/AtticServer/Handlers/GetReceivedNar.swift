@@ -6,7 +6,8 @@ import Storage
 
 /// `GET /{cache}/nar/{name}` where the name is that of a file as plain Nix pushed it: whoever pushes asks (HEAD) whether it is here.
 ///
-/// The file itself was not kept, only its NAR. What is stored in the same coding is answered as it is stored.
+/// The file itself was not kept, only its NAR. What is stored in the same coding is answered as it is stored; all else is made
+/// anew while it is sent (`RecodedNar`).
 enum GetReceivedNar {
     static func respond(_ call: Call, _ cache: CacheRecord, _ name: NarName) throws -> Response {
         guard case .file(let hash, let suffix) = name,
@@ -32,8 +33,13 @@ enum GetReceivedNar {
             let answer = NarAnswer(nar, objectID: file.objectID, in: cache, .hour)
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }
-        guard head.method == .head else { throw Problem.noSuchObject }
-        return Response(.ok, headers: [("Content-Type", "application/x-nix-nar")] + Headers.visibility(of: cache))
+        let context = call.context
+        let recoded = RecodedNar(nar: nar, assembly: assembly, coding: coding) { error in
+            do { try GetNar.note(error, on: nar, context) } catch {
+                context.log.error("A damaged NAR could not be noted as such: \(error)")
+            }
+        }
+        return recoded.response(to: head, in: cache)
     }
 }
 
