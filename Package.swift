@@ -14,12 +14,13 @@ let pictured: [Layer] = [
         .system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         .system("CLZMA", pkgConfig: "liblzma", apt: "liblzma-dev"),
         .system("CBrotli", pkgConfig: "libbrotlienc", apt: "libbrotli-dev"),
+        .system("CBzip2", pkgConfig: nil, apt: "libbz2-dev"),
     ]),
     Layer("Primitives", [
         .swift("Platform", uses: ["CLinux"]),
         .swift("Encoding"),
         .swift("Crypto", uses: ["COpenSSL", "Encoding"]),
-        .swift("Compression", uses: ["CZstd", "CZlib", "CLZMA", "CBrotli"]),
+        .swift("Compression", uses: ["CZstd", "CZlib", "CLZMA", "CBrotli", "CBzip2"]),
         .swift("SQL", uses: ["CSQLite"]),
         .swift("ConfigFile", uses: [], packages: [.toml]),
     ]),
@@ -42,7 +43,7 @@ let pictured: [Layer] = [
             "HTTP", "Nix", "AtticAPI", "Chunking", "HTTPServer", "Database", "Storage",
         ], packages: [.log]),
         .swift("AtticClient", uses: [
-            "Platform", "Encoding", "Crypto", "ConfigFile", "HTTP", "Nix", "AtticAPI", "HTTPClient", "NixStore",
+            "Platform", "Encoding", "Crypto", "Compression", "ConfigFile", "HTTP", "Nix", "AtticAPI", "HTTPClient", "NixStore",
         ]),
     ]),
     Layer("Tools", [
@@ -77,9 +78,9 @@ let tests: [(name: String, uses: [String])] = [
         "Crypto", "Encoding", "ConfigFile", "SQL", "Platform",
     ]),
     ("AtticClientTests", [
-        "AtticClient", "HTTPClient", "NixStore", "AtticAPI", "HTTP", "Nix", "ConfigFile", "Crypto", "Encoding", "Platform",
+        "AtticClient", "HTTPClient", "NixStore", "AtticAPI", "HTTP", "Nix", "Compression", "ConfigFile", "Crypto", "Encoding", "Platform",
     ]),
-    ("CommandTests", ["Platform", "Encoding"]),
+    ("CommandTests", ["Platform", "Encoding", "Compression"]),
     ("EndToEndTests", ["Platform", "Encoding"]),
     ("TidyTests", ["Platform"]),
 ]
@@ -118,7 +119,8 @@ struct Layer {
 
 /// One target of the picture.
 struct Pictured {
-    enum Kind { case c, system(pkgConfig: String, apt: String), library, tool }
+    /// `pkgConfig` is nil for a library that comes without a file for pkg-config.
+    enum Kind { case c, system(pkgConfig: String?, apt: String), library, tool }
     /// The packages from outside that targets may use.
     enum Outside { case arguments, log, toml }
     let name: String
@@ -127,7 +129,7 @@ struct Pictured {
     let packages: [Outside]
 
     static func c(_ name: String) -> Pictured { Pictured(name: name, kind: .c, uses: [], packages: []) }
-    static func system(_ name: String, pkgConfig: String, apt: String) -> Pictured {
+    static func system(_ name: String, pkgConfig: String?, apt: String) -> Pictured {
         Pictured(name: name, kind: .system(pkgConfig: pkgConfig, apt: apt), uses: [], packages: [])
     }
     static func swift(_ name: String, uses: [String] = [], packages: [Outside] = []) -> Pictured {

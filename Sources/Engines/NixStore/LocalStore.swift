@@ -3,6 +3,9 @@ import Platform
 
 /// Finds the Nix store of this machine, and a user's paths in it.
 package enum LocalStore {
+    /// Where Nix keeps logs unless it is told otherwise.
+    package static let defaultLogDirectory = "/nix/var/log/nix"
+
     /// Where Nix keeps things, as its environment variables say (nix/src/libstore/globals.cc), and then the store's URI
     /// (nix/src/libstore/local-fs-store.hh).
     package struct Places: Sendable, Hashable {
@@ -13,7 +16,7 @@ package enum LocalStore {
         /// NIX_STATE_DIR, else `/nix/var/nix`.
         package var stateDirectory = "/nix/var/nix"
         /// NIX_LOG_DIR, else `/nix/var/log/nix`; build logs are in `drvs` below it.
-        package var logDirectory = "/nix/var/log/nix"
+        package var logDirectory = LocalStore.defaultLogDirectory
         /// NIX_DB_DIR, else `db` in the state directory; `db.sqlite` in it.
         package var database: String
         /// NIX_DAEMON_SOCKET_PATH, else `daemon-socket/socket` in the state directory.
@@ -109,12 +112,13 @@ package enum LocalStore {
             throw .noStore(reason: "there is no Nix store here: \(lack); install Nix, or name the store by --store or NIX_REMOTE")
         }
         return try StoreDatabase(
-            path: places.database, storeDirectory: places.storeDirectory, physicalStoreDirectory: places.physicalStoreDirectory)
+            path: places.database, storeDirectory: places.storeDirectory, physicalStoreDirectory: places.physicalStoreDirectory,
+            logDirectory: places.logDirectory)
     }
 
     private static func openDaemon(_ places: Places) throws(NixStoreError) -> any StoreReader {
         try NixDaemon(
             socket: places.daemonSocket, storeDirectory: places.storeDirectory,
-            physicalStoreDirectory: places.physicalStoreDirectory)
+            physicalStoreDirectory: places.physicalStoreDirectory, logDirectory: places.logDirectory)
     }
 }

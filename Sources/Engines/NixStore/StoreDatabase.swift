@@ -12,16 +12,19 @@ import SQL
 package final class StoreDatabase: StoreReader {
     package let storeDirectory: String
     package let physicalStoreDirectory: String
+    package let logDirectory: String
     private let path: String
 
     /// Takes the database file, and tries whether it opens.
     ///
     /// - Throws: `.database` where it is not there, or may not be read.
     package init(
-        path: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil
+        path: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil,
+        logDirectory: String = LocalStore.defaultLogDirectory
     ) throws(NixStoreError) {
         self.storeDirectory = storeDirectory
         self.physicalStoreDirectory = physicalStoreDirectory ?? storeDirectory
+        self.logDirectory = logDirectory
         self.path = path
         do { _ = try SQLiteConnection.openForeign(path: path) } catch { throw .database(error) }
     }
@@ -66,12 +69,12 @@ package final class StoreDatabase: StoreReader {
 
     private static let selectValid = "SELECT path FROM ValidPaths WHERE path IN (SELECT value FROM json_each($1))"
 
-    private func names(_ paths: [StorePath]) -> String {
+    func names(_ paths: [StorePath]) -> String {
         JSON.array(paths.map { .string($0.absolute(in: storeDirectory)) }).serialized()
     }
 
     /// Runs `body` in one transaction, so that its statements see one state.
-    private func reading<Result>(_ body: (SQLiteConnection) throws(SQLError) -> Result) throws(NixStoreError) -> Result {
+    func reading<Result>(_ body: (SQLiteConnection) throws(SQLError) -> Result) throws(NixStoreError) -> Result {
         do throws(SQLError) {
             let connection = try SQLiteConnection.openForeign(path: path)
             // It ends with the connection.
@@ -172,7 +175,7 @@ extension StoreDatabase {
         return infos
     }
 
-    private func storePath(_ text: String, of path: String) throws(NixStoreError) -> StorePath {
+    func storePath(_ text: String, of path: String) throws(NixStoreError) -> StorePath {
         do { return try StorePath(absolute: text, storeDirectory: storeDirectory) } catch {
             throw .malformed(path: path, reason: error.description)
         }

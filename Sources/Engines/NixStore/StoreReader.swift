@@ -8,6 +8,8 @@ package protocol StoreReader: AnyObject, Sendable {
     var storeDirectory: String { get }
     /// Where the paths are in the file system: the same directory, but for a chroot store.
     var physicalStoreDirectory: String { get }
+    /// Where logs are; those of builds below it (`BuildLogFile`).
+    var logDirectory: String { get }
 
     /// What is known of these paths, in their order, each once for each time it is named.
     ///
@@ -21,9 +23,15 @@ package protocol StoreReader: AnyObject, Sendable {
 
     /// Those of `paths` that are valid, in their order.
     func validPaths(among paths: [StorePath]) throws(NixStoreError) -> [StorePath]
+
+    /// The realisations that are known to have these content-addressed paths for output, and those that they depend on. None where
+    /// the store keeps none; nor by a daemon, whose protocol can only ask for one whose id is known.
+    func realisations(of paths: [StorePath]) throws(NixStoreError) -> [Realisation]
 }
 
 extension StoreReader {
+    package func realisations(of paths: [StorePath]) throws(NixStoreError) -> [Realisation] { [] }
+
     /// Where a path of this store is in the file system.
     package func location(of path: StorePath) -> String { path.absolute(in: physicalStoreDirectory) }
 }

@@ -85,6 +85,11 @@ package struct Realisation: Hashable, Sendable {
         return signatures
     }
 
+    /// Whether `text` has the form that a signature of one must have.
+    package static func isSignature(_ text: String) -> Bool {
+        (try? NamedKey.parse(text, kind: "signature", byteCount: 64)) != nil
+    }
+
     /// The file, in the form that the clients read which ask for such an id.
     package func json() -> [UInt8] {
         let signatures: [JSON] = signatures.map { text in

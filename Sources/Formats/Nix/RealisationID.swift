@@ -44,7 +44,7 @@ package enum RealisationID: Hashable, Sendable, Comparable, CustomStringConverti
         }
     }
 
-    /// The file's path below the root of a binary cache. It may stand in a URL as it is.
+    /// The file's path below the root of a binary cache. In a URL the question marks that a name may have are escaped.
     package var filePath: String {
         switch self {
         case .hash: "\(Self.hashFolder)/\(self)\(Self.fileSuffix)"

@@ -101,6 +101,18 @@ package final class APIClient: Sendable {
         }
     }
 
+    /// Puts a file of the binary cache protocol, small enough for memory.
+    ///
+    /// - Parameter path: below the cache, not escaped.
+    func put(_ path: String, _ body: [UInt8], headers: [(String, String)]) throws(ClientFailure) {
+        // Of the characters that names in a store may have, a question mark alone means something else in a URL.
+        let escaped = path.split(separator: "?", omittingEmptySubsequences: false).joined(separator: "%3F")
+        _ = try send(.push) {
+            ClientRequest(
+                .put, "/\(target.cache)/\(escaped)", headers: $0.filter { $0.0 != "Content-Type" } + headers, body: .bytes(body))
+        }
+    }
+
     // MARK: -
 
     /// Sends a request, again where the server puts it off or a connection breaks, and gives the body of its answer.

@@ -22,11 +22,15 @@ package struct PushPaths {
         let named = try paths + (readsStandardInput ? Self.pathsOfStandardInput() : [])
         if named.isEmpty { return context.console.say("🤷 Nothing selected.") }
         let push = try ClosurePush(client, options, context)
-        let plan = try push.plan(roots(named, in: push.store))
+        let roots = try roots(named, in: push.store)
+        let plan = try push.plan(roots)
         let rest = "\(plan.cachedCount) already cached, \(plan.upstreamCount) in upstream"
-        if plan.paths.isEmpty { return context.console.say("✅ All done! (\(rest))") }
+        if plan.paths.isEmpty {
+            _ = push.send(plan, for: roots)
+            return context.console.say("✅ All done! (\(rest))")
+        }
         context.console.say("⚙️ Pushing \(plan.paths.count) paths to \(client.target.quoted) (\(rest))...")
-        let outcome = push.send(plan.paths)
+        let outcome = push.send(plan, for: roots)
         if outcome.notPushedCount == 0 { return }
         throw ClientFailure(
             outcome.pushedCount == 0 ? .failed : .partly,

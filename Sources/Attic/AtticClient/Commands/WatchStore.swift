@@ -92,7 +92,7 @@ package struct WatchStore {
         // What failed to build had a lock too.
         do throws(NixStoreError) { valid = try push.store.validPaths(among: new) } catch { throw ClientFailure(.failed, "\(error)") }
         if valid.isEmpty { return }
-        let outcome = push.send(try push.plan(valid).paths)
+        let outcome = push.send(try push.plan(valid), for: valid)
         if outcome.notPushedCount > 0 {
             throw ClientFailure(.partly, "\(outcome.notPushedCount) paths were not pushed", advice: outcome.advice)
         }

@@ -41,11 +41,23 @@ struct ClosurePush {
         return PushPlan(closureCount: closure.count, candidates: candidates, missing: missing)
     }
 
-    /// Sends the paths of a plan, and tells the person how it goes.
-    func send(_ paths: [PathInfo]) -> PushRun.Outcome {
-        PushRun.run(
-            paths, jobs: options.jobs,
-            uploader: StoreUploader(client, store, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
-            observer: PushReport(console: console))
+    /// Sends the paths of a plan, and then what belongs to them: build logs, and realisations. Tells the person how it goes.
+    ///
+    /// - Parameter roots: the paths that the plan was made for. Of those that the cache has already the realisations go as well:
+    ///   another derivation may have come to the same output.
+    func send(_ plan: PushPlan, for roots: [StorePath]) -> PushRun.Outcome {
+        let report = PushReport(console: console)
+        let outcome = plan.paths.isEmpty
+            ? PushRun.Outcome()
+            : PushRun.run(
+                plan.paths, jobs: options.jobs,
+                uploader: StoreUploader(client, store, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
+                observer: report)
+        let pushed = report.pushedPaths
+        let documents = DocumentPush(client, store, config, jobs: options.jobs).send(
+            logsOf: options.sendsLogs ? pushed : [],
+            realisationsOf: pushed.map(\.path) + roots.filter { plan.cached.contains($0) })
+        if let warning = documents.warning { console.say(warning) }
+        return outcome
     }
 }

@@ -7,6 +7,8 @@ package struct PushOptions: Hashable, Sendable {
     /// What an upstream cache has is left out.
     package var skipsUpstream = true
     package var forcesPreamble = false
+    /// Build logs of what is pushed are sent too, to servers that take them.
+    package var sendsLogs = true
     /// Which store the paths are in, as Nix's option of that name says it; nil for the one that Nix would use.
     package var store: String?
 

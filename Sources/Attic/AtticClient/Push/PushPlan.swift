@@ -5,8 +5,9 @@ import NixStore
 package struct PushPlan: Hashable, Sendable {
     /// What is to be sent, dependencies first.
     package let paths: [PathInfo]
-    /// How many the cache has already.
-    package let cachedCount: Int
+    /// What the cache has already.
+    package let cached: Set<StorePath>
+    package var cachedCount: Int { cached.count }
     /// How many a cache that everyone is taken to have, has signed.
     package let upstreamCount: Int
 
@@ -31,7 +32,7 @@ package struct PushPlan: Hashable, Sendable {
     ///   - missing: what the cache does not have.
     package init(closureCount: Int, candidates: [PathInfo], missing: Set<StorePathHash>) {
         paths = candidates.filter { missing.contains($0.path.hash) }
-        cachedCount = candidates.count - paths.count
+        cached = Set(candidates.lazy.map(\.path).filter { !missing.contains($0.hash) })
         upstreamCount = closureCount - candidates.count
     }
 }

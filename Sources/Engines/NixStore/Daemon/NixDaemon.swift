@@ -8,6 +8,7 @@ import Platform
 package final class NixDaemon: StoreReader {
     package let storeDirectory: String
     package let physicalStoreDirectory: String
+    package let logDirectory: String
     private let socket: String
 
     private struct State {
@@ -19,11 +20,13 @@ package final class NixDaemon: StoreReader {
     ///
     /// - Throws: `.system` where nobody listens there, `.daemonTooOld`, `.daemon` where it does not want us.
     package init(
-        socket: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil
+        socket: String, storeDirectory: String = StorePath.defaultStoreDirectory, physicalStoreDirectory: String? = nil,
+        logDirectory: String = LocalStore.defaultLogDirectory
     ) throws(NixStoreError) {
         self.socket = socket
         self.storeDirectory = storeDirectory
         self.physicalStoreDirectory = physicalStoreDirectory ?? storeDirectory
+        self.logDirectory = logDirectory
         state = Monitor(State(connection: try DaemonConnection(socket: socket, storeDirectory: storeDirectory)))
     }
 

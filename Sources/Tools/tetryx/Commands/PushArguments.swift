@@ -15,6 +15,9 @@ struct PushArguments: ParsableArguments {
     @Flag(help: "Send what is known of a path before its NAR, never in a header.")
     var forcePreamble = false
 
+    @Flag(help: "Send paths without the logs of their builds.")
+    var noLogs = false
+
     @Option(help: ArgumentHelp(
         "The store that the paths are in, as Nix names it: auto, daemon, or the directory of a chroot store.", valueName: "store"))
     var store: String?
@@ -31,6 +34,7 @@ struct PushArguments: ParsableArguments {
         options.includesClosure = !noClosure
         options.skipsUpstream = !ignoreUpstreamCacheFilter
         options.forcesPreamble = forcePreamble
+        options.sendsLogs = !noLogs
         options.store = store
         return options
     }
