@@ -107,4 +107,16 @@ struct UploadPathsTests {
         #expect(config.changesNothing)
         #expect(throws: APIFormatError.self) { try CacheConfig(json: Array(#"{"upload_paths":{"paths_max":2}}"#.utf8)) }
     }
+
+    @Test("A server says what documents it takes beside store paths, or nothing")
+    func documents() throws {
+        let config = CacheConfig(buildLogs: DocumentLimits(bytesMax: 2), realisations: DocumentLimits(bytesMax: 3))
+        let json = #"{"build_logs":{"bytes_max":2},"realisations":{"bytes_max":3}}"#
+        #expect(String(decoding: config.json(), as: UTF8.self) == json)
+        #expect(try CacheConfig(json: Array(json.utf8)) == config)
+        #expect(config.changesNothing)
+        for wrong in [#"{"build_logs":{}}"#, #"{"build_logs":true}"#, #"{"realisations":{"bytes_max":-1}}"#] {
+            #expect(throws: APIFormatError.self) { try CacheConfig(json: Array(wrong.utf8)) }
+        }
+    }
 }

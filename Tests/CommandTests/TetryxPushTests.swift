@@ -1,3 +1,4 @@
+import Compression
 import Platform
 import Support
 import Testing
@@ -218,6 +219,67 @@ struct TetryxPushTests {
             _ = try tool.run("login", "local", server.endpoint)
             let other = try tool.run("push", "hello", path(chain[0]))
             #expect(other.status == .exited(1) && other.errorText.contains("is for the store /nix/store"))
+        }
+    }
+
+    /// What a server says that takes build logs.
+    private func config(_ more: String = #","build_logs":{"bytes_max":1000}"#) -> String {
+        #"{"store_dir":"\#(store)","upstream_cache_key_names":[]\#(more)}"#
+    }
+
+    /// Writes a log for the derivation of a path of the chain, as Nix does with `compress-build-log = false`; its base name.
+    private func writeLog(_ name: String, _ text: String) throws -> String {
+        var environment = Subprocess.ownEnvironment
+        environment.merge(tool.environment) { $1 }
+        let deriver = try Subprocess.run(["nix-store", "-q", "--deriver", path(name)], environment: environment)
+        let drv = deriver.outputText.split(separator: "/").last.map { $0.prefix { !$0.isWhitespace } } ?? ""
+        try tool.home.write("log/drvs/\(drv.prefix(2))/\(drv.dropFirst(2))", text: text)
+        return String(drv)
+    }
+
+    @Test("Logs of builds go after the paths, to a server that takes them, and change no line", arguments: [
+        ([], #","build_logs":{"bytes_max":1000}"#, 2), (["--no-logs"], #","build_logs":{"bytes_max":1000}"#, 0), ([], "", 0),
+    ] as [([String], String, Int)])
+    func logs(options: [String], more: String, count: Int) throws {
+        let text = String(repeating: "made of a\n", count: 100)
+        let derivations = [try writeLog(chain[0], text), try writeLog(chain[2], text)]
+        let (config, answer) = (config(more), answer(upload: uploaded))
+        let handler: @Sendable (FakeServer.Request) -> FakeServer.Answer = { request in
+            if request.path.hasPrefix("/hello/log/") { return .init() }
+            return request.path == "/_api/v1/cache-config/hello" ? .init(body: config) : answer(request)
+        }
+        try FakeServer.run(answering: handler) { server in
+            _ = try tool.run("login", "local", server.endpoint, "eyJ.a.b")
+            let outcome = try tool.run(["push", "hello", path(chain[2])] + options)
+            #expect(outcome.isSuccess && outcome.outputText.isEmpty, "\(outcome.errorText)")
+            #expect(outcome.errorText.split(separator: "\n").count == 4)
+            let puts = server.requests.filter { $0.method == "PUT" }
+            #expect(puts.count == 3 + count && puts.prefix(3).allSatisfy { $0.path == "/_api/v1/upload-path" })
+            let logs = puts.dropFirst(3)
+            #expect(Set(logs.map(\.path)) == Set(derivations.prefix(count).map { "/hello/log/\($0)" }))
+            for log in logs {
+                #expect(log.headers["content-encoding"] == "zstd" && log.headers["authorization"] == "Bearer eyJ.a.b")
+                #expect(try StreamDecoder.decode(log.body, .zstd, outputByteCountMax: 1000) == Array(text.utf8))
+            }
+        }
+    }
+
+    @Test("A log that cannot be sent is a warning, and the push has succeeded", arguments: [
+        (1001, 200, "has more than the 1000 bytes that the server takes"), (10, 413, "General request error: no."),
+    ])
+    func unsentLogs(byteCount: Int, status: Int, reason: String) throws {
+        _ = try writeLog(chain[0], String(repeating: "x", count: byteCount))
+        let (config, answer) = (config(), answer(upload: uploaded))
+        let handler: @Sendable (FakeServer.Request) -> FakeServer.Answer = { request in
+            if request.path.hasPrefix("/hello/log/") { return .error(status, "RequestError", "General request error: no.") }
+            return request.path == "/_api/v1/cache-config/hello" ? .init(body: config) : answer(request)
+        }
+        try FakeServer.run(answering: handler) { server in
+            _ = try tool.run("login", "local", server.endpoint, "eyJ.a.b")
+            let outcome = try tool.run("push", "hello", path(chain[2]))
+            #expect(outcome.isSuccess)
+            let warning = outcome.errorText.split(separator: "\n").last ?? ""
+            #expect(warning.hasPrefix("⚠️ 1 of 1 build log could not be sent: ") && warning.hasSuffix(reason), "\(warning)")
         }
     }
 }

@@ -41,6 +41,12 @@ struct EndToEndTests {
     @Test("Listings are those that Nix writes, and Nix lists and reads paths over HTTP")
     func listing() throws { try passes("listing.sh", minutes: 3) }
 
+    @Test("Logs of builds go along with a push, and come back by Nix's own commands")
+    func logs() throws { try passes("logs.sh", minutes: 5) }
+
+    @Test("A content-addressed derivation that one machine built is not built by another")
+    func realisations() throws { try passes("realisations.sh", minutes: 5) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
