@@ -74,6 +74,17 @@ struct BuildLogTests {
         #expect(plain.header("Content-Encoding") == nil && plain.bytes == long)
         let tag = try #require(plain.header("ETag"))
         #expect(try get([("If-None-Match", tag)]).status == .notModified)
+        // What is too long for memory is opened while it is sent.
+        let longer = Array(repeatElement(text, count: 60_000).joined())
+        #expect(longer.count > Bounds.wholeTextBytesMax)
+        #expect(try fixture.put(url, longer).status == .ok)
+        let opened = try get([])
+        guard case .stream(byteCount: Int64(longer.count), _) = opened.body else {
+            Issue.record("it is whole in memory")
+            return
+        }
+        #expect(opened.bytes == longer)
+        #expect(try get([("Accept-Encoding", "zstd")]).header("Content-Encoding") == "zstd")
         #expect(try fixture.put(url, text).status == .ok)
         #expect(try get([("If-None-Match", tag)]).bytes == text)
     }
