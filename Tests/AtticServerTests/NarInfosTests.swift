@@ -63,6 +63,31 @@ struct NarInfosTests {
         }
     }
 
+    @Test("what a path needs by way of its references is named beside it, once, and only where the cache has it")
+    func hints() throws {
+        let upstream = try TestPath("upstream", seeds: [11], byteCount: 100)
+        let deep = try TestPath("deep", seeds: [12], byteCount: 100, references: [upstream])
+        let middle = try TestPath("middle", seeds: [13], byteCount: 100, references: [deep, base])
+        let top = try TestPath("top", seeds: [14], byteCount: 100, references: [middle])
+        let side = try TestPath("side", seeds: [15], byteCount: 100, references: [middle])
+        for path in [deep, middle, top, side] { #expect(try fixture.push(path, to: cache).status == .ok) }
+        func named(_ asked: [TestPath]) throws -> [String] {
+            let text = try post(asked.map { "\($0.storePath.hash)" }.joined(separator: "\n")).text
+            return try text.split(separator: "\n").flatMap { line in
+                let object = try #require(try JSON.parse(Array(line.utf8)).objectValue)
+                return object["partialClosure"]?.arrayValue?.compactMap(\.stringValue) ?? []
+            }.sorted()
+        }
+        let below = [deep, base].map(\.storePath.baseName).sorted()
+        #expect(try named([top]) == below)
+        // Either of them says it, and the other need not.
+        #expect(try named([top, side]) == below)
+        // What was asked for is known, and so is what an asked one refers to.
+        #expect(try named([top, deep]) == [base.storePath.baseName])
+        #expect(try named([top, middle]) == [])
+        #expect(try named([middle]) == [])
+    }
+
     @Test("asked for nothing it answers nothing; any white space separates; what is no hash is refused, and so are too many")
     func bodies() throws {
         #expect(try post("").bytes.isEmpty)

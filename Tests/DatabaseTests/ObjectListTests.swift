@@ -18,7 +18,7 @@ import Testing
         _ fixture: Fixture, _ cache: CacheRecord, _ path: Int, _ bounds: CatalogSession.ObjectListBounds = wide
     ) throws -> [StorePathHash]? {
         try fixture.catalog.read { session throws(DatabaseError) in
-            try session.closure(cache.id, Fixture.path(path), bounds)
+            try session.closure(cache.id, [Fixture.path(path)], bounds)
         }?.map(\.storePathHash)
     }
 
@@ -48,6 +48,10 @@ import Testing
         #expect(try closure(fixture, main, 2) == [2, 1, 4, 3].map(Fixture.path))
         #expect(try closure(fixture, main, 9) == [])
         #expect(try closure(fixture, other, 9) == [Fixture.path(9)])
+        let both = try fixture.catalog.read { session throws(DatabaseError) in
+            try session.closure(main.id, [2, 7, 8].map(Fixture.path), Self.wide)
+        }
+        #expect(both?.map(\.storePathHash) == [2, 8, 1, 4, 3].map(Fixture.path))
     }
 
     @Test(arguments: Kind.allCases)

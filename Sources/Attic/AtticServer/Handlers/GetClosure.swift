@@ -14,7 +14,7 @@ enum GetClosure {
         let bounds = CatalogSession.ObjectListBounds(
             countMax: Bounds.closurePathsMax, byteCountMax: Bounds.narInfosAnswerBytesMax)
         let found = try call.context.catalog.read { session throws(DatabaseError) in
-            try session.closure(cache.id, hash, bounds)
+            try session.closure(cache.id, [hash], bounds)
         }
         guard let objects = found else {
             throw Problem.tooLarge("this closure has more than \(Bounds.closurePathsMax) paths, or \(Bounds.narInfosAnswerBytesMax) bytes of narinfos. Ask for its narinfos one by one.")

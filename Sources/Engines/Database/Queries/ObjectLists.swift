@@ -29,16 +29,18 @@ extension CatalogSession {
         return byteCount <= bounds.byteCountMax ? found : nil
     }
 
-    /// A cache's object with all that it needs, as far as the cache has that: itself, then what it refers to, then what those refer
-    /// to. One statement for all that are as many steps away.
+    /// Those of a cache's objects that are asked for with all that they need, as far as the cache has that: themselves in the order in
+    /// which they are asked for, then what they refer to, then what those refer to. One statement for all that are as many steps
+    /// away.
     ///
-    /// - Returns: empty where there is no such object; nil where there is more than the bounds allow.
+    /// - Parameter hashes: each once.
+    /// - Returns: nil where there is more than the bounds allow.
     package func closure(
-        _ cacheID: Int64, _ hash: StorePathHash, _ bounds: ObjectListBounds
+        _ cacheID: Int64, _ hashes: [StorePathHash], _ bounds: ObjectListBounds
     ) throws(DatabaseError) -> [ObjectRecord]? {
         var closure: [ObjectRecord] = []
-        var seen: Set<StorePathHash> = [hash]
-        var next = [hash]
+        var seen = Set(hashes)
+        var next = hashes
         var byteCount = 0
         while !next.isEmpty {
             let places = Dictionary(uniqueKeysWithValues: next.enumerated().map { ($1, $0) })
