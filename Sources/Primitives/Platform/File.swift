@@ -35,6 +35,7 @@ package enum File {
     package static func open(_ path: String, _ access: Access) throws(SystemError) -> FileDescriptor {
         let flags = access.flags
         let permissions = access.permissions
+        do { try Faults.check(.open) } catch { throw SystemError("open", path, error) }
         let raw = try attempt("open", path) { unsafe clinux_openat(AT_FDCWD, path, flags, permissions) }
         return FileDescriptor(owning: raw)
     }
@@ -87,10 +88,12 @@ package enum File {
     }
 
     package static func rename(_ from: String, to: String) throws(SystemError) {
+        do { try Faults.check(.rename) } catch { throw SystemError("rename", "\(from) to \(to)", error) }
         try attempt("rename", "\(from) to \(to)") { unsafe Glibc.rename(from, to) }
     }
 
     package static func remove(_ path: String) throws(SystemError) {
+        do { try Faults.check(.remove) } catch { throw SystemError("remove", path, error) }
         try attempt("remove", path) { unsafe unlink(path) }
     }
 

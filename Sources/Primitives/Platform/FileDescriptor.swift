@@ -64,7 +64,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package func writeAll(at offset: Int64, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
         var written = 0
         while written < bytes.count {
-            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written...])
+            let end = written + (try Faults.limit(.write, bytes.count - written))
+            let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written..<end])
             let position = off_t(offset + Int64(written))
             written += try retryingInterrupts { unsafe pwrite(rawValue, rest.baseAddress, rest.count, position) }
         }
@@ -80,7 +81,10 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Makes the bytes durable (fdatasync(2): with the size, without the times).
-    package func syncBytes() throws(Errno) { try retryingInterrupts { fdatasync(rawValue) } }
+    package func syncBytes() throws(Errno) {
+        try Faults.check(.sync)
+        try retryingInterrupts { fdatasync(rawValue) }
+    }
 
     /// Has the kernel begin to write a range to the disk, without waiting, so that `syncBytes` finds less to do
     /// (sync_file_range(2)). A hint: where the file system cannot, nothing happens.
@@ -89,15 +93,20 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Makes bytes and metadata durable (fsync(2)); on a directory, the names in it.
-    package func sync() throws(Errno) { try retryingInterrupts { fsync(rawValue) } }
+    package func sync() throws(Errno) {
+        try Faults.check(.sync)
+        try retryingInterrupts { fsync(rawValue) }
+    }
 
     /// Cuts the file off, or extends it with zeros.
     package func truncate(to byteCount: Int64) throws(Errno) {
+        try Faults.check(.truncate)
         try retryingInterrupts { ftruncate(rawValue, off_t(byteCount)) }
     }
 
     /// Gives the bytes of a range back to the file system; they read as zeros, the size stays (fallocate(2)).
     package func punchHole(at offset: Int64, byteCount: Int64) throws(Errno) {
+        try Faults.check(.punch)
         try retryingInterrupts { clinux_punch_hole(rawValue, offset, byteCount) }
     }
 

@@ -79,6 +79,7 @@ package struct Sweeper: Sendable {
         var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
             rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds) { rows in
+                Faults.pass(.rowsSwept)
                 meanwhile()
                 guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
                 rowsRemoved()
@@ -134,8 +135,11 @@ package struct Sweeper: Sendable {
                 // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
                 // committed is overlooked.
                 remove(text, &report) { [catalog] in
-                    try catalog.write { session throws(DatabaseError) in try session.forgetPack(text) }
+                    let isForgotten = try catalog.write { session throws(DatabaseError) in try session.forgetPack(text) }
+                    Faults.pass(.packForgotten)
+                    return isForgotten
                 }
+                Faults.pass(.packRemoved)
             }
         }
     }
@@ -185,6 +189,7 @@ package struct Sweeper: Sendable {
                 meanwhile()
                 if punch(extent, &report) { punched.append(extent.id) }
             }
+            Faults.pass(.extentsPunched)
             let done = punched
             if !done.isEmpty {
                 try catalog.write { session throws(DatabaseError) in try session.forgetDeadExtents(done) }

@@ -1,5 +1,6 @@
 import AtticAPI
 import Database
+import Platform
 
 extension Call {
     /// Ends an upload: commits it, and settles what becomes of its bytes and its lease.
@@ -37,8 +38,10 @@ extension Call {
             pipeline?.leave()
             throw error
         }
+        Faults.pass(.committed)
         lease.forget()
         pipeline?.keep()
+        Faults.pass(.bytesKept)
     }
 
     private func write(_ commit: Commit, into cache: CacheName) throws {

@@ -109,6 +109,7 @@ final class UploadPipeline {
         try check(hash, size)
         do throws(NarError) { try scan.finish() } catch { throw Problem.request("\(error).") }
         nars[nars.count - 1].hash = hash
+        Faults.pass(.narReceived)
         if size >= Bounds.keptListingNarBytesMin { nars[nars.count - 1].listing = scan.listing() }
     }
 
@@ -116,6 +117,7 @@ final class UploadPipeline {
     func finish() throws -> Stored {
         if let rest = cutter.rest() { try submit(rest) }
         let (written, packs) = try files.finish(narCount: nars.count)
+        Faults.pass(.bytesDurable)
         let compression = context.configuration.compressionKind.rawValue
         let stored = zip(nars, written).map { nar, file in
             guard let narHash = nar.hash, let fileHash = file.hash else {

@@ -124,6 +124,10 @@ package final class LocalChunkStore: ChunkStore {
             } catch where error.errno == .noSuchFile && File.exists(layout.packs) {
                 // Between the two calls a collector removed the shard, which was empty.
                 continue
+            } catch {
+                // Made for the pack, and of no use without it; refused where there are others.
+                try? Directory.removeEmpty(layout.shard(of: name))
+                throw error
             }
             do throws(Errno) {
                 // Between the two calls a cleaner may have locked it as a file that no row names.

@@ -1,0 +1,49 @@
+import Glibc
+
+/// A place where a test can make something go wrong: a system call of the wrappers in this folder, or a step that its owner
+/// names in an extension.
+package struct FaultSite: Hashable, Sendable {
+    /// Lowercase words, joined by hyphens.
+    package let name: String
+
+    package init(_ name: StaticString) { self.name = "\(name)" }
+
+    package static let open = FaultSite("open")
+    package static let write = FaultSite("write")
+    package static let sync = FaultSite("sync")
+    package static let truncate = FaultSite("truncate")
+    package static let punch = FaultSite("punch")
+    package static let rename = FaultSite("rename")
+    package static let remove = FaultSite("remove")
+}
+
+/// Faults that are put in on purpose: errors of the kernel, short writes, the end of the process. Only builds for debugging
+/// look for them, in the environment variable TETRYX_FAULTS (`FaultPlan` has its grammar); in a release build every call here
+/// is nothing.
+package enum Faults {
+    package static let variable = "TETRYX_FAULTS"
+
+    #if DEBUG
+    private static let plan: FaultPlan? = {
+        guard let value = unsafe getenv(variable) else { return nil }
+        let text = unsafe String(cString: value)
+        guard let plan = FaultPlan(text) else { preconditionFailure("\(variable) is malformed: \(text)") }
+        return plan
+    }()
+
+    /// Fails, or ends the process, where the plan says so.
+    package static func check(_ site: FaultSite) throws(Errno) { try plan?.reach(site) }
+
+    /// As `check`, for a step that cannot fail by itself: only the end of the process can be put there.
+    package static func pass(_ site: FaultSite) { try? plan?.reach(site) }
+
+    /// How many of the bytes a write is to take: all, or less where the plan says so.
+    package static func limit(_ site: FaultSite, _ byteCount: Int) throws(Errno) -> Int {
+        try plan?.limit(site, byteCount) ?? byteCount
+    }
+    #else
+    @inline(__always) package static func check(_ site: FaultSite) throws(Errno) {}
+    @inline(__always) package static func pass(_ site: FaultSite) {}
+    @inline(__always) package static func limit(_ site: FaultSite, _ byteCount: Int) throws(Errno) -> Int { byteCount }
+    #endif
+}

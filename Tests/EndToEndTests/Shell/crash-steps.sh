@@ -1,0 +1,163 @@
+#!/usr/bin/env bash
+# kill -9 of the server at every step of pushes, and of collections beside them; and errors of the kernel on the way. After
+# each: what was acknowledged pulls, the same pushes complete, and one collection later no byte and no row is left over.
+#
+#   crash-steps.sh [RANDOM_KILLS] [SEED]     default none; "crash-steps.sh 200" kills at 200 random moments as well
+#
+# The steps are faults that only a build for debugging knows: TETRYX_TEST_BINARIES names its directory.
+source "$(dirname "$0")/common.sh"
+[[ -x ${TETRYX_TEST_BINARIES:-}/atticd ]] || die 'TETRYX_TEST_BINARIES must name the directory of the tools built for debugging; scripts/test sets it'
+PATH=$TETRYX_TEST_BINARIES:$PATH
+random_kills=${1:-0} seed=${2:-1}
+RANDOM=$seed
+
+say 'making paths'
+seq 1 1200000 >large
+large=$(nix-store --add large)
+rm large
+mapfile -t first < <("$shell_dir/make-closure.sh" -n 6 -p mixed -s 84)
+mapfile -t second < <("$shell_dir/make-closure.sh" -n 6 -p mixed -s 84 -g 2)
+all=("$large" "${first[@]}" "${second[@]}")
+
+database=$XDG_DATA_HOME/tetryx/server.db
+rows() { sqlite3 "$database" "SELECT count(*) FROM $1"; }
+
+fresh_server() { # a server that has nothing, and runs
+  rm -rf "$XDG_DATA_HOME/tetryx" "$XDG_CONFIG_HOME/tetryx"
+  start_server
+  tetryx login local "$url" "$(root_token)" 2>/dev/null
+  tetryx cache create hello 2>/dev/null
+  tetryx use hello >/dev/null 2>&1
+  token=$(sed -n 's/^token = "\(.*\)"/\1/p' "$XDG_CONFIG_HOME/tetryx/config.toml")
+}
+
+push_all_at_once() { # three clients, two of which send the same paths; their logs are push-1.log to push-3.log
+  push_pids=()
+  tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 & push_pids+=($!)
+  tetryx push hello "${first[-1]}" >push-2.log 2>&1 & push_pids+=($!)
+  tetryx push hello "${second[-1]}" >push-3.log 2>&1 & push_pids+=($!)
+}
+wait_for_pushes() { for pid in "${push_pids[@]}"; do wait "$pid" || true; done; }
+
+check_acknowledged() { # what: every path that a push said is there, is
+  local hash
+  while IFS= read -r hash; do
+    [[ $(http_status -H "Authorization: Bearer $token" "$url/hello/$hash.narinfo") == 200 ]] || die "$1: $hash was acknowledged, and is gone"
+  done < <(sed -n 's/^✅ \([0-9a-z]\{32\}\)-.*/\1/p' push-?.log | sort -u)
+}
+
+check_clean() { # what: rows and bytes agree
+  if atticadm --help | grep -q fsck; then
+    atticadm fsck >fsck.log 2>&1 || die "$1: fsck found: $(cat fsck.log)"
+  fi
+}
+
+# The pushes complete, all of it pulls, and a collection leaves nothing.
+check_after() { # what
+  check_acknowledged "$1"
+  check_clean "$1, after the restart"
+  tetryx push hello "$large" "${first[-1]}" "${second[-1]}" >push.log 2>&1 || die "$1: the push failed: $(tail -n 5 push.log)"
+  rm -rf "$work/pulled" 2>/dev/null || { chmod -R u+w "$work/pulled"; rm -rf "$work/pulled"; }
+  pull "$work/pulled" "${all[@]}" >pull.log 2>&1 || die "$1: the pull failed: $(tail -n 5 pull.log)"
+  NIX_REMOTE='' nix-store --store "$work/pulled" --verify-path "${all[@]}" || die "$1: nix-store --verify-path found damage"
+  tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
+  sleep 1.1
+  collect_garbage
+  expect_equal "$1: what is left in the pack directory" '' "$(find "$storage/packs" -mindepth 1)"
+  local table
+  for table in object nar chunk chunk_reference pack upload upload_hold dead_extent; do
+    expect_equal "$1: rows left in $table" 0 "$(rows "$table")"
+  done
+  check_clean "$1, after the collection"
+  stop_server
+}
+
+expect_killed() { # what: the server has ended by itself
+  local tries
+  for ((tries = 0; tries < 100; tries++)); do
+    kill -0 "$server_pid" 2>/dev/null || break
+    sleep 0.02
+  done
+  kill -0 "$server_pid" 2>/dev/null && die "$1: the step was never reached"
+  wait "$server_pid" 2>/dev/null || true
+  server_pid=
+}
+
+runs=0
+for step in open#8 write#1 write#9 sync#4 sync#5 sync#7 nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 \
+  bytes-kept#1 bytes-kept#2; do
+  fresh_server
+  stop_server
+  TETRYX_FAULTS=$step=kill start_server
+  push_all_at_once
+  wait_for_pushes
+  expect_killed "a push killed at $step"
+  start_server
+  check_after "a push killed at $step"
+  runs=$((runs + 1))
+done
+say "pushes killed at $runs steps: nothing lost, nothing left over"
+
+runs=0
+for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pack-forgotten#1 pack-removed#1 remove#1 punch#1 extents-punched#1; do
+  fresh_server
+  tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 || die "the push failed: $(tail -n 5 push-1.log)"
+  # A second cache keeps one path alive, so that its pack lives on with holes in it.
+  tetryx cache create kept 2>/dev/null
+  tetryx push kept --no-closure "${first[0]}" >/dev/null 2>&1 || die 'the push to the second cache failed'
+  tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
+  sleep 1.1
+  stop_server
+  if TETRYX_FAULTS=$step=kill atticd --mode garbage-collector-once >collect.log 2>&1; then
+    die "a collection killed at $step: the step was never reached: $(cat collect.log)"
+  fi
+  start_server
+  tetryx push hello "${second[-1]}" >push-2.log 2>&1 || die "a collection killed at $step: the push failed: $(tail -n 5 push-2.log)"
+  tetryx cache destroy kept --no-confirm >/dev/null 2>&1
+  : >push-1.log
+  check_after "a collection killed at $step"
+  runs=$((runs + 1))
+done
+say "collections killed at $runs steps: nothing lost, nothing left over"
+
+# Trouble with the disk or the kernel: an error to those pushes, a line in the log, and the same server goes on when it ends.
+runs=0
+for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sync#5=ENOSPC open#9=EMFILE open#10=ENFILE open#11=EROFS \
+  truncate#1=EIO,write#9=EIO 'write%4=EIO,truncate%50=EIO,seed=5'; do
+  fresh_server
+  stop_server
+  TETRYX_FAULTS=$fault start_server
+  push_all_at_once
+  wait_for_pushes
+  if grep -q '^❌' push-?.log && ! grep -Eq 'cannot (append to|sync|open|cut)' "$server_log"; then
+    die "$fault: a push failed, and the log does not say why: $(cat push-?.log)"
+  fi
+  check_acknowledged "$fault"
+  for ((tries = 0; ; tries++)); do
+    if tetryx push hello "$large" "${first[-1]}" "${second[-1]}" >push.log 2>&1; then break; fi
+    ((tries < 60)) || die "$fault: the same server does not go on: $(tail -n 5 push.log)"
+  done
+  check_after "$fault"
+  runs=$((runs + 1))
+done
+say "$runs troubles with the disk: errors, and nothing lost, nothing left over"
+
+for ((round = 1; round <= random_kills; round++)); do
+  fresh_server
+  push_all_at_once
+  # Some collect meanwhile, and are killed with the server.
+  collector_pid=
+  if ((RANDOM % 2)); then
+    tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
+    atticd --mode garbage-collector-once >/dev/null 2>&1 & collector_pid=$!
+  fi
+  sleep "$(awk -v r=$RANDOM 'BEGIN { printf "%.3f", r / 32768 * 0.6 }')"
+  kill_server
+  [[ -z $collector_pid ]] || kill -KILL "$collector_pid" 2>/dev/null || true
+  wait_for_pushes
+  start_server
+  # What the collector took is no loss.
+  [[ -z $collector_pid ]] || : | tee push-1.log push-2.log push-3.log >/dev/null
+  check_after "random kill $round of seed $seed"
+done
+((random_kills == 0)) || say "$random_kills kills at random moments: nothing lost, nothing left over"
