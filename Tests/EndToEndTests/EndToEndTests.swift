@@ -47,6 +47,11 @@ struct EndToEndTests {
     @Test("A content-addressed derivation that one machine built is not built by another")
     func realisations() throws { try passes("realisations.sh", minutes: 5) }
 
+    @Test(
+        "A server killed at any step of a push or a collection, or in trouble with its disk, loses nothing and leaves nothing over",
+        .enabled(if: Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil, "TETRYX_TEST_BINARIES is not set: run scripts/test"))
+    func crashSteps() throws { try passes("crash-steps.sh", minutes: 12) }
+
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"
         let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])

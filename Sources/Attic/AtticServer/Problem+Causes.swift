@@ -22,7 +22,8 @@ extension Problem {
                 switch error.kind {
                 case .full: .storageFull
                 case .busy, .closed: .busy(retryAfterSeconds: 1)
-                case .corrupt, .cannotOpen, .notOurs, .tooNew, .constraint, .other: .internalServer
+                case .cannotOpen, .diskTrouble: .storageTrouble
+                case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
                 }
         case let error as StorageError:
             log.error("storage: \(error)", metadata: Problem.metadata(request))
@@ -49,7 +50,8 @@ extension Problem {
             switch error.cause {
             case .missing, .short: .incompleteNar
             case .full: .storageFull
-            case .unsupported, .inUse, .unknownVersion, .checkFailed, .system: .internalServer
+            case .system: .storageTrouble
+            case .unsupported, .inUse, .unknownVersion, .checkFailed: .internalServer
             }
     }
 

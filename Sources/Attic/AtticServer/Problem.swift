@@ -29,6 +29,8 @@ package enum Problem: Error, Hashable, Sendable {
     /// What the request relies on is not as it was; the text says what to do.
     case conflict(String)
     case storageFull
+    /// The disk, or the limits of the system, refuse what should work; it may again.
+    case storageTrouble
     case busy(retryAfterSeconds: Int)
     case internalServer
 
@@ -43,7 +45,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .tooLarge: .contentTooLarge
         case .unsupportedForm: .unsupportedMediaType
         case .conflict: .conflict
-        case .incompleteNar, .busy: .serviceUnavailable
+        case .incompleteNar, .storageTrouble, .busy: .serviceUnavailable
         case .storageFull: .insufficientStorage
         case .internalServer: .internalServerError
         }
@@ -62,6 +64,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .incompleteNar: "IncompleteNar"
         case .methodNotAllowed, .request, .tooLarge, .unsupportedForm, .conflict: "RequestError"
         case .storageFull: "StorageFull"
+        case .storageTrouble: "StorageTrouble"
         case .busy: "Busy"
         case .internalServer: "InternalServerError"
         }
@@ -83,6 +86,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .tooLarge(let text), .unsupportedForm(let text), .conflict(let text): "General request error: \(text)"
         case .refused(let text): "Access error: \(text)"
         case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
+        case .storageTrouble: "The server's disk does not take or give bytes at the moment: nothing of this request was kept. Try again later; the server's log says more."
         case .busy: "The server is busy. Try again in a moment."
         case .internalServer: "The server encountered an internal error or misconfiguration."
         }
@@ -94,7 +98,8 @@ package enum Problem: Error, Hashable, Sendable {
         case .request(let text): .request("\(storePath): \(text)")
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
-            .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .refused, .conflict, .storageFull, .busy, .internalServer:
+            .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .refused, .conflict, .storageFull, .storageTrouble, .busy,
+            .internalServer:
             self
         }
     }
@@ -105,6 +110,7 @@ package enum Problem: Error, Hashable, Sendable {
     var toPlainNix: Problem {
         switch self {
         case .storageFull: .tooLarge("the server's disk is full, and nothing of this was kept: free space on the server, then push again.")
+        case .storageTrouble: .conflict("the server's disk does not work at the moment, and nothing of this was kept: push again later.")
         case .busy: .conflict("something that this relies on was changed meanwhile, and nothing of it was kept: push again.")
         case .incompleteNar: .conflict("stored bytes of this NAR are missing: push it again.")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
@@ -122,6 +128,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .unauthorized, .refusedRead(.unauthorized, _): headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
+        case .storageTrouble: headers.append(("Retry-After", "2"))
         case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar,
             .request, .tooLarge, .unsupportedForm, .refused, .conflict, .storageFull, .internalServer:
             break

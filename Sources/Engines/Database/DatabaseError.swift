@@ -18,6 +18,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         /// The catalog was closed.
         case closed
         case constraint
+        /// The disk does not give or take bytes, or only gives them.
+        case diskTrouble
         case other
     }
 
@@ -27,7 +29,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
     package var leavesNothingWritten: Bool {
         switch kind {
         case .busy, .full, .closed, .constraint: true
-        case .corrupt, .cannotOpen, .notOurs, .tooNew, .other: false
+        case .corrupt, .cannotOpen, .notOurs, .tooNew, .diskTrouble, .other: false
         }
     }
     /// What was tried, as a verb: `find an object`.
@@ -55,7 +57,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .notDatabase: .notOurs
         case .cannotOpen: .cannotOpen
         case .constraint: .constraint
-        case .readOnly, .inputOutput, .other: .other
+        case .readOnly, .inputOutput: .diskTrouble
+        case .other: .other
         }
         self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind, cause.kind), code: cause.code)
     }
@@ -72,8 +75,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .corrupt: "; stop the server, and restore the database from a backup"
         case .notOurs: "; name another file in the database url"
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
-        case .other where cause == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
-        case .tooNew, .closed, .constraint, .other: ""
+        case .diskTrouble where cause == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
+        case .tooNew, .closed, .constraint, .diskTrouble, .other: ""
         }
     }
 }

@@ -73,7 +73,7 @@ struct StatusRowTests {
     func never() {
         let problems: [Problem] = [
             .notFound, .methodNotAllowed(allowed: "GET"), .unauthorized(reason: ""), .refusedRead(.forbidden, reason: ""), .accessDenied,
-            .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request(""), .tooLarge(""), .storageFull,
+            .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request(""), .tooLarge(""), .storageFull, .storageTrouble,
             .busy(retryAfterSeconds: 1), .internalServer,
         ]
         // 407, 408, 429, 501, 505 and 511 mean more to Nix than is meant here; the engine alone gives 408, 501 and 505.
