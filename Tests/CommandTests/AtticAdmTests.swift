@@ -84,4 +84,25 @@ struct AtticAdmTests {
             #expect(outcome.outputText.isEmpty)
         }
     }
+
+    @Test("fsck and backup want a server that is there, and make nothing")
+    func noServer() throws {
+        for arguments in [["fsck"], ["fsck", "--repair", "--json"], ["backup", directory.file("copy")]] {
+            let outcome = try run(["-f", configuration] + arguments)
+            #expect(outcome.status == .exited(1))
+            #expect(isOneLine(outcome.errorText) && outcome.errorText.contains("/data/server.db"))
+            #expect(outcome.outputText.isEmpty)
+        }
+        #expect(!File.exists("/data/server.db") && !File.exists(directory.file("copy")))
+    }
+
+    @Test("Wrong arguments of fsck end with 2 and one line", arguments: [
+        ["--rate", "5M"], ["--from", "3"], ["--verify-content", "--rate", "0"], ["--verify-content", "--rate", "fast"],
+        ["--verify-content", "--from", "-1"], ["--verify"],
+    ])
+    func fsckUsage(arguments: [String]) throws {
+        let outcome = try run(["-f", configuration, "fsck"] + arguments)
+        #expect(outcome.status == .exited(2))
+        #expect(isOneLine(outcome.errorText))
+    }
 }

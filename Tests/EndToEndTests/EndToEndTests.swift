@@ -41,6 +41,9 @@ struct EndToEndTests {
     @Test("Listings are those that Nix writes, and Nix lists and reads paths over HTTP")
     func listing() throws { try passes("listing.sh", minutes: 3) }
 
+    @Test("Bytes that are lost are refused, named and brought back, and a copy that was made while pushes went on serves")
+    func fsck() throws { try passes("fsck.sh", minutes: 5) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 

@@ -33,6 +33,11 @@ package enum ExitStatus: Int32, Sendable {
     case done = 0
     case failed = 1
     case usage = 2
+    // 3 to 5 are the client's: not permitted, unreachable, partly done.
+    /// Something was wrong, and all of it is put right.
+    case repaired = 6
+    /// Something is wrong, and is left.
+    case damaged = 7
 }
 
 /// `atticd` from its arguments on: finds the configuration, runs the mode, waits for the signal to stop.
@@ -161,8 +166,14 @@ package struct Runner: Sendable {
         return .done
     }
 
-    private static func logger() -> Logger {
-        Logger(label: "atticd") { StreamLogHandler.standardError(label: $0) }
+    private static func logger() -> Logger { OperatorLog.make("atticd") }
+}
+
+/// The log of a program: lines on standard error.
+package enum OperatorLog {
+    /// - Parameter program: whose lines they are.
+    package static func make(_ program: String) -> Logger {
+        Logger(label: program) { StreamLogHandler.standardError(label: $0) }
     }
 }
 

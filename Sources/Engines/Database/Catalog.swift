@@ -24,7 +24,7 @@ package final class Catalog: Sendable {
     let writer: GroupCommitter
     private let readers: ReaderPool
     private let log: Logger
-    private let path: String
+    let path: String
     private let isClosed = Monitor(false)
     private let lastForeignGeneration = Monitor<UInt64>(0)
 

@@ -62,6 +62,22 @@ package protocol ChunkStore: AnyObject, Sendable {
     /// - Throws: `.missing` where the pack is not there.
     func truncatePack(_ name: PackName, to byteCount: Int64) throws(StorageError) -> Bool
 
+    /// Where the pack is, for people: a path.
+    func location(of name: PackName) -> String
+
+    /// Calls `look` with the pack's size while no writer can have it: whoever had it before has committed, or given up.
+    ///
+    /// - Parameter look: gives the size to cut the pack to, nil to leave it as it is.
+    /// - Returns: false where a writer has the pack, or it is not there; `look` was not called.
+    /// - Throws: `.checkFailed` where `look` threw.
+    func lookAtIdlePack(_ name: PackName, _ look: (Int64) throws -> Int64?) throws(StorageError) -> Bool
+
+    /// What lies in the store and is neither a pack nor the store's own.
+    func otherFiles() throws(StorageError) -> OtherFiles
+
+    /// Removes one of `OtherFiles.temporaries`.
+    func removeTemporary(_ path: String) throws(StorageError)
+
     /// Lets go of packs that another process removed and that are still open here: only then is their space free.
     /// For upkeep, now and then; how many there were.
     @discardableResult
@@ -95,6 +111,16 @@ package protocol PackWriter: AnyObject {
     /// Keeps the bytes, and has nothing appended behind them: whether rows name them is in doubt. The next start
     /// finds out, and cuts off what no row names.
     func leave()
+}
+
+/// Files in a store that nobody asks for, as paths.
+package struct OtherFiles: Hashable, Sendable {
+    /// Leftovers of writes that a crash interrupted.
+    package var temporaries: [String] = []
+    /// None of ours.
+    package var strangers: [String] = []
+
+    package init() {}
 }
 
 /// The right to collect, for as long as it lives; it ends with the process, whatever happens.

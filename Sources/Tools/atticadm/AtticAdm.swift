@@ -8,11 +8,16 @@ struct AtticAdm: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "atticadm",
         abstract: "Administers a Tetryx server.",
-        subcommands: [MakeTokenCommand.self, TokenCommand.self])
+        discussion: """
+            Ends with 0 (done), 1 (failed, with one line that says what to do), 2 (the arguments are wrong); fsck and backup \
+            also with 6 (something was wrong, and is put right) and 7 (something is wrong, and is left).
+            """,
+        subcommands: [MakeTokenCommand.self, TokenCommand.self, FsckCommand.self, BackupCommand.self])
 
     @OptionGroup var options: ConfigurationOptions
 
-    /// Runs the command. Ends with 0 (done), 1 (failed) or 2 (the arguments are wrong); an error is one line.
+    /// Runs the command. Ends with 0 (done), 1 (failed), 2 (the arguments are wrong), 6 (repaired) or 7 (damaged); an error is
+    /// one line.
     static func main() {
         do {
             var command = try parseAsRoot()
@@ -20,6 +25,9 @@ struct AtticAdm: ParsableCommand {
         } catch let failure as Failure {
             Terminal.say("atticadm: \(failure.sentence)")
             Glibc.exit(1)
+        } catch let code as ExitCode {
+            // What there is to say was said.
+            Glibc.exit(code.rawValue)
         } catch {
             // Help and completions are errors to the parser too, with status 0 and text for standard output.
             guard exitCode(for: error) != .success else { exit(withError: error) }

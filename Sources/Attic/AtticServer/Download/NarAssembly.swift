@@ -26,6 +26,7 @@ struct NarAssembly: Sendable {
         var merged: [StoredExtent] = []
         var sum: Int64 = 0
         for place in places {
+            if Extent(place) == nil { throw Problem.incompleteNar }
             sum += place.byteCount
             if let last = merged.last, last.pack == place.pack, last.offset + last.byteCount == place.offset {
                 merged[merged.count - 1] = StoredExtent(

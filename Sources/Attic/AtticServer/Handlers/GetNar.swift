@@ -27,6 +27,8 @@ enum GetNar {
             if !found.nar.isDamaged { try note(error, on: found.nar, call.context) }
             throw error
         }
+        // Bytes that are wrong may have the right size: what is known of them counts.
+        if found.nar.isDamaged { throw Problem.incompleteNar }
         call.context.accessTimes.note(found.objectID, at: call.now)
         if head.wantsWhole { keepHot(call, name, nar, answer, assembly, cache, readAt: generation) }
         return answer.response(to: head, assembly)
@@ -52,13 +54,20 @@ enum GetNar {
             try context.catalog.write { session throws(DatabaseError) in try session.markDamaged(narID: nar.id) }
             return context.hot.forgetAll()
         }
-        let (pack, end): (String, Int64)
+        let pack: PackName
         switch loss.cause {
-        case .missing(let name): (pack, end) = (name.text, 0)
-        case .short(let extent, let found): (pack, end) = (extent.pack.text, extent.offset + found)
+        case .missing(let name): pack = name
+        case .short(let extent, _): pack = extent.pack
         case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: return
         }
-        try context.catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack, beyond: end) }
+        let store = context.store
+        try context.catalog.write { session throws(DatabaseError) in
+            // Looked at again here, where no upload commits: one may have appended to the pack since, and what rows name by now
+            // was in the file before them.
+            let left: Int64?
+            do throws(StorageError) { left = try store.packByteCount(pack) } catch { return }
+            try session.markLost(pack: pack.text, beyond: left ?? 0)
+        }
         context.hot.forgetAll()
     }
 

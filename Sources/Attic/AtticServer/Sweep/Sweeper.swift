@@ -202,9 +202,9 @@ package struct Sweeper: Sendable {
     /// Punches one extent; false where it must be tried again.
     private func punch(_ dead: DeadExtent, _ report: inout Report) -> Bool {
         let place = dead.extent
-        guard let name = PackName(place.pack) else { return true }
+        guard let extent = Extent(place) else { return true }
         do {
-            try store.punch([Extent(pack: name, offset: place.offset, byteCount: place.byteCount)])
+            try store.punch([extent])
             report.freedBytes += place.byteCount
             return true
         } catch {

@@ -100,10 +100,8 @@ final class UploadScope: Sendable {
 
     /// A known chunk's stored frame; nil where its bytes are gone, so that this upload puts them back.
     func storedBytes(of record: ChunkRecord) throws(StorageError) -> [UInt8]? {
-        guard let pack = PackName(record.place.pack) else { return nil }
-        do throws(StorageError) {
-            return try store.read(Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount))
-        } catch {
+        guard let extent = Extent(record.place) else { return nil }
+        do throws(StorageError) { return try store.read(extent) } catch {
             switch error.cause {
             case .missing, .short: return nil
             case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error

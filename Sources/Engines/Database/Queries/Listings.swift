@@ -18,6 +18,13 @@ extension CatalogSession {
     package func keepListing(_ listing: ListingRecord, ofNar narID: Int64) throws(DatabaseError) {
         try trying("keep a listing") { connection throws(SQLError) in try connection.keep(listing, ofNar: narID) }
     }
+
+    /// Forgets a NAR's listing: it is made anew when somebody asks. Needs `write`.
+    package func removeListing(ofNar narID: Int64) throws(DatabaseError) {
+        try trying("forget a listing") { connection throws(SQLError) in
+            try connection.execute("DELETE FROM nar_listing WHERE nar_id = $1", [.integer(narID)])
+        }
+    }
 }
 
 extension SQLConnection {

@@ -14,6 +14,9 @@ struct LocalLayout: Sendable {
     var collectionLock: String { "\(root)/COLLECTION" }
     var packs: String { "\(root)/packs" }
 
+    /// The names that are ours in the directory itself.
+    static let rootNames: Set<String> = ["VERSION", "LOCK", "COLLECTION", "packs"]
+
     func shard(of pack: PackName) -> String { "\(packs)/\(pack.text.prefix(2))" }
     func file(of pack: PackName) -> String { "\(shard(of: pack))/\(pack.text).pack" }
 

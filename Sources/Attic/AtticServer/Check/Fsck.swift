@@ -1,0 +1,43 @@
+import Database
+import Logging
+import Platform
+import Storage
+
+/// A check of what a configuration names, beside whatever server is running: `atticadm fsck`.
+package enum Fsck {
+    /// Checks, and puts right what it is told to.
+    ///
+    /// - Parameters:
+    ///   - tell: is given each finding, when it is settled.
+    ///   - move: is told how far it has come, often.
+    ///   - goesOn: is asked often; false ends it with what was found until then.
+    /// - Throws: what could not be opened or read, in a sentence; that is no damage yet.
+    package static func run(
+        _ configuration: Configuration, _ options: CheckOptions, log: Logger, tell: @escaping (Finding) -> Void,
+        move: @escaping (CheckProgress) -> Void, goesOn: @escaping () -> Bool
+    ) throws -> CheckReport {
+        let (catalog, store) = try open(configuration, log: log)
+        defer { catalog.close() }
+        return try Checker(catalog, store, options, tell: tell, move: move, goesOn: goesOn).run()
+    }
+
+    /// Opens database and storage, which must be there: nothing is made, or all packs of a disk that is not mounted would seem lost.
+    static func open(_ configuration: Configuration, log: Logger) throws -> (catalog: Catalog, store: LocalChunkStore) {
+        guard File.exists(configuration.databasePath) else {
+            throw RunnerError("there is no database \(configuration.databasePath), which the configuration names: correct it, or start atticd once")
+        }
+        guard LocalChunkStore.exists(at: configuration.storagePath) else {
+            throw RunnerError("there is no storage in \(configuration.storagePath), which the configuration names: correct it, or mount the disk that it is on")
+        }
+        let catalog = try Daemon.openCatalog(configuration, log: log)
+        do {
+            if try !catalog.pendingMigrations().isEmpty {
+                throw RunnerError("the database \(configuration.databasePath) is of another release: bring it up to date with atticd --mode db-migrations")
+            }
+            return (catalog, try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log))
+        } catch {
+            catalog.close()
+            throw error
+        }
+    }
+}

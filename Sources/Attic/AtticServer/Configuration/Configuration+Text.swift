@@ -1,0 +1,52 @@
+import ConfigFile
+import Encoding
+
+extension Configuration {
+    /// The configuration as a `server.toml`, with every key: for a copy of the server that lies elsewhere. It holds the secret.
+    ///
+    /// - Parameters:
+    ///   - databasePath: where the copy's database lies; absolute.
+    ///   - storagePath: where its chunks lie; absolute.
+    func text(databasePath: String, storagePath: String) -> String {
+        var writer = TOMLWriter()
+        writer.comment("""
+            The configuration of a copy of a Tetryx server, made by atticadm backup, with all that the server's own configuration
+            said, its environment included; database and storage are the copy's. Keep it to yourself: it holds the secret.
+            """)
+        writer.blankLine()
+        writer.value("listen", listen)
+        if !allowedHosts.isEmpty { writer.value("allowed-hosts", allowedHosts) }
+        if let apiEndpoint { writer.value("api-endpoint", apiEndpoint) }
+        if let substituterEndpoint { writer.value("substituter-endpoint", substituterEndpoint) }
+        writer.value("soft-delete-caches", softDeleteCaches)
+        writer.value("require-proof-of-possession", requireProofOfPossession)
+        writer.value("refused-read-status", Int64(refusedReadStatus.code))
+        writer.value("max-nar-info-size", Int64(maxNarInfoSize))
+        writer.value("max-nar-size", maxNarSize)
+        writer.table(["database"])
+        writer.value("url", databaseURL(ofSQLitePath: databasePath))
+        writer.value("heartbeat", databaseHeartbeat)
+        writer.table(["storage"])
+        writer.value("type", "local")
+        writer.value("path", storagePath)
+        writer.table(["chunking"])
+        writer.value("nar-size-threshold", chunking.narSizeThreshold)
+        writer.value("min-size", Int64(chunking.sizes.minimum))
+        writer.value("avg-size", Int64(chunking.sizes.average))
+        writer.value("max-size", Int64(chunking.sizes.maximum))
+        writer.table(["compression"])
+        writer.value("type", compressionKind.rawValue)
+        if compressionKind != .none { writer.value("level", Int64(compressionLevel)) }
+        writer.table(["garbage-collection"])
+        writer.value("interval", "\(garbageCollectionIntervalSeconds) seconds")
+        writer.value("default-retention-period", "\(defaultRetentionSeconds) seconds")
+        writer.table(["jwt"])
+        if let issuer = tokenRules.issuer { writer.value("token-bound-issuer", issuer) }
+        if !tokenRules.audiences.isEmpty { writer.value("token-bound-audiences", tokenRules.audiences) }
+        writer.table(["jwt", "signing"])
+        switch tokenKey {
+        case .hs256(let secret): writer.value("token-hs256-secret-base64", Base64.encode(secret))
+        }
+        return writer.text
+    }
+}

@@ -1,0 +1,55 @@
+import Platform
+
+extension LocalChunkStore {
+    /// Whether a store was made in the directory. Where it is on a disk that is not mounted, an empty directory is there.
+    package static func exists(at path: String) -> Bool { File.exists(LocalLayout(root: path).version) }
+
+    package func location(of name: PackName) -> String { layout.file(of: name) }
+
+    package func lookAtIdlePack(_ name: PackName, _ look: (Int64) throws -> Int64?) throws(StorageError) -> Bool {
+        let path = layout.file(of: name)
+        let file: FileDescriptor
+        do throws(SystemError) { file = try File.open(path, .readWrite) } catch {
+            if error.errno == .noSuchFile { return false }
+            throw StorageError(error)
+        }
+        let status: FileStatus
+        do throws(Errno) {
+            guard try file.tryLockExclusive() else { return false }
+            status = try file.status()
+        } catch { throw StorageError(SystemError("lock", path, error)) }
+        if status.linkCount == 0 { return false }
+        let wanted: Int64?
+        do { wanted = try look(status.byteCount) } catch { throw StorageError("look at", path, .checkFailed("\(error)")) }
+        do throws(Errno) {
+            if let wanted, wanted < status.byteCount { try file.truncate(to: wanted) }
+        } catch { throw StorageError(SystemError("cut", path, error)) }
+        return true
+    }
+
+    package func otherFiles() throws(StorageError) -> OtherFiles {
+        var found = OtherFiles()
+        try sorted { () throws(SystemError) in
+            for name in try Directory.names(layout.root) where !LocalLayout.rootNames.contains(name) {
+                if LocalLayout.isTemporary(name) {
+                    found.temporaries.append("\(layout.root)/\(name)")
+                } else {
+                    found.strangers.append("\(layout.root)/\(name)")
+                }
+            }
+            for name in try Directory.names(layout.packs) where !LocalLayout.isShard(name) {
+                found.strangers.append("\(layout.packs)/\(name)")
+            }
+        }
+        for file in try packFiles() where file.pack == nil { found.strangers.append(file.path) }
+        return found
+    }
+
+    package func removeTemporary(_ path: String) throws(StorageError) {
+        let name = path.dropFirst(layout.root.count + 1)
+        precondition(path == "\(layout.root)/\(name)" && LocalLayout.isTemporary(String(name)), "only what a write left behind is removed")
+        do throws(SystemError) { try File.remove(path) } catch {
+            if error.errno != .noSuchFile { throw StorageError(error) }
+        }
+    }
+}

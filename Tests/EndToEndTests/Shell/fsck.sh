@@ -1,0 +1,147 @@
+#!/usr/bin/env bash
+# Bytes that are lost: the first, the middle and the last chunk of a path cut off or overwritten, and a whole pack removed.
+# Each request is refused before any body, fsck names what is lost, a push brings it back. Then a copy is made while
+# pushes go on, and serves elsewhere.
+source "$(dirname "$0")/common.sh"
+
+say 'making paths'
+seq 1 700000 >numbers
+path=$(nix-store --add "$work/numbers")
+rm numbers
+name=${path#/nix/store/}
+mapfile -t closure < <("$shell_dir/make-closure.sh" -n 20 -p mixed -s 93)
+start_server
+token=$(root_token)
+tetryx login local "$url" "$token" 2>/dev/null
+tetryx cache create hello 2>/dev/null
+tetryx use hello >/dev/null 2>&1
+tetryx push hello "$path" >push.log 2>&1 || die "the push failed: $(cat push.log)"
+
+database=$XDG_DATA_HOME/tetryx/server.db
+sql() { sqlite3 -cmd '.timeout 10000' "$database" "$1"; }
+fsck() { # exit code, arguments...: its output is in fsck.log
+  local wanted=$1 status=0
+  shift
+  atticadm fsck "$@" >fsck.log 2>&1 || status=$?
+  [[ $status == "$wanted" ]] || die "atticadm fsck $* ended with $status, not $wanted: $(cat fsck.log)"
+}
+nar_url() {
+  expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
+  printf '%s/hello/%s' "$url" "$(sed -n 's/^URL: //p' http-body)"
+}
+# All of it, a range of bytes that are there, and its head: nothing of a damaged NAR is sent.
+expect_refused() { # what, lost or marked
+  local nar
+  nar=$(nar_url)
+  # What another process marked the server sees within half a second; what is gone, at once.
+  if [[ $2 == marked ]]; then
+    for ((tries = 0; tries < 40; tries++)); do
+      [[ $(http_status -H "Authorization: Bearer $token" "$nar") == 200 ]] || break
+      sleep 0.1
+    done
+  fi
+  expect_status "$1, all of it" 503 -H "Authorization: Bearer $token" "$nar"
+  expect_contains "$1: the answer" IncompleteNar "$(cat http-body)"
+  expect_status "$1, a part of it" 503 -H "Authorization: Bearer $token" -H 'Range: bytes=0-9' "$nar"
+  expect_status "$1, its head" 503 -I -H "Authorization: Bearer $token" "$nar"
+}
+heal() {
+  tetryx push hello "$path" >push.log 2>&1 || die "the push failed: $(cat push.log)"
+  local store
+  store=$(mktemp -d -p "$work" store.XXXX)
+  pull "$store" "$path" >pull.log 2>&1 || die "the pull failed: $(tail -n 5 pull.log)"
+  verify_pulled "$store" "$path"
+  fsck 0 --verify-content
+}
+# The chunk at a place of the path: its pack's file, where it lies in it, and how long it is.
+chunk() { # first, middle, last
+  sql "SELECT p.name, c.pack_offset, c.stored_byte_count FROM object o JOIN nar n ON n.id = o.nar_id
+    JOIN chunk_reference r ON r.nar_id = n.id JOIN chunk c ON c.id = r.chunk_id JOIN pack p ON p.id = c.pack_id
+    WHERE o.store_path = '$path' AND r.position = CASE '$1' WHEN 'first' THEN 0 WHEN 'middle' THEN n.chunk_count / 2
+      ELSE n.chunk_count - 1 END" | tr '|' ' '
+}
+
+fsck 0 --verify-content
+for place in first middle last; do
+  read -r pack offset size < <(chunk $place)
+  file=$storage/packs/${pack:0:2}/$pack.pack
+  # Asked for before: the loops know where it lies.
+  expect_status 'the whole NAR' 200 -H "Authorization: Bearer $token" "$(nar_url)"
+
+  say "the $place chunk is cut off"
+  truncate -s $((offset + size / 2)) "$file"
+  fsck 7
+  expect_contains 'what fsck says' "the pack $file has $((offset + size / 2)) bytes" "$(cat fsck.log)"
+  expect_contains 'what fsck says' "$path in hello" "$(cat fsck.log)"
+  expect_refused "a NAR whose $place chunk is cut off" lost
+  fsck 7 --repair
+  expect_contains 'what fsck --repair says' "$path in hello: marked as damaged: push its paths again" "$(cat fsck.log)"
+  fsck 7 --repair --json
+  expect_contains 'what fsck --json says' '"outcome":"damaged"' "$(cat fsck.log)"
+  heal
+
+  say "the $place chunk is overwritten"
+  read -r pack offset size < <(chunk $place)
+  file=$storage/packs/${pack:0:2}/$pack.pack
+  dd if=/dev/zero of="$file" bs=1 seek=$((offset + 20)) count=$((size - 20)) conv=notrunc status=none
+  # Its size does not show it.
+  fsck 0
+  fsck 7 --verify-content --rate 1G
+  expect_contains 'what fsck says' "bytes at $offset of $file is damaged" "$(cat fsck.log)"
+  fsck 7 --verify-content --dry-run
+  fsck 7 --verify-content --repair
+  expect_refused "a NAR whose $place chunk is overwritten" marked
+  heal
+done
+
+say 'the pack is removed'
+read -r pack offset size < <(chunk first)
+file=$storage/packs/${pack:0:2}/$pack.pack
+rm "$file"
+fsck 7
+expect_contains 'what fsck says' "the pack $file is not there" "$(cat fsck.log)"
+expect_refused 'a NAR without its pack' lost
+heal
+
+say 'beside a push nothing is found'
+tetryx push hello "${closure[-1]}" >push.log 2>&1 &
+push_pid=$!
+rounds=0
+while kill -0 "$push_pid" 2>/dev/null; do
+  fsck 0 --repair --verify-content
+  rounds=$((rounds + 1))
+done
+wait "$push_pid" || die "the push failed: $(tail -n 5 push.log)"
+say "looked $rounds times"
+
+say 'leftovers'
+printf x >"$file.new"
+mkdir -p "$storage/packs/ab"
+printf x >"$storage/packs/ab/abababababababababababababababab.pack"
+fsck 6 --repair
+expect_equal 'files that no row names' "$file.new" "$(find "$storage/packs" -name '*.new' -o -name 'abab*')"
+rm -r "$file.new"
+fsck 0
+
+say 'a copy while pushes go on'
+mapfile -t more < <("$shell_dir/make-closure.sh" -n 20 -p mixed -s 94)
+tetryx push hello "${more[-1]}" >push.log 2>&1 &
+push_pid=$!
+atticadm backup "$work/copy" >backup.log 2>&1 || die "the backup failed: $(cat backup.log)"
+say "$(cat backup.log)"
+wait "$push_pid" || die "the push failed: $(tail -n 5 push.log)"
+expect_failure 'a second backup into the same directory' atticadm backup "$work/copy"
+fsck 0 -f "$work/copy/server.toml" --verify-content
+stop_server
+mv "$XDG_DATA_HOME/tetryx" "$work/gone"
+start_server -f "$work/copy/server.toml"
+if grep -q 'put in order\|missing' "$server_log"; then die "the copy's server had something to repair: $(cat "$server_log")"; fi
+pull "$work/store-copy" "$path" "${closure[-1]}" >pull.log 2>&1 || die "the pull from the copy failed: $(tail -n 5 pull.log)"
+verify_pulled "$work/store-copy" "$path" "${closure[@]}"
+# What came after the copy is pushed again, as a client would.
+tetryx push hello "${more[-1]}" >push.log 2>&1 || die "the push into the copy failed: $(tail -n 5 push.log)"
+pull "$work/store-copy-2" "${more[-1]}" >pull.log 2>&1 || die "the pull failed: $(tail -n 5 pull.log)"
+verify_pulled "$work/store-copy-2" "${more[@]}"
+fsck 0 -f "$work/copy/server.toml" --verify-content
+stop_server
+say 'all that was lost was named and came back, and the copy serves'
