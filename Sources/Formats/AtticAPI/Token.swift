@@ -69,14 +69,12 @@ package struct Token: Sendable {
         return entry?.permissions ?? []
     }
 
-    /// The claims, compact, members in the order sub, exp, nbf, iat, jti, iss, aud, permissions; what is not set is left out.
+    /// The claims, compact, members in the order sub, exp, nbf, iss, aud, permissions, iat, jti; what is not set is left out.
     package func claimsJSON() -> String {
         var claims: [(String, JSON)] = []
         if let subject { claims.append(("sub", .string(subject))) }
         if let expiry { claims.append(("exp", .integer(expiry))) }
         if let notBefore { claims.append(("nbf", .integer(notBefore))) }
-        if let issuedAt { claims.append(("iat", .integer(issuedAt))) }
-        if let id { claims.append(("jti", .string(id))) }
         if let issuer { claims.append(("iss", .string(issuer))) }
         if !audiences.isEmpty { claims.append(("aud", .array(audiences.map { .string($0) }))) }
         let entries = caches.map { entry in
@@ -84,6 +82,8 @@ package struct Token: Sendable {
             return (entry.pattern.rawValue, JSON.object(JSONObject(granted.map { ($0.name, .integer(1)) })))
         }
         claims.append((Self.claim, .object(JSONObject([("caches", .object(JSONObject(entries)))]))))
+        if let issuedAt { claims.append(("iat", .integer(issuedAt))) }
+        if let id { claims.append(("jti", .string(id))) }
         return JSON.object(JSONObject(claims)).serialized()
     }
 
