@@ -187,10 +187,13 @@ struct CheckerTests {
         let bytes = [UInt8](repeating: 0x55, count: 20)
         try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
         let stopped = try store.fixture.check(contents: true, tell: { _ in hasFound = true }, goesOn: { !hasFound })
-        #expect(stopped.next == 2 && stopped.outcome == .damaged)
+        #expect(stopped.next == 2 && stopped.outcome == .damaged && !stopped.isComplete)
         #expect(stopped.summary.contains("--from 2"))
         let rest = try store.fixture.check(contents: true, from: 2)
-        #expect(rest.outcome == .clean && rest.counts.verifiedNars == 1 && rest.next == nil)
+        #expect(rest.outcome == .clean && rest.counts.verifiedNars == 1 && rest.next == nil && rest.isComplete)
+        let early = try store.fixture.check(goesOn: { false })
+        #expect(early.outcome == .clean && !early.isComplete && early.next == nil)
+        #expect(early.summary.hasSuffix("stopped before the end"))
     }
 
     @Test("every link of the schema is looked at, and every table that can be without one says why")

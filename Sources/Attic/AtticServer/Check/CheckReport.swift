@@ -32,6 +32,8 @@ package struct CheckReport: Sendable {
     package internal(set) var notices: [String] = []
     /// Where contents were read up to, when the check was stopped before their end: `--from` goes on there.
     package internal(set) var next: Int64?
+    /// Whether all was looked at that was to be: a check that was stopped says nothing of the rest.
+    package internal(set) var isComplete = true
 
     /// Findings that are kept, about a kilobyte each; those beyond are told as they are found, and counted.
     package static let findingsMax = 10_000
@@ -56,7 +58,11 @@ package struct CheckReport: Sendable {
         case .repaired: text += ": \(count(Int64(findingCount), "finding")), all repaired"
         case .damaged: text += ": \(count(Int64(findingCount), "finding")), \(unrepairedCount) left"
         }
-        if let next { text += "; stopped before the end: go on with --verify-content --from \(next)" }
+        if let next {
+            text += "; stopped before the end: go on with --verify-content --from \(next)"
+        } else if !isComplete {
+            text += "; stopped before the end"
+        }
         return text
     }
 
@@ -73,6 +79,7 @@ package struct CheckReport: Sendable {
                 "objects": .integer(counts.objects), "verified_nars": .integer(counts.verifiedNars),
                 "verified_bytes": .integer(counts.verifiedBytes),
             ]),
+            "complete": .bool(isComplete),
             "next": next.map { .integer($0) } ?? .null,
         ]).serialized()
     }

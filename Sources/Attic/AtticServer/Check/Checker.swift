@@ -66,7 +66,7 @@ final class Checker {
             try checkFiles(packFiles)
             if options.verifiesContent { try checkContents() }
         } catch is Stopped {
-            if report.next == nil { report.notices.append("stopped before all was looked at") }
+            report.isComplete = false
         }
         return report
     }

@@ -67,8 +67,9 @@ package struct Finding: Sendable, Hashable {
         self.remedy = remedy
     }
 
-    /// Store paths that a message names at most; `--json` has as many.
+    /// Store paths that are kept, which `--json` shows, and that a line names. After a repair there is a line for each NAR.
     package static let claimsMax = 20
+    private static let lineClaimsMax = 5
 
     /// One line for people.
     ///
@@ -76,8 +77,8 @@ package struct Finding: Sendable, Hashable {
     package func line(isRehearsal: Bool) -> String {
         var text = sentence
         if !claims.isEmpty {
-            text += "; needed by " + claims.shown.map { "\($0.storePath) in \($0.cache)" }.joined(separator: ", ")
-            if claims.hasMore { text += " and more" }
+            text += "; needed by " + claims.shown.prefix(Finding.lineClaimsMax).map { "\($0.storePath) in \($0.cache)" }.joined(separator: ", ")
+            if claims.hasMore || claims.shown.count > Finding.lineClaimsMax { text += " and more" }
         }
         return switch state {
         case .found: isRehearsal ? "\(text): would \(remedy)" : "\(text); \"atticadm fsck --repair\" is to \(remedy)"

@@ -10,7 +10,7 @@ struct FsckCommand: ParsableCommand {
         discussion: """
             Findings go to standard output, one a line, and a summary as the last; progress goes to standard error. A server may \
             run meanwhile. Ends with 0 (clean), 6 (all that was found is repaired) or 7 (something is left: repair it, or push \
-            again what is named); 1 where it could not be checked at all.
+            again what is named); 1 where it could not be checked, or not to the end.
             """)
 
     @OptionGroup var options: ConfigurationOptions
@@ -75,8 +75,8 @@ struct FsckCommand: ParsableCommand {
             Terminal.put(report.summary + "\n", on: Terminal.standardOutput)
         }
         switch report.outcome {
-        case .clean: return
-        case .repaired: throw ExitCode(ExitStatus.repaired.rawValue)
+        case .clean: if !report.isComplete { throw ExitCode(ExitStatus.failed.rawValue) }
+        case .repaired: throw ExitCode((report.isComplete ? ExitStatus.repaired : .failed).rawValue)
         case .damaged: throw ExitCode(ExitStatus.damaged.rawValue)
         }
     }
