@@ -4,6 +4,7 @@ import Database
 import HTTP
 import HTTPServer
 import Platform
+import SQL
 import Storage
 import Testing
 
@@ -194,6 +195,30 @@ struct CheckerTests {
         let early = try store.fixture.check(goesOn: { false })
         #expect(early.outcome == .clean && !early.isComplete && early.next == nil)
         #expect(early.summary.hasSuffix("stopped before the end"))
+    }
+
+    @Test("a database whose file is damaged is told, and not repaired by what it says", arguments: [false, true])
+    func databaseFile(contents: Bool) throws {
+        let store = try Store()
+        let path = store.fixture.directory.file("copy.db")
+        try store.fixture.context.catalog.copy(to: path)
+        // The root of the index of chunks by their hash becomes an empty page.
+        let connection = try SQLiteConnection(path: path, access: .readWrite)
+        let page = try #require(try connection.first("SELECT rootpage FROM sqlite_schema WHERE name = 'chunk_by_hash'") {
+            row throws(SQLError) in try row.integer(0)
+        })
+        let file = try File.open(path, .readWrite)
+        let zeros = [UInt8](repeating: 0, count: 4096)
+        try unsafe zeros.withUnsafeBytes { try unsafe file.writeAll(at: (page - 1) * 4096, $0) }
+        let catalog = try Catalog(path: path, readers: 1, log: store.fixture.context.log)
+        defer { catalog.close() }
+        var options = CheckOptions(now: .now)
+        options.repairs = true
+        options.verifiesContent = contents
+        let report = try Checker(catalog, store.fixture.store, options).run()
+        #expect(report.outcome == .damaged && !report.isComplete)
+        #expect(report.findings.allSatisfy { $0.kind == .databaseFile && $0.state == .remains })
+        #expect(report.findings[0].line(isRehearsal: false).contains("restore the database from a backup"))
     }
 
     @Test("every link of the schema is looked at, and every table that can be without one says why")

@@ -54,7 +54,7 @@ package struct CheckReport: Sendable {
         var text = "checked \(count(counts.packs, "pack")), \(count(counts.chunks, "chunk")), \(count(counts.nars, "NAR")) and \(count(counts.objects, "object"))"
         if counts.verifiedNars > 0 { text += "; read \(count(counts.verifiedNars, "NAR")), \(counts.verifiedBytes) bytes" }
         switch outcome {
-        case .clean: text += ": clean"
+        case .clean: text += isComplete ? ": clean" : ": nothing found so far"
         case .repaired: text += ": \(count(Int64(findingCount), "finding")), all repaired"
         case .damaged: text += ": \(count(Int64(findingCount), "finding")), \(unrepairedCount) left"
         }

@@ -9,8 +9,14 @@ extension Checker {
     func checkDatabaseFile() throws {
         try step(CheckProgress("database file", done: 0))
         let isThorough = options.verifiesContent
-        let faults = try read { session throws(DatabaseError) in
-            try session.fileFaults(thoroughly: isThorough, limit: Checker.fileFaultsMax)
+        let faults: [String]
+        do throws(DatabaseError) {
+            faults = try read { session throws(DatabaseError) in
+                try session.fileFaults(thoroughly: isThorough, limit: Checker.fileFaultsMax)
+            }
+        } catch {
+            guard error.kind == .corrupt else { throw error }
+            faults = ["it cannot even be checked"]
         }
         for fault in faults {
             let advice = "stop the server, and restore the database from a backup"

@@ -56,6 +56,11 @@ final class Checker {
         let packFiles = try store.packNames()
         do {
             try checkDatabaseFile()
+            if report.findingCount > 0 {
+                report.notices.append("the rest was not looked at: what a damaged file says of it counts for nothing")
+                report.isComplete = false
+                return report
+            }
             try checkLinks()
             try checkPacks()
             try checkNars()
