@@ -70,6 +70,17 @@ struct RevokedTokensTests {
         #expect(try status(token("bob")) == 200)
     }
 
+    @Test("A word whose form misleads is what it is said to be")
+    func said() throws {
+        let id = Token.newID()
+        #expect(try revoked().revoke(id.uppercased(), now: now) == "Revoked the token \(id).")
+        #expect(try revoked().revoke("6ba7b810-9dad-11d1", as: .id, now: now) == "Revoked the token 6ba7b810-9dad-11d1.")
+        #expect(try revoked().revoke(id, as: .subject, now: now).contains("all tokens of"))
+        try fixture.context.readRevocations()
+        #expect(try status(token(id: "6ba7b810-9dad-11d1")) == 401)
+        #expect(try status(token(id, issuedAt: 1)) == 401)
+    }
+
     @Test("What is revoked is listed for people and for scripts")
     func list() throws {
         _ = try revoked().revoke("alice", now: now)

@@ -136,6 +136,23 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
+    func `an object keeps a bounded number of signatures, and none that were over another NAR`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        let first = try fixture.push(cache, 1, nar: 1)
+        let second = try fixture.push(cache, 2, nar: 2)
+        func put(_ signatures: [String], _ narID: Int64) throws -> [String]? {
+            let object = Fixture.object(cache, 1, references: [], signatures: signatures, at: 130)
+            _ = try fixture.catalog.write { session throws(DatabaseError) in try session.putObject(object, narID) }
+            return try fixture.object(cache, 1)?.signatures
+        }
+        for round in 0..<5 { _ = try put((0..<40).map { "key-\(round):\($0)" }, first.narID) }
+        let kept = try put([], first.narID)
+        #expect(kept?.count == NewObject.signaturesMax && kept?.contains("key-0:0") == true)
+        #expect(try put(["new:1"], second.narID) == ["new:1"])
+    }
+
+    @Test(arguments: Kind.allCases)
     func `a path that names another NAR now lets the old one go`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache()

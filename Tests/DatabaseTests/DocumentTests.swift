@@ -72,6 +72,19 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
+    func `a step of a sweep frees a bounded number of bytes of large build logs`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache(retentionSeconds: 50)
+        for number in 1...5 { try putLog(fixture, cache, number, [UInt8](repeating: 7, count: 6 << 20)) }
+        let step = try fixture.catalog.write { session throws(DatabaseError) in
+            try session.deleteExpiredBuildLogs(of: cache.name, defaultRetentionSeconds: 0, at: Fixture.time(151), limit: 50)
+        }
+        // Three have more than 16 MiB.
+        #expect(step.deletedCount == 3 && !step.isFinished)
+        #expect(try fixture.sweep(at: 151).buildLogCount == 2)
+    }
+
+    @Test(arguments: Kind.allCases)
     func `realisations that agree are merged, and one that contradicts is taken where its rival's path is gone`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache()

@@ -1,3 +1,5 @@
+import Database
+
 /// Bounds on what handlers take in, beside the HTTP engine's own `Limits`.
 enum Bounds {
     /// A cache's configuration as JSON, in bytes: a few fields and at most 100 key names.
@@ -17,7 +19,7 @@ enum Bounds {
     /// References of one store path; the largest closures known have a few thousand.
     static let referencesMax = 100_000
     /// Signatures of one store path.
-    static let signaturesMax = 100
+    static let signaturesMax = NewObject.signaturesMax
     /// Store paths of one `upload-paths`: their rows are one transaction, for which other writers wait.
     static let uploadPathsMax = 1024
     /// Bytes of all NARs of one `upload-paths`: all is sent again where one of them is bad.

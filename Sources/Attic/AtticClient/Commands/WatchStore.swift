@@ -55,7 +55,8 @@ package struct WatchStore {
     private func gather(
         _ watch: DirectoryWatch, into new: inout [StorePath], _ store: any StoreReader, _ console: Console, atMost limit: Duration? = nil
     ) throws(ClientFailure) {
-        var deadline = limit.map { MonotonicTime.now + $0 }
+        // What could not be sent waits no longer than what is new.
+        var deadline = limit.map { .now + $0 } ?? (new.isEmpty ? nil : MonotonicTime.now + Self.waitMax)
         var seen = Set(new)
         while true {
             let left = deadline.map { max($0 - .now, .zero) }

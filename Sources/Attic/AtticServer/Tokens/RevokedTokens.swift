@@ -30,12 +30,15 @@ package struct RevokedTokens {
         rules = configuration.tokenRules
     }
 
+    /// What a person says a word is; nil where its form is to decide.
+    package enum Meaning: Sendable { case id, subject }
+
     /// Refuses from now on a token, or all tokens of a subject that were made until now.
     ///
     /// - Parameter word: a token, the `jti` of one, or a `sub`.
     /// - Returns: what was done, a sentence.
-    package func revoke(_ word: String, now: WallTime = .now) throws -> String {
-        let (kind, name) = try meaning(of: word, now)
+    package func revoke(_ word: String, as said: Meaning? = nil, now: WallTime = .now) throws -> String {
+        let (kind, name) = try meaning(of: word, said, now)
         try catalog.write { session throws(DatabaseError) in try session.revoke(RevocationRecord(kind, name, revokedAt: now)) }
         switch kind {
         case .id: return "Revoked the token \(name)."
@@ -49,8 +52,8 @@ package struct RevokedTokens {
     /// Takes a revocation back.
     ///
     /// - Throws: where the word names none.
-    package func restore(_ word: String, now: WallTime = .now) throws -> String {
-        let (kind, name) = try meaning(of: word, now)
+    package func restore(_ word: String, as said: Meaning? = nil, now: WallTime = .now) throws -> String {
+        let (kind, name) = try meaning(of: word, said, now)
         let existed = try catalog.write { session throws(DatabaseError) in try session.restore(kind, name) }
         guard existed else {
             throw RunnerError("\(kind == .id ? "the token \(name)" : "\"\(name)\"") is not revoked; atticadm token list shows who is")
@@ -73,10 +76,17 @@ package struct RevokedTokens {
         return records.map { "\($0.revokedAt.text)  \($0.kind.rawValue)  \($0.name)\n" }.joined()
     }
 
-    /// What a person means: a token is recognised by its two dots, an id by its form; all else is a subject.
-    private func meaning(of word: String, _ now: WallTime) throws -> (RevocationRecord.Kind, String) {
+    /// What a person means: what is said, else a token is recognised by its two dots, an id of ours by its form; all else is a
+    /// subject.
+    private func meaning(of word: String, _ said: Meaning?, _ now: WallTime) throws -> (RevocationRecord.Kind, String) {
         if word.isEmpty { throw RunnerError("name a token, the jti of one, or a sub") }
-        if Token.isID(word) { return (.id, word) }
+        switch said {
+        case .id?: return (.id, word)
+        case .subject?: return (.subject, word)
+        case nil: break
+        }
+        // Ours are in lower case, whoever copied them.
+        if Token.isID(word) { return (.id, word.lowercased()) }
         guard word.utf8.count(where: { $0 == UInt8(ascii: ".") }) == 2, word.hasPrefix("eyJ") else { return (.subject, word) }
         let token: Token
         do throws(TokenError) { token = try Token.verify(word, with: key, nowSeconds: now.seconds, rules: rules) } catch {

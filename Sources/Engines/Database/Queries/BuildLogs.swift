@@ -77,19 +77,39 @@ extension CatalogSession {
             return SweepStep(deletedCount: 0, isFinished: true)
         }
         return try trying("delete expired build logs") { connection throws(SQLError) in
-            let count = try connection.execute(
-                CatalogSession.deleteExpiredBuildLogsSQL, [.integer(cache.id), .time(cutoff), .integer(Int64(limit))])
-            return SweepStep(deletedCount: count, isFinished: count < limit)
+            try connection.deleteBuildLogs(
+                CatalogSession.expiredBuildLogsSQL, [.integer(cache.id), .time(cutoff), .integer(Int64(limit))], limit: limit)
         }
     }
 
-    static let deleteExpiredBuildLogsSQL = """
-        DELETE FROM build_log WHERE id IN (
-            SELECT id FROM build_log WHERE cache_id = $1 AND last_accessed_at < $2 LIMIT $3)
+    static let expiredBuildLogsSQL = """
+        SELECT l.id, length(b.body) FROM build_log l LEFT JOIN build_log_body b ON b.build_log_id = l.id
+        WHERE l.cache_id = $1 AND l.last_accessed_at < $2 LIMIT $3
+        """
+
+    static let buildLogsOfCacheSQL = """
+        SELECT l.id, length(b.body) FROM build_log l LEFT JOIN build_log_body b ON b.build_log_id = l.id
+        WHERE l.cache_id = $1 LIMIT $2
         """
 }
 
 extension SQLConnection {
+    /// Deletes build logs until their bodies together have more than a step may free.
+    ///
+    /// - Parameter selected: a statement that gives ids and bytes of bodies, at most `limit`.
+    func deleteBuildLogs(_ selected: String, _ values: [SQLValue], limit: Int) throws(SQLError) -> SweepStep {
+        let logs = try query(selected, values) { row throws(SQLError) in
+            (id: try row.integer(0), byteCount: try row.optionalInteger(1) ?? 0)
+        }
+        var (count, bodyBytes) = (0, Int64(0))
+        for log in logs where bodyBytes < SweepStep.freedBytesMax {
+            try execute("DELETE FROM build_log WHERE id = $1", [.integer(log.id)])
+            count += 1
+            bodyBytes += log.byteCount
+        }
+        return SweepStep(deletedCount: count, isFinished: count == logs.count && logs.count < limit)
+    }
+
     /// Whether a cache is there still, and not destroyed.
     func cacheExists(_ id: Int64) throws(SQLError) -> Bool {
         try first("SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(id)]) { _ in true } ?? false

@@ -20,8 +20,8 @@ extension CatalogSession {
         WHERE o.cache_id = $1 AND o.store_path_hash = $2 AND n.id = o.nar_id
         """
 
-    /// Makes an object, or replaces the one of that path: all of it but its signatures, which are merged (those it had come
-    /// first). Needs `write`.
+    /// Makes an object, or replaces the one of that path: all of it but its signatures, which are merged where the NAR is the
+    /// same (those it had come first; at most `NewObject.signaturesMax`). Needs `write`.
     ///
     /// - Returns: its id.
     @discardableResult
@@ -31,8 +31,11 @@ extension CatalogSession {
             let former = try connection.first(
                 "SELECT nar_id, signatures FROM object WHERE cache_id = $1 AND store_path_hash = $2", key
             ) { row throws(SQLError) in (narID: try row.integer(0), signatures: Lines.split(try row.text(1))) }
-            var signatures = former?.signatures ?? []
-            for signature in object.signatures where !signatures.contains(signature) { signatures.append(signature) }
+            // A signature is over the NAR's hash: of another NAR the former ones say nothing.
+            var signatures = former?.narID == narID ? former?.signatures ?? [] : []
+            for signature in object.signatures where !signatures.contains(signature) && signatures.count < NewObject.signaturesMax {
+                signatures.append(signature)
+            }
 
             let id = try connection.first(
                 """

@@ -7,6 +7,10 @@ package struct SweepStep: Sendable, Hashable {
     package let deletedCount: Int
     /// Nothing is left to look at for now.
     package let isFinished: Bool
+
+    /// Bytes of large columns that one step frees at most, or a little more: their pages are looked at one by one, while writers
+    /// wait.
+    static let freedBytesMax: Int64 = 16 << 20
 }
 
 /// The sweep: uploads whose lease has ended, objects of destroyed caches, NARs without object or hold, chunks without reference
@@ -33,9 +37,11 @@ extension CatalogSession {
             }
             guard let cacheID else { return SweepStep(deletedCount: 0, isFinished: true) }
             // What has no objects goes first, so that the cache may go with its last object.
-            for sql in CatalogSession.purgeDocumentsSQL {
-                let count = try connection.execute(sql, [.integer(cacheID), .integer(Int64(limit))])
-                if count > 0 { return SweepStep(deletedCount: 0, isFinished: false) }
+            let some: [SQLValue] = [.integer(cacheID), .integer(Int64(limit))]
+            let logs = try connection.deleteBuildLogs(CatalogSession.buildLogsOfCacheSQL, some, limit: limit)
+            if logs.deletedCount > 0 { return SweepStep(deletedCount: 0, isFinished: false) }
+            if try connection.execute(CatalogSession.purgeRealisationsSQL, some) > 0 {
+                return SweepStep(deletedCount: 0, isFinished: false)
             }
             let narIDs = try connection.query(
                 """
@@ -49,9 +55,9 @@ extension CatalogSession {
         }
     }
 
-    static let purgeDocumentsSQL = ["build_log", "realisation"].map { table in
-        "DELETE FROM \(table) WHERE id IN (SELECT id FROM \(table) WHERE cache_id = $1 LIMIT $2)"
-    }
+    static let purgeRealisationsSQL = """
+        DELETE FROM realisation WHERE id IN (SELECT id FROM realisation WHERE cache_id = $1 LIMIT $2)
+        """
 
     /// Deletes NARs that no object names and neither an upload nor a file holds, then their references, whose chunks become candidates.
     ///
@@ -67,8 +73,12 @@ extension CatalogSession {
                 }
                 guard let narID else { return SweepStep(deletedCount: count, isFinished: true) }
                 let nar: [SQLValue] = [.integer(narID)]
+                let listingBytes = try connection.first("SELECT length(listing) FROM nar_listing WHERE nar_id = $1", nar) {
+                    row throws(SQLError) in try row.integer(0)
+                } ?? 0
                 count += try connection.execute(CatalogSession.deleteOrphanNarSQL, nar)
-                work += 1
+                // A listing goes with its NAR, and to free its pages is work, too.
+                work += 1 + Int(listingBytes) * limit / Int(SweepStep.freedBytesMax)
                 let remains = try connection.first("SELECT 1 FROM nar WHERE id = $1", nar) { _ in true } == nil
                 if remains {
                     let chunkIDs = try connection.query(

@@ -77,6 +77,9 @@ package struct ObjectRecord: Sendable, Hashable {
 
 /// An object to be put.
 package struct NewObject: Sendable {
+    /// Signatures that an object keeps, however often it is pushed.
+    package static let signaturesMax = 100
+
     package var cacheID: Int64
     package var storePathHash: StorePathHash
     /// The full path, with the store directory.

@@ -10,7 +10,8 @@ struct TokenCommand: ParsableCommand {
         abstract: "Revokes tokens, and shows which are.",
         discussion: """
             WHAT is a token, the jti of one (make-token --dump-claims and any JWT viewer show it), or a sub: then all tokens \
-            that it was given until now. A running server refuses them within 5 seconds.
+            that it was given until now. Its form tells which, unless --id or --sub does: the jti of a token that another tool \
+            made may look like a sub. A running server refuses them within 5 seconds.
             """,
         subcommands: [RevokeTokenCommand.self, RestoreTokenCommand.self, ListRevokedCommand.self])
 }
@@ -24,7 +25,9 @@ struct RevokeTokenCommand: ParsableCommand {
     @Argument(help: "A token, a jti, or a sub.")
     var what: String
 
-    func run() throws { try revokedTokens(options) { Terminal.say(try $0.revoke(what)) } }
+    @OptionGroup var meaning: MeaningOptions
+
+    func run() throws { try revokedTokens(options) { Terminal.say(try $0.revoke(what, as: meaning.meaning)) } }
 }
 
 struct RestoreTokenCommand: ParsableCommand {
@@ -36,7 +39,9 @@ struct RestoreTokenCommand: ParsableCommand {
     @Argument(help: "As it was revoked.")
     var what: String
 
-    func run() throws { try revokedTokens(options) { Terminal.say(try $0.restore(what)) } }
+    @OptionGroup var meaning: MeaningOptions
+
+    func run() throws { try revokedTokens(options) { Terminal.say(try $0.restore(what, as: meaning.meaning)) } }
 }
 
 struct ListRevokedCommand: ParsableCommand {
@@ -49,6 +54,21 @@ struct ListRevokedCommand: ParsableCommand {
     var json = false
 
     func run() throws { try revokedTokens(options) { print(try $0.list(asJSON: json), terminator: "") } }
+}
+
+/// What WHAT is, where its form does not tell.
+struct MeaningOptions: ParsableArguments {
+    @Flag(name: .customLong("id"), help: "WHAT is a jti.")
+    var isID = false
+
+    @Flag(name: .customLong("sub"), help: "WHAT is a sub.")
+    var isSubject = false
+
+    func validate() throws {
+        if isID && isSubject { throw ValidationError("Say --id or --sub, not both.") }
+    }
+
+    var meaning: RevokedTokens.Meaning? { isID ? .id : isSubject ? .subject : nil }
 }
 
 /// Runs `body` with the revocations of the configured database; what it throws becomes the tool's one line.
