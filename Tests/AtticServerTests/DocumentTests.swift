@@ -43,6 +43,28 @@ struct BuildLogTests {
         #expect(try fixture.send("HEAD", "/hello/log/\(drv)").status == .ok)
     }
 
+    @Test("are refused where opening them would take much memory, as listings are, and it is said what to do instead", arguments: [
+        // A window of 2^27 bytes, as zstd --long=27 asks for.
+        ("zstd", [0x28, 0xb5, 0x2f, 0xfd, 0, 17 << 3, 3, 0, 0, 0x61]),
+        // The head of what xz -9 makes; its dictionary is 64 MiB.
+        ("xz", [
+            0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4, 0xe6, 0xd6, 0xb4, 0x46, 2, 0, 0x21, 1, 0x1c, 0, 0, 0, 0x10, 0xcf, 0x58, 0xcc, 1, 0, 5,
+        ]),
+        // Streams without a byte, of windows of 2^23 and 2^24.
+        ("br", [0x3d]), ("br", [0x3f]),
+    ] as [(String, [UInt8])])
+    func largeWindows(coding: String, body: [UInt8]) throws {
+        let fixture = try Fixture()
+        try fixture.makeCache("hello")
+        for url in ["/hello/log/\(drv)", "/hello/g1w7hy3qg1w7hy3qg1w7hy3qg1w7hy3q.ls"] {
+            let answer = try fixture.put(url, body, coding: coding)
+            #expect(answer.status == .badRequest && answer.text.contains("smaller window"), "\(answer.text)")
+            #expect(answer.bytes.count < 1024)
+        }
+        // And a window of 2^22 is no trouble.
+        #expect(try fixture.put("/hello/log/\(drv)", [0x3b], coding: "br").status == .ok)
+    }
+
     @Test("may be empty or long, and are replaced by the next")
     func lengths() throws {
         let fixture = try Fixture()

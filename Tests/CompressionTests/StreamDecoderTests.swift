@@ -1,5 +1,6 @@
-import Compression
 import Testing
+
+@testable import Compression
 
 /// The NAR of a file with the bytes "hello\n", as `nix copy --to 'file://…?compression=…'` of Nix 2.8 wrote it.
 private let nar = hex("""
@@ -177,10 +178,24 @@ private let narOfNix: [StreamCoding: [UInt8]] = [
         #expect(throws: CompressionError.needsTooMuchMemory(byteCountMax: 64 << 20)) {
             try run(StreamDecoder(.xz, outputByteCountMax: 6, memoryByteCountMax: 64 << 20), [stream], roomByteCount: 64)
         }
+        // Streams of brotli without a byte: windows of 2^22 and 2^23.
+        let little = StreamCoding.brotli.decoderByteCountMax - 1
+        #expect(try run(StreamDecoder(.brotli, outputByteCountMax: 1, memoryByteCountMax: little), [[0x3b]], roomByteCount: 64).isEmpty)
+        #expect(throws: CompressionError.needsTooMuchMemory(byteCountMax: little)) {
+            try run(StreamDecoder(.brotli, outputByteCountMax: 1, memoryByteCountMax: little), [[0x3d]], roomByteCount: 64)
+        }
+        #expect(try StreamDecoder.decode([0x3f], .brotli, outputByteCountMax: 1).isEmpty)
         // brotli's own extension for windows beyond 16 MiB begins with these bits.
         #expect(throws: CompressionError.self) {
             try StreamDecoder.decode([0x11, 30, 0, 0, 0, 0, 0, 0], .brotli, outputByteCountMax: 1000)
         }
+    }
+
+    @Test("Memory that is not to be had ends the stream that asks for it, and not the program")
+    func noMemory() {
+        // lzma/base.h: LZMA_MEM_ERROR is 5.
+        #expect(XzDecoder.failure(5, memoryByteCountMax: 7) == .needsTooMuchMemory(byteCountMax: 7))
+        #expect(XzDecoder.failure(0, memoryByteCountMax: 7) == nil)
     }
 
     @Test func skippableFramesOfZstdStandForNothing() throws {

@@ -51,10 +51,10 @@ enum Bounds {
     static let buildLogStoredBytesMax = 8 << 20
     /// A realisation as JSON, in bytes: 130 for each that it depends on, room for thousands.
     static let realisationBytesMax = 1 << 20
-    /// Memory that each upload may use to open what it is sent, in bytes, without asking: xz to level 7 and zstd to level 19 need less
+    /// Memory that each upload may use to open what it is sent, in bytes, NARs without asking and documents at all: xz to level 7 and zstd to level 19 need less
     /// than 18 MiB.
     static let smallWindowBytesMax = 24 << 20
-    /// Uploads that may use more at once, up to 128 MiB each (`StreamCoding.decoderByteCountMax`).
+    /// Uploads of NARs that may use more at once, up to 128 MiB each (`StreamCoding.decoderByteCountMax`).
     static let largeWindowsMax = 4
     /// Bytes of a file that are there before it is opened: what it needs stands in its first few (a block header of xz has 1,024 at
     /// most, behind 12).

@@ -28,12 +28,14 @@ extension Call {
     ///
     /// - Parameter byteCountMax: what it may have at most, as it comes and decoded.
     /// - Throws: `.tooLarge`, before a byte is read where the client said so; `.unsupportedForm` before a byte is read; `.request`
-    ///   where the encoding is damaged or ends early; what `take` throws.
+    ///   where the encoding is damaged or ends early, or needs more memory than each upload may have; what `take` throws.
     func forEachDecodedBuffer(upTo byteCountMax: Int, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         let coding = try bodyCoding()
         let tooLarge = RequestBodyError.tooLarge(byteCountMax: Int64(byteCountMax))
         if let declared = request.body.declaredByteCount, declared > Int64(byteCountMax) { throw tooLarge }
-        let decoder = coding == .none ? nil : StreamDecoder(coding, outputByteCountMax: byteCountMax)
+        // As many as there are transfer threads may be open at once, and a body of a few bytes is enough to ask for all of it.
+        let decoder = coding == .none ? nil : StreamDecoder(
+            coding, outputByteCountMax: byteCountMax, memoryByteCountMax: Bounds.smallWindowBytesMax)
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: decoder == nil ? 0 : 64 << 10, alignment: 16)
         defer { unsafe room.deallocate() }
         var received = 0
@@ -71,7 +73,13 @@ extension Call {
         switch error {
         case .tooLarge(let byteCountMax):
             .tooLarge("the request's body stands for more than \(byteCountMax) bytes, the most that this URL takes.")
-        case .needsTooMuchMemory, .truncated, .bytesAfterFrame, .bytesAfterEnd, .otherFormat, .corrupt:
+        case .needsTooMuchMemory(let byteCountMax):
+            .request(
+                """
+                to open the body takes more than \(byteCountMax) bytes of memory: compress it with a smaller window (zstd to level 19 without \
+                --long, xz to level 7, brotli with 4 MiB), or send it as it is.
+                """)
+        case .truncated, .bytesAfterFrame, .bytesAfterEnd, .otherFormat, .corrupt:
             .request("the body is not what its Content-Encoding says: \(error).")
         }
     }

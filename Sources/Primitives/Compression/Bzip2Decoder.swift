@@ -15,6 +15,9 @@ import CBzip2
     /// A stream that was refused stays refused.
     private var failure: CompressionError?
 
+    /// What it needs at most, in bytes.
+    private static let memoryByteCountMax = 4 << 20
+
     /// Traps without memory.
     ///
     /// - Parameter outputByteCountMax: the most that the whole may stand for.
@@ -61,7 +64,7 @@ import CBzip2
             if unsafe input.isEmpty { return StreamProgress(inputByteCount: 0, outputByteCount: 0) }
             unsafe stream.pointee = bz_stream()
             let result = unsafe BZ2_bzDecompressInit(stream, 0, 0)
-            guard result == BZ_OK else { fatalError("bzip2 cannot begin to decompress: \(result)") }
+            guard result == BZ_OK else { throw .needsTooMuchMemory(byteCountMax: Self.memoryByteCountMax) }
             isInFrame = true
         }
         // It reads through this pointer and does not write, and it counts in 32 bits: of what is longer, it is lent the beginning.
@@ -79,7 +82,7 @@ import CBzip2
             unsafe BZ2_bzDecompressEnd(stream)
             isInFrame = false
             frameCount += 1
-        case BZ_MEM_ERROR: fatalError("no memory to decompress with bzip2")
+        case BZ_MEM_ERROR: throw .needsTooMuchMemory(byteCountMax: Self.memoryByteCountMax)
         case BZ_DATA_ERROR_MAGIC:
             throw frameCount > 0 ? .bytesAfterEnd : .corrupt(reason: "it does not begin as bzip2 does")
         case BZ_DATA_ERROR: throw .corrupt(reason: "a block of it is damaged")

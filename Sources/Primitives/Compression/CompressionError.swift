@@ -4,7 +4,7 @@ import CZstd
 package enum CompressionError: Error, Equatable, Sendable, CustomStringConvertible {
     /// They stand for more than was allowed.
     case tooLarge(byteCountMax: Int)
-    /// What made them wants more memory of whoever opens them than was allowed.
+    /// What made them wants more memory of whoever opens them than was allowed, or than there is.
     case needsTooMuchMemory(byteCountMax: Int)
     /// They end in the middle of a frame, or before the first.
     case truncated

@@ -29,8 +29,8 @@ package final class StreamDecoder {
     ///
     /// - Parameters:
     ///   - outputByteCountMax: the most that the whole stream may stand for.
-    ///   - memoryByteCountMax: streams of zstd and xz that need more than that to be opened are refused; nil for the
-    ///     coding's own bound. gzip and brotli never need more than theirs.
+    ///   - memoryByteCountMax: streams that need more than that to be opened are refused; nil for the coding's own bound. gzip never
+    ///     needs more than its own.
     package init(_ coding: StreamCoding, outputByteCountMax: Int, memoryByteCountMax: Int? = nil) {
         self.coding = coding
         self.outputByteCountMax = outputByteCountMax
@@ -40,7 +40,7 @@ package final class StreamDecoder {
         case .zstd: frames = ZstdDecoder(memoryByteCountMax: memory)
         case .xz: frames = XzDecoder(memoryByteCountMax: memory)
         case .gzip: frames = GzipDecoder()
-        case .brotli: frames = BrotliDecoder()
+        case .brotli: frames = BrotliDecoder(memoryByteCountMax: memory)
         }
     }
 
@@ -116,7 +116,7 @@ package final class StreamDecoder {
             if coding == .brotli, frameCount > 0 { throw .bytesAfterEnd }
             try checkPadding()
             paddingByteCount = 0
-            frames.begin()
+            try frames.begin()
             isInFrame = true
         }
         let step: FrameStep
@@ -147,7 +147,7 @@ package struct StreamProgress: Equatable, Sendable {
 /// One library's way of opening frames, one after another.
 protocol FrameDecoder: AnyObject {
     /// Makes ready for the first byte of a frame.
-    func begin()
+    func begin() throws(CompressionError)
 
     /// Opens what it can, to the end of the frame at most, and says `otherFormat` where a frame does not begin as it
     /// should. `room` is not empty; `input` may be.

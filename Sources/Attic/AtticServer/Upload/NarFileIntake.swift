@@ -85,20 +85,13 @@ final class NarFileIntake {
         pipeline.begin(narSize: coding == .none ? declaredByteCount : nil)
         let bytes = head
         head = []
-        if coding == .brotli, NarFileIntake.hasLargeWindow(brotli: bytes) { leave = windows.wait() }
-        let bound = leave == nil ? Bounds.smallWindowBytesMax : nil
         do {
-            return try decode(first: bytes, StreamDecoder(coding, outputByteCountMax: Int(narSizeMax), memoryByteCountMax: bound))
+            let little = StreamDecoder(coding, outputByteCountMax: Int(narSizeMax), memoryByteCountMax: Bounds.smallWindowBytesMax)
+            return try decode(first: bytes, little)
         } catch CompressionError.needsTooMuchMemory where leave == nil && !hasHandedOn {
             leave = windows.wait()
             return try decode(first: bytes, StreamDecoder(coding, outputByteCountMax: Int(narSizeMax)))
         }
-    }
-
-    /// Whether a stream of brotli has a window above 4 MiB (RFC 7932, section 9.1: WBITS is 23 or 24); its decoder takes no bound.
-    private static func hasLargeWindow(brotli bytes: [UInt8]) -> Bool {
-        guard let first = bytes.first else { return false }
-        return first & 1 == 1 && first >> 1 & 7 >= 6
     }
 
     private func decode(first bytes: [UInt8], _ decoder: StreamDecoder) throws -> StreamDecoder {

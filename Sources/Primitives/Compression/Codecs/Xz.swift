@@ -13,26 +13,32 @@ import CLZMA
 
     deinit { unsafe endStream(stream) }
 
-    func begin() {
+    func begin() throws(CompressionError) {
         // lzma/base.h: a lzma_stream that was used may be initialized again without lzma_end(), which keeps what memory
         // is of use.
         let result = unsafe lzma_stream_decoder(stream, UInt64(max(memoryByteCountMax, 1)), 0)
-        guard result == LZMA_OK else { fatalError("liblzma cannot begin to decompress: \(result.rawValue)") }
+        if let failure = XzDecoder.failure(result.rawValue, memoryByteCountMax: memoryByteCountMax) { throw failure }
     }
 
     func decode(
         _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
     ) throws(CompressionError) -> FrameStep {
         let (result, step) = unsafe run(stream, LZMA_RUN, input, room)
-        switch result {
+        if let failure = XzDecoder.failure(result.rawValue, memoryByteCountMax: memoryByteCountMax) { throw failure }
+        return step
+    }
+
+    /// What a result of liblzma says; nil where it goes on or has come to the end. How much memory is asked for is the stream's
+    /// doing: where there is not so much, that stream is refused, and nothing else ends.
+    static func failure(_ result: UInt32, memoryByteCountMax: Int) -> CompressionError? {
+        switch lzma_ret(result) {
         // lzma/base.h: LZMA_BUF_ERROR says that two calls in a row got nowhere, and is not fatal.
-        case LZMA_OK, LZMA_STREAM_END, LZMA_BUF_ERROR: return step
-        case LZMA_FORMAT_ERROR: throw .otherFormat(.xz)
-        case LZMA_MEMLIMIT_ERROR: throw .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
-        case LZMA_OPTIONS_ERROR: throw .corrupt(reason: "it uses options of xz that liblzma does not have")
-        case LZMA_DATA_ERROR: throw .corrupt(reason: "the xz data is damaged")
-        case LZMA_MEM_ERROR: fatalError("no memory to decompress with liblzma")
-        default: throw .corrupt(reason: "liblzma says \(result.rawValue)")
+        case LZMA_OK, LZMA_STREAM_END, LZMA_BUF_ERROR: nil
+        case LZMA_FORMAT_ERROR: .otherFormat(.xz)
+        case LZMA_MEMLIMIT_ERROR, LZMA_MEM_ERROR: .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
+        case LZMA_OPTIONS_ERROR: .corrupt(reason: "it uses options of xz that liblzma does not have")
+        case LZMA_DATA_ERROR: .corrupt(reason: "the xz data is damaged")
+        default: .corrupt(reason: "liblzma says \(result)")
         }
     }
 }

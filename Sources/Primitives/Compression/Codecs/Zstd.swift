@@ -31,7 +31,7 @@ import CZstd
         if let error = zstdError(hint) {
             switch ZSTD_getErrorCode(hint) {
             case ZSTD_error_prefix_unknown: throw .otherFormat(.zstd)
-            case ZSTD_error_frameParameter_windowTooLarge: throw .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
+            case ZSTD_error_frameParameter_windowTooLarge, ZSTD_error_memory_allocation: throw .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
             default: throw error
             }
         }
