@@ -36,9 +36,10 @@ struct RecodedNar: Sendable {
     /// The body; its length is known only where it is not compressed.
     var body: ResponseBody {
         .stream(byteCount: coding == .none ? nar.narSize : nil) { writer in
-            do { try write(to: writer) } catch {
-                if !(error is ResponseBodyError) { onDamage(error) }
-                throw error
+            do { try write(to: writer) } catch Problem.incompleteNar {
+                // Other errors, of reading or of the client, say nothing of the stored bytes.
+                onDamage(Problem.incompleteNar)
+                throw Problem.incompleteNar
             }
         }
     }
@@ -89,7 +90,11 @@ struct RecodedNar: Sendable {
             let progress: StreamProgress
             do throws(CompressionError) {
                 progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
-            } catch { throw Problem.incompleteNar }
+            } catch {
+                // Nothing is known of the bytes where only the memory to open them is lacking.
+                if case .needsTooMuchMemory = error { throw error }
+                throw Problem.incompleteNar
+            }
             try unsafe take(room.bytes(0..<progress.outputByteCount))
             unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
             if unsafe rest.isEmpty, progress.outputByteCount < room.byteCount { return }

@@ -18,12 +18,9 @@ enum GetNar {
         let head = call.request.head
         let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache, nar.freshness)
         if let notModified = answer.notModified(head) { return notModified }
-        let whole = try call.context.catalog.read { session throws(DatabaseError) in
-            try session.extents(ofNar: found.nar.id)
-        }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
-        do { assembly = try NarAssembly(whole, byteCount: found.nar.fileSize, in: call.context.store) } catch {
+        do { assembly = try NarAssembly(found.places, byteCount: found.nar.fileSize, in: call.context.store) } catch {
             if !found.nar.isDamaged { try note(error, on: found.nar, call.context) }
             throw error
         }
@@ -47,13 +44,26 @@ enum GetNar {
         call.context.hot.keep(hot, readAt: generation)
     }
 
+    /// Whether an error says that stored bytes are not there, or not the NAR's.
+    static func isLoss(_ error: any Error) -> Bool {
+        if let problem = error as? Problem { return problem == .incompleteNar }
+        return switch (error as? StorageError)?.cause {
+        case .missing, .short: true
+        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system, nil: false
+        }
+    }
+
     /// Remembers what was found to be lost: from now on its paths count as missing, so that a client pushes them again.
+    /// What says nothing of its bytes (a database that is busy, a disk that does not answer) marks nothing.
     static func note(_ loss: any Error, on nar: NarRecord, _ context: Context) throws(DatabaseError) {
-        guard let loss = loss as? StorageError else {
+        if let problem = loss as? Problem, problem == .incompleteNar {
             // Its chunks are there, and do not add up to it.
-            try context.catalog.write { session throws(DatabaseError) in try session.markDamaged(narID: nar.id) }
+            try context.catalog.write { session throws(DatabaseError) in
+                try session.markDamaged(narID: nar.id, fileHash: nar.fileHash)
+            }
             return context.hot.forgetAll()
         }
+        guard let loss = loss as? StorageError else { return }
         let pack: PackName
         switch loss.cause {
         case .missing(let name): pack = name
@@ -71,23 +81,26 @@ enum GetNar {
         context.hot.forgetAll()
     }
 
+    /// A NAR, and where it lay when its row said so: read apart, a repair in between would make a healthy NAR look damaged.
+    private typealias Found = (nar: NarRecord, objectID: Int64, places: [StoredExtent])
+
     /// The NAR of our own name; nil where a client may know it by another.
-    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> (nar: NarRecord, objectID: Int64)? {
+    private static func find(_ call: Call, _ cache: CacheRecord, _ nar: NarName) throws -> Found? {
         switch nar {
         case .file(let hash, let suffix):
-            let found = try call.context.catalog.read { session throws(DatabaseError) in
-                try session.findNar(fileHash: hash, cacheID: cache.id)
+            let found = try call.context.catalog.read { session throws(DatabaseError) -> Found? in
+                guard let (nar, objectID) = try session.findNar(fileHash: hash, cacheID: cache.id) else { return nil }
+                return (nar, objectID, try session.extents(ofNar: nar.id))
             }
-            guard let (record, objectID) = found,
-                CompressionKind(rawValue: record.compression)?.fileSuffix == suffix
-            else { return nil }
-            return (record, objectID)
+            guard let found, CompressionKind(rawValue: found.nar.compression)?.fileSuffix == suffix else { return nil }
+            return found
         case .storePath(let hash):
-            let found = try call.context.catalog.read { session throws(DatabaseError) in
-                try session.findObject(cache.id, hash)
+            let found = try call.context.catalog.read { session throws(DatabaseError) -> Found? in
+                guard let object = try session.findObject(cache.id, hash) else { return nil }
+                return (object.nar, object.id, try session.extents(ofNar: object.nar.id))
             }
-            guard let object = found else { throw Problem.noSuchObject }
-            return (object.nar, object.id)
+            guard let found else { throw Problem.noSuchObject }
+            return found
         }
     }
 }

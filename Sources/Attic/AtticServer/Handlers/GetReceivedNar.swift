@@ -11,8 +11,10 @@ import Storage
 enum GetReceivedNar {
     static func respond(_ call: Call, _ cache: CacheRecord, _ name: NarName) throws -> Response {
         guard case .file(let hash, let suffix) = name,
-            let file = try call.context.catalog.read({ session throws(DatabaseError) in
-                try session.findReceivedFile(hash, cacheID: cache.id)
+            // Both at once: a repair in between would make a healthy NAR look damaged.
+            let (file, places) = try call.context.catalog.read({ session throws(DatabaseError) -> (ReceivedFile, [StoredExtent])? in
+                guard let file = try session.findReceivedFile(hash, cacheID: cache.id) else { return nil }
+                return (file, try session.extents(ofNar: file.nar.id))
             }),
             let coding = StreamCoding(rawValue: file.coding), coding.takesSuffix(suffix)
         else { throw Problem.noSuchObject }
@@ -20,13 +22,12 @@ enum GetReceivedNar {
         let nar = file.nar
         let assembly: NarAssembly
         do {
-            let places = try call.context.catalog.read { session throws(DatabaseError) in try session.extents(ofNar: nar.id) }
             assembly = try NarAssembly(places, byteCount: nar.fileSize, in: call.context.store)
             if nar.isDamaged { throw Problem.incompleteNar }
         } catch {
             if !nar.isDamaged { try GetNar.note(error, on: nar, call.context) }
             // Who asks before a push is to push it again, which heals it.
-            throw head.method == .head ? Problem.noSuchObject : error
+            throw head.method == .head && GetNar.isLoss(error) ? Problem.noSuchObject : error
         }
         if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
         if coding.rawValue == nar.compression {

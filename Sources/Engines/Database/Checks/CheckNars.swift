@@ -137,7 +137,7 @@ extension CatalogSession {
         }
         try markDamaged(chunkIDs: verdict.lostChunkIDs.sorted())
         guard verdict.isWhole, let fileHash = verdict.fileHash else {
-            try markDamaged(narID: snapshot.nar.id)
+            try markDamaged(narID: snapshot.nar.id, fileHash: snapshot.nar.fileHash)
             return true
         }
         try trying("correct the row of a NAR") { connection throws(SQLError) in

@@ -19,9 +19,12 @@ extension CatalogSession {
     }
 
     /// Marks one NAR as damaged, whose row and chunks do not fit each other: its next push writes both anew. Needs `write`.
-    package func markDamaged(narID: Int64) throws(DatabaseError) {
+    ///
+    /// - Parameter fileHash: of the stored bytes that were judged; where others are there by now, these stay unmarked.
+    package func markDamaged(narID: Int64, fileHash: SHA256Digest) throws(DatabaseError) {
         try trying("mark a damaged NAR") { connection throws(SQLError) in
-            try connection.execute("UPDATE nar SET is_damaged = 1 WHERE id = $1", [.integer(narID)])
+            try connection.execute(
+                "UPDATE nar SET is_damaged = 1 WHERE id = $1 AND file_hash = $2", [.integer(narID), .digest(fileHash)])
         }
     }
 
