@@ -169,10 +169,11 @@ struct PlainPushTests {
         let cache = try fixture.makeCache("hello")
         let push = PlainPush(try TestPath("tool", seeds: [1], byteCount: 100_000), .xz)
         _ = try fixture.putNar(push, to: cache)
-        fixture.advance(.seconds(24 * 3600 - 1))
+        fixture.advance(.seconds(23 * 3600 - 1))
+        #expect(try fixture.send("HEAD", "/hello/\(push.url)", token: fixture.root()).header("Cache-Control") == "no-store")
+        fixture.advance(.seconds(3600))
         try Daemon.recover(fixture.store, fixture.context.catalog, log: fixture.context.log)
         #expect(try fixture.sweep().nars == 0)
-        #expect(try fixture.status("HEAD", "/hello/\(push.url)") == 200)
         fixture.advance(.seconds(1))
         let report = try fixture.sweep()
         #expect(report.nars == 1 && report.packs == 1)
@@ -183,6 +184,20 @@ struct PlainPushTests {
         // Sent again, it is there again.
         #expect(try fixture.putNar(push, to: cache).status == .created)
         #expect(try fixture.putNarInfo(push, to: cache).status == .created)
+    }
+
+    @Test("a file that is soon to be let go is not told as here, and may be sent once more; its narinfo is taken to the end")
+    func lastHour() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let held = try [StreamCoding.xz, .zstd].map { PlainPush(try TestPath("tool-\($0)", seeds: [1], byteCount: 3000), $0) }
+        for push in held { #expect(try fixture.putNar(push, to: cache).status == .created) }
+        fixture.advance(.seconds(23 * 3600))
+        for method in ["HEAD", "GET"] { #expect(try fixture.status(method, "/hello/\(held[0].url)") == 404) }
+        #expect(try fixture.putNar(held[0], to: cache).status == .created)
+        #expect(try fixture.status("HEAD", "/hello/\(held[0].url)") == 200)
+        #expect(try fixture.putNarInfo(held[1], to: cache).status == .created)
+        #expect(try fixture.status("HEAD", "/hello/\(held[1].url)") == 200, "an object keeps it")
     }
 
     @Test("once the narinfo has come the cache's retention decides, and the file's name goes with the path")

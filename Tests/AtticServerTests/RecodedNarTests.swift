@@ -1,15 +1,16 @@
 import AtticAPI
 import Compression
 import Crypto
-import Database
 import HTTP
 import HTTPServer
 import Platform
+import SQL
 import Storage
 import Support
 import Testing
 
 @testable import AtticServer
+@testable import Database
 
 @Suite("A NAR in another coding") struct RecodedNarTests {
     /// The stored NAR of a path, in a coding; what is found wrong with it is kept in `damage`.
@@ -56,6 +57,7 @@ import Testing
         #expect(try fixture.putNar(push, to: cache).status == .created)
         let early = try fixture.send("GET", "/hello/\(push.url)", token: fixture.root())
         #expect(try StreamDecoder.decode(early.bytes, coding, outputByteCountMax: 1 << 20) == push.path.nar, "also before its narinfo")
+        #expect(early.header("Cache-Control") == "no-store", "it may be gone soon")
         #expect(try fixture.putNarInfo(push, to: cache).status == .created)
         for method in ["GET", "HEAD"] {
             let answer = try fixture.send(method, "/hello/\(push.url)", headers: [("Range", "bytes=5-9"), ("If-None-Match", "\"x\"")])
@@ -109,5 +111,31 @@ import Testing
         #expect(try fixture.store.truncatePack(pack, to: end))
         #expect(throws: Problem.self) { try bytes(recoded.body) }
         #expect(damage.peek { $0 }.count == 2)
+    }
+
+    @Test("where it is damaged it is never as long as was promised, also where its end fills a block")
+    func shortOfItsPromise() throws {
+        let wire = try PlainPushWireTests.Wire()
+        // A block of a stream holds that many bytes of a body.
+        let byteCount = 8 * 65_511
+        let around = try TestPath("tool", seeds: [1], byteCount: 8).nar.count - 8
+        let push = PlainPush(try TestPath("tool", seeds: [1], byteCount: byteCount - around), .none)
+        try #require(push.path.nar.count == byteCount)
+        let fixture = wire.fixture
+        #expect(try fixture.putNar(push, to: try #require(CacheName("hello"))).status == .created)
+        // The row is of another NAR than the stored bytes: each of them can be read and opened.
+        try fixture.context.catalog.write { session throws(DatabaseError) in
+            try session.trying("name another hash") { connection throws(SQLError) in
+                _ = try connection.execute("UPDATE nar SET nar_hash = $1", [.digest(SHA256.digest(of: [1]))])
+            }
+        }
+        let client = try wire.connect()
+        try client.send(wire.head("GET", "/hello/\(push.url)"))
+        var answer: [UInt8] = []
+        // However the connection is broken off, it ends.
+        while let some = try? client.receiveSome(), !some.isEmpty { answer += some }
+        let end = try #require((0..<answer.count - 3).first { answer[$0..<$0 + 4].elementsEqual([13, 10, 13, 10]) })
+        #expect(String(decoding: answer[..<end], as: UTF8.self).contains("Content-Length: \(byteCount)\r\n"))
+        #expect(answer.count - end - 4 < byteCount)
     }
 }

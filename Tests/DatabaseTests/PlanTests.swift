@@ -15,7 +15,7 @@ import Testing
         "DELETE FROM build_log WHERE id = $1", "DELETE FROM realisation WHERE id = $1",
         "findObjects",
         CatalogSession.findReceivedFileSQL, CatalogSession.hasReceivedSQL, CatalogSession.lapsedFilesSQL,
-        CatalogSession.deleteUnnamedFileSQL,
+        CatalogSession.deleteUnnamedFileSQL, CatalogSession.formerNarSQL,
         "UPDATE received_file SET held_until = NULL WHERE nar_id = $1 AND cache_id = $2 AND held_until IS NOT NULL",
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",

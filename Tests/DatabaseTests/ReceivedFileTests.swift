@@ -32,6 +32,12 @@ import Testing
         let found = try #require(try find(fixture, mine, 1))
         #expect(found.coding == "xz" && found.nar.narHash == Fixture.nar(1) && found.objectID == nil)
         #expect(try find(fixture, other, 1) == nil)
+        for (seconds, isFound) in [(999, true), (1000, false)] {
+            let late = try fixture.catalog.read { session throws(DatabaseError) in
+                try session.findReceivedFile(Fixture.file(1001), cacheID: mine.id, heldBeyond: Fixture.time(seconds))
+            }
+            #expect((late != nil) == isFound)
+        }
         #expect(try hasReceived(fixture, mine, found.nar.id))
         #expect(try !hasReceived(fixture, other, found.nar.id))
 
@@ -77,6 +83,17 @@ import Testing
         #expect(!again[0].isNewNar && !again[0].isRewritten)
         #expect(try fixture.sweep(at: 1200).fileCount == 1)
         #expect(try find(fixture, cache, 1)?.objectID != nil)
+    }
+
+    @Test("a file that comes to stand for another NAR lets go of the first", arguments: Kind.allCases)
+    func moved(_ kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        _ = try fixture.commit(Self.commit(cache, 1, nar: 1))
+        _ = try fixture.commit(Self.commit(cache, 1, nar: 2))
+        #expect(try find(fixture, cache, 1)?.nar.narHash == Fixture.nar(2))
+        #expect(try fixture.sweep(at: 500).narCount == 1)
+        #expect(try fixture.count("nar") == 1)
     }
 
     @Test("of one NAR a cache remembers the newest files, and few of them", arguments: Kind.allCases)

@@ -62,6 +62,9 @@ enum Bounds {
     /// How long a NAR of plain Nix waits for its narinfo, in seconds. Nix sends that next, or, where it sends all NARs first, at
     /// the end of a push.
     static let receivedFileSeconds: Int64 = 24 * 3600
+    /// How long such a NAR must still be held to be told as here, in seconds: whoever hears of it sends its narinfo next, or, where
+    /// it asks for all NARs first, at the end of a push.
+    static let receivedFileSecondsLeftMin: Int64 = 3600
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

@@ -9,6 +9,8 @@ enum Headers {
         case immutable
         /// For a while: a path may be pushed anew, a cache get another key, an object be collected.
         case hour
+        /// Not at all: it is here for the moment.
+        case never
     }
 
     /// The header that marks answers about a public cache.
@@ -21,11 +23,12 @@ enum Headers {
     /// Whoever may read a public cache may keep what it has; what is of a private one stays with the client, and counts for its
     /// token only.
     static func caching(of cache: CacheRecord, _ freshness: Freshness) -> [(String, String)] {
-        let term =
-            switch freshness {
-            case .immutable: "max-age=31536000, immutable"
-            case .hour: "max-age=3600"
-            }
+        let term: String
+        switch freshness {
+        case .immutable: term = "max-age=31536000, immutable"
+        case .hour: term = "max-age=3600"
+        case .never: return [("Cache-Control", "no-store")]
+        }
         if cache.isPublic { return [("Cache-Control", "public, \(term)")] }
         return [("Cache-Control", "private, \(term)"), ("Vary", "Authorization")]
     }

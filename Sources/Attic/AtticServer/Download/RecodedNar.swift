@@ -22,11 +22,11 @@ struct RecodedNar: Sendable {
 
     /// All of it, whatever range is asked for (RFC 9110, section 14.2, allows that): another try may make other bytes, so nothing
     /// of one goes on with another. 304 where the client has the NAR in this coding.
-    func response(to head: RequestHead, in cache: CacheRecord) -> Response {
+    func response(to head: RequestHead, in cache: CacheRecord, _ freshness: Headers.Freshness) -> Response {
         let tag = EntityTag("\(nar.narHash.base32)-\(coding.rawValue)", isWeak: true)
         let headers =
             [("Content-Type", "application/x-nix-nar"), ("ETag", tag.description)]
-            + Headers.caching(of: cache, .hour) + Headers.visibility(of: cache)
+            + Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
         if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
             return Response(.notModified, headers: headers, body: .empty)
         }
@@ -53,6 +53,9 @@ struct RecodedNar: Sendable {
         let decoder = StreamDecoder(stored, outputByteCountMax: Int(nar.narSize))
         let encoder = StreamEncoder(coding)
         var hash = SHA256()
+        // The last byte waits for the check: with it, a body that is not compressed would be as long as was promised, and look whole.
+        var left = Int(max(nar.narSize - 1, 0))
+        var last: [UInt8] = []
         let (piece, room) = (ByteBlock(byteCount: Self.pieceByteCount), ByteBlock(byteCount: Self.pieceByteCount))
         for extent in assembly.extents {
             var done: Int64 = 0
@@ -63,13 +66,17 @@ struct RecodedNar: Sendable {
                 done += Int64(count)
                 try unsafe open(piece.bytes(0..<count), decoder, room) { plain in
                     unsafe hash.update(plain)
-                    try unsafe encode(plain, encoder, writer)
+                    let leaving = min(left, plain.count)
+                    left -= leaving
+                    unsafe last.append(contentsOf: plain[leaving...])
+                    try unsafe encode(UnsafeRawBufferPointer(rebasing: plain[..<leaving]), encoder, writer)
                 }
             }
         }
         do throws(CompressionError) { try decoder.finish() } catch { throw Problem.incompleteNar }
         // Before the end is written: without it nobody takes the body for whole.
         guard hash.finish() == nar.narHash else { throw Problem.incompleteNar }
+        try unsafe last.withUnsafeBytes { try unsafe encode($0, encoder, writer) }
         var isLast = false
         while !isLast {
             _ = try unsafe writer.fill { room in

@@ -2,6 +2,7 @@ import Compression
 import Database
 import HTTP
 import HTTPServer
+import Platform
 import Storage
 
 /// `GET /{cache}/nar/{name}` where the name is that of a file as plain Nix pushed it: whoever pushes asks (HEAD) whether it is here.
@@ -10,10 +11,12 @@ import Storage
 /// anew while it is sent (`RecodedNar`).
 enum GetReceivedNar {
     static func respond(_ call: Call, _ cache: CacheRecord, _ name: NarName) throws -> Response {
+        // Whoever hears that it is here sends no file, and its narinfo later: what may be gone by then is not here.
+        let needed = call.now + .seconds(Bounds.receivedFileSecondsLeftMin)
         guard case .file(let hash, let suffix) = name,
             // Both at once: a repair in between would make a healthy NAR look damaged.
             let (file, places) = try call.context.catalog.read({ session throws(DatabaseError) -> (ReceivedFile, [StoredExtent])? in
-                guard let file = try session.findReceivedFile(hash, cacheID: cache.id) else { return nil }
+                guard let file = try session.findReceivedFile(hash, cacheID: cache.id, heldBeyond: needed) else { return nil }
                 return (file, try session.extents(ofNar: file.nar.id))
             }),
             let coding = StreamCoding(rawValue: file.coding), coding.takesSuffix(suffix)
@@ -30,8 +33,10 @@ enum GetReceivedNar {
             throw head.method == .head && GetNar.isLoss(error) ? Problem.noSuchObject : error
         }
         if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
+        // Without an object it may be gone in an hour, or sooner where its cache is destroyed.
+        let freshness: Headers.Freshness = file.objectID == nil ? .never : .hour
         if coding.rawValue == nar.compression {
-            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, .hour)
+            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, freshness)
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }
         let context = call.context
@@ -40,7 +45,7 @@ enum GetReceivedNar {
                 context.log.error("A damaged NAR could not be noted as such: \(error)")
             }
         }
-        return recoded.response(to: head, in: cache)
+        return recoded.response(to: head, in: cache, freshness)
     }
 }
 

@@ -8,10 +8,17 @@ extension CatalogSession {
     static let receivedFilesPerNarMax = 16
 
     /// The file of that hash, as far as the cache still has it.
-    package func findReceivedFile(_ fileHash: SHA256Digest, cacheID: Int64) throws(DatabaseError) -> ReceivedFile? {
+    ///
+    /// - Parameter heldBeyond: a file whose NAR no object of the cache names counts only where it is held longer; nil for any that
+    ///   is still held.
+    package func findReceivedFile(
+        _ fileHash: SHA256Digest, cacheID: Int64, heldBeyond: WallTime? = nil
+    ) throws(DatabaseError) -> ReceivedFile? {
         try trying("find a file that was pushed") { connection throws(SQLError) in
-            let found = try connection.first(CatalogSession.findReceivedFileSQL, [.digest(fileHash), .integer(cacheID)]) {
-                row throws(SQLError) in
+            let found = try connection.first(
+                CatalogSession.findReceivedFileSQL,
+                [.time(heldBeyond ?? WallTime(milliseconds: 0)), .digest(fileHash), .integer(cacheID)]
+            ) { row throws(SQLError) in
                 let objectID = try row.optionalInteger(2)
                 let file = ReceivedFile(coding: try row.text(0), nar: try NarRecord(row, at: 3), objectID: objectID)
                 return (file: file, isKept: try row.bool(1) || objectID != nil)
@@ -22,10 +29,10 @@ extension CatalogSession {
     }
 
     static let findReceivedFileSQL = """
-        SELECT f.coding, CASE WHEN f.held_until IS NULL THEN 0 ELSE 1 END,
+        SELECT f.coding, CASE WHEN f.held_until > $1 THEN 1 ELSE 0 END,
             (SELECT min(o.id) FROM object o WHERE o.nar_id = f.nar_id AND o.cache_id = f.cache_id), \(NarRecord.columns)
         FROM received_file f CROSS JOIN nar n
-        WHERE f.file_hash = $1 AND f.cache_id = $2 AND n.id = f.nar_id
+        WHERE f.file_hash = $2 AND f.cache_id = $3 AND n.id = f.nar_id
         """
 
     /// Whether the cache was sent the bytes of that NAR by plain Nix, and still has them.
@@ -39,6 +46,8 @@ extension CatalogSession {
         SELECT 1 FROM received_file f WHERE f.nar_id = $1 AND f.cache_id = $2 AND (f.held_until IS NOT NULL
             OR EXISTS (SELECT 1 FROM object o WHERE o.nar_id = $1 AND o.cache_id = $2)) LIMIT 1
         """
+
+    static let formerNarSQL = "SELECT nar_id FROM received_file WHERE file_hash = $1 AND cache_id = $2 AND nar_id <> $3"
 
     /// Ends the sweep's patience with NARs whose narinfo has not come by `now`: they become candidates. Needs `write`.
     package func releaseReceivedFiles(at now: WallTime, limit: Int) throws(DatabaseError) -> SweepStep {
@@ -69,6 +78,10 @@ extension CatalogSession {
 extension SQLConnection {
     /// Notes a file, or that it came again, and has it hold its NAR.
     func putReceivedFile(_ file: NewReceivedFile, _ narID: Int64) throws(SQLError) {
+        // The same bytes may stand for one NAR in one coding and for another in another.
+        let former = try first(CatalogSession.formerNarSQL, [.digest(file.fileHash), .integer(file.cacheID), .integer(narID)]) {
+            row throws(SQLError) in try row.integer(0)
+        }
         try execute(
             """
             INSERT INTO received_file (file_hash, cache_id, coding, file_size, nar_id, received_at, held_until)
@@ -80,6 +93,7 @@ extension SQLConnection {
                 .digest(file.fileHash), .integer(file.cacheID), .text(file.coding), .integer(file.fileSize), .integer(narID),
                 .time(file.receivedAt), .time(file.heldUntil),
             ])
+        if let former { try noteNarCandidate(former) }
         // One more than before at most, so one is too many at most.
         try execute(
             """
