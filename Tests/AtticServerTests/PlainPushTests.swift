@@ -200,6 +200,21 @@ struct PlainPushTests {
         #expect(try fixture.status("HEAD", "/hello/\(held[1].url)") == 200, "an object keeps it")
     }
 
+    @Test("an upload waits a while for memory that others have, and then is refused for good")
+    func crowded() throws {
+        let windows = LargeWindows(count: 1)
+        var leave: LargeWindows.Leave? = try windows.wait(.zero)
+        do throws(Problem) {
+            leave = try windows.wait(.zero)
+            Issue.record("two have what is there for one")
+        } catch {
+            #expect(error.toPlainNix.status == .conflict && error.message.contains("push again later"))
+        }
+        leave = nil
+        leave = try windows.wait(.zero)
+        _ = leave
+    }
+
     @Test("once the narinfo has come the cache's retention decides, and the file's name goes with the path")
     func expired() throws {
         let fixture = try Fixture()

@@ -65,6 +65,9 @@ enum Bounds {
     /// How long such a NAR must still be held to be told as here, in seconds: whoever hears of it sends its narinfo next, or, where
     /// it asks for all NARs first, at the end of a push.
     static let receivedFileSecondsLeftMin: Int64 = 3600
+    /// How long an upload waits for leave to use more memory, in seconds. Those that have it may be slow, and a transfer thread
+    /// waits with it.
+    static let largeWindowWaitSeconds: Int64 = 60
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

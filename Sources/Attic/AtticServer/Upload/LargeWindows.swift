@@ -17,12 +17,21 @@ package final class LargeWindows: Sendable {
         free = Monitor(count)
     }
 
-    /// Waits until there is room for one more.
-    func wait() -> Leave {
-        free.wait { free -> Void? in
+    /// Waits until there is room for one more, for a while.
+    ///
+    /// - Throws: `.conflict` after that, which plain Nix takes as final.
+    func wait(_ limit: Duration = .seconds(Bounds.largeWindowWaitSeconds)) throws(Problem) -> Leave {
+        let isFree: Void? = free.wait(until: .now + limit) { free -> Void? in
             guard free > 0 else { return nil }
             free -= 1
             return ()
+        }
+        guard isFree != nil else {
+            throw .conflict(
+                """
+                to open this file takes more than \(Bounds.smallWindowBytesMax) bytes of memory, and others take what there is for that: push \
+                again later, or compressed with a smaller window (zstd to level 19, xz to level 7).
+                """)
         }
         return Leave(self)
     }

@@ -89,7 +89,7 @@ final class NarFileIntake {
             let little = StreamDecoder(coding, outputByteCountMax: Int(narSizeMax), memoryByteCountMax: Bounds.smallWindowBytesMax)
             return try decode(first: bytes, little)
         } catch CompressionError.needsTooMuchMemory where leave == nil && !hasHandedOn {
-            leave = windows.wait()
+            leave = try windows.wait()
             return try decode(first: bytes, StreamDecoder(coding, outputByteCountMax: Int(narSizeMax)))
         }
     }
