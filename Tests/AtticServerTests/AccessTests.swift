@@ -147,9 +147,21 @@ struct AccessTests {
         ("POST", "/_api/v1/get-missing-paths", Lane.document), ("POST", "/_api/v1/cache-config/a", .document),
         ("PATCH", "/_api/v1/cache-config/a", .document), ("PUT", "/_api/v1/upload-path", .transfer),
         ("GET", "/_api/v1/cache-config/a", .query), ("DELETE", "/_api/v1/cache-config/a", .query),
+        ("PUT", "/a/00000000000000000000000000000000.narinfo", .document),
+        ("PUT", "/a/00000000000000000000000000000000.ls", .transfer),
     ])
     func lanes(_ method: String, _ path: String, _ lane: Lane) throws {
         let head = try RequestHead(parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n\r\n")
         #expect(try Fixture().application.lane(for: head) == lane)
+    }
+
+    @Test("what strangers may ask for and takes a body or long work has no thread in common with pushes", arguments: [
+        ("POST", "/a/get-narinfos-v1"), ("QUERY", "/a/get-narinfos-v1"), ("GET", "/a/00000000000000000000000000000000.closure.narinfo"),
+        ("GET", "/a/00000000000000000000000000000000.ls"), ("GET", "/a/log/00000000000000000000000000000000-a.drv"),
+        ("GET", "/a/realisations/sha256:0000000000000000000000000000000000000000000000000000000000000000!out.doi"),
+    ])
+    func reading(_ method: String, _ path: String) throws {
+        let head = try RequestHead(parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n\r\n")
+        #expect(try Fixture().application.lane(for: head) == .reading)
     }
 }

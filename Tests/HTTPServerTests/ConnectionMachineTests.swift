@@ -208,6 +208,16 @@ private struct Conversation {
         #expect(long.said.last == "fail the request's body is longer than 5 bytes")
     }
 
+    @Test(arguments: Lane.allCases)
+    func aShortBodyHasATimeForAllOfItAndALongOneMustGoOn(lane: Lane) {
+        var body = Conversation()
+        body.receive("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
+        body.machine.queued(on: lane)
+        #expect(body.machine.deadline(bodyRoom: 1) == nil, "nobody reads yet")
+        _ = body.machine.bodyWanted()
+        #expect(body.machine.deadline(bodyRoom: 1) == (lane == .transfer ? .bodyProgress : .shortBody))
+    }
+
     @Test func deadlinesEndInAnAnswerWhereThereIsSomebodyToRead() {
         var idle = Conversation()
         idle.note(idle.machine.expired())

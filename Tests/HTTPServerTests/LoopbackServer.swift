@@ -26,6 +26,15 @@ final class LoopbackServer: Sendable {
         server.start()
     }
 
+    /// One whose requests name their lane in the path: `/reading`.
+    init(lanesByPath limits: Limits, respond: @escaping @Sendable (Request) -> Response) throws {
+        var log = Logger(label: "test")
+        log.logLevel = .critical
+        server = try Server(
+            listen: [ListenAddress(parsing: "127.0.0.1:0")], limits: limits, handler: LaneByPath(respond), loopCount: 1, log: log)
+        server.start()
+    }
+
     convenience init(
         limits: Limits = Limits(), loopCount: Int = 1, lane: Lane = .query,
         _ respond: @escaping @Sendable (Request) -> Response = { _ in Response(.ok) }
@@ -66,6 +75,16 @@ final class ClosureHandler: RequestHandler {
 
     func answerAtOnce(_ head: RequestHead) -> Response? { atOnce(head) }
     func lane(for head: RequestHead) -> Lane { lane }
+    func respond(to request: Request) -> Response { handle(request) }
+}
+
+/// A handler whose requests name their lane in the path.
+private final class LaneByPath: RequestHandler {
+    private let handle: @Sendable (Request) -> Response
+
+    init(_ respond: @escaping @Sendable (Request) -> Response) { handle = respond }
+
+    func lane(for head: RequestHead) -> Lane { Lane.allCases.first { "/\($0)" == head.target.path } ?? .query }
     func respond(to request: Request) -> Response { handle(request) }
 }
 

@@ -60,6 +60,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         var limits = Limits()
         (limits.queryThreads, limits.queryQueueMax) = (1, 1)
         (limits.documentThreads, limits.documentQueueMax) = (1, 1)
+        (limits.readingThreads, limits.readingQueueMax) = (1, 1)
         (limits.transferThreads, limits.transferQueueMax) = (1, 1)
         limits.retryAfterSeconds = 7
         let gate = Gate()
@@ -84,6 +85,42 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
             try other.send(get)
             #expect(try other.receiveAnswer()?.text == "done")
         }
+    }
+
+    @Test func strangersWhoHoldEveryReadingThreadKeepNoPushWaiting() throws {
+        var limits = Limits()
+        (limits.readingThreads, limits.documentThreads) = (1, 1)
+        let gate = Gate()
+        gate.open()
+        let server = try LoopbackServer(lanesByPath: limits) { request in
+            gate.pass()
+            return echo(request)
+        }
+        let stranger = try server.connect()
+        try stranger.send("POST /reading HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\na")
+        gate.waitForArrivals(1)
+        for lane in ["document", "transfer", "query"] {
+            let push = try server.connect()
+            try push.send("PUT /\(lane) HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
+            #expect(try push.receiveAnswer()?.text == "hello")
+        }
+    }
+
+    @Test(arguments: [Lane.document, .reading])
+    func aByteNowAndThenHoldsNoThread(lane: Lane) throws {
+        var limits = Limits()
+        limits.shortBodyTime = .milliseconds(50)
+        let server = try LoopbackServer(limits: limits, lane: lane, echo)
+        let client = try server.connect()
+        try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n")
+        // Progress all the time, and far from the end when the time is over.
+        for _ in 0..<900_000 {
+            if !server.requests.isEmpty { break }
+            try client.send("a")
+        }
+        let answer = try #require(try client.receiveAnswer())
+        #expect(answer.text == RequestBodyError.timedOut.description)
+        #expect(answer.header("Connection") == "close")
     }
 
     @Test func beyondTheMostConnectionsOneWaitsUntilAnotherEnds() throws {

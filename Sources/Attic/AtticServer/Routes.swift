@@ -32,13 +32,15 @@ package enum Route: Sendable {
     case uploadPath
     case uploadPaths
 
-    /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what comes with a short body or takes many
-    /// milliseconds has threads of its own, all else is a query.
+    /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what is pushed with a short body has
+    /// threads of its own, and so has what anyone may read of a public cache and brings a body or takes many milliseconds; all
+    /// else is a query.
     package var lane: Lane {
         switch self {
         case .uploadPath, .uploadPaths, .putNar, .putListing, .putBuildLog: .transfer
-        case .createCache, .configureCache, .findMissingPaths, .getListing, .narInfos, .closure, .putNarInfo, .putRealisation: .document
-        case .welcome, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getBuildLog, .getRealisation, .getCacheConfig, .destroyCache: .query
+        case .createCache, .configureCache, .findMissingPaths, .putNarInfo, .putRealisation: .document
+        case .narInfos, .closure, .getListing, .getBuildLog, .getRealisation: .reading
+        case .welcome, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getCacheConfig, .destroyCache: .query
         }
     }
 

@@ -20,6 +20,9 @@ package struct Limits: Sendable {
     package var headTime = Duration.seconds(20)
     /// How long a client that sends a body may send nothing while it could.
     package var bodyProgressTime = Duration.seconds(60)
+    /// How long a body that is read whole, on a short lane, may take from its handler's first read to its last byte: a
+    /// byte now and then would hold a thread for weeks. As long as a head; 8 MiB, the longest, at 3.4 Mbit/s.
+    package var shortBodyTime = Duration.seconds(20)
     /// How long a client that is sent an answer may take nothing.
     package var writeProgressTime = Duration.seconds(60)
     /// How long what a client still sends is read and dropped after the last answer, so that a reset does not overtake it.
@@ -46,6 +49,11 @@ package struct Limits: Sendable {
     package var documentThreads = 8
     /// Requests that may wait for one of those; as many as for long bodies, for the same reason.
     package var documentQueueMax = 1024
+    /// Threads for what anyone may read and takes a body or much work: each may wait for its client for `shortBodyTime`, and
+    /// holds one answer in memory.
+    package var readingThreads = 8
+    /// Requests that may wait for one of those; as many as for documents.
+    package var readingQueueMax = 1024
     /// Threads for long bodies: each waits for its client most of the time.
     package var transferThreads = 64
     /// Requests that may wait for one of those. Many: a client whose PUT is answered 503 may send it again without its body
@@ -99,13 +107,14 @@ package struct Limits: Sendable {
     /// Traps where a bound makes no sense.
     func check() {
         precondition(connectionsMax > 0, "a server needs connections")
-        precondition(queryThreads > 0 && documentThreads > 0 && transferThreads > 0 && readerThreads > 0, "a server needs threads")
+        precondition(queryThreads > 0 && documentThreads > 0 && readingThreads > 0, "a server needs threads")
+        precondition(transferThreads > 0 && readerThreads > 0, "a server needs threads")
         precondition(producerThreads > 0 && streamBlocksMax > 0, "a stream needs threads and blocks")
         precondition(streamBlockBytes >= BodyWriter.blockByteCountMin, "a block has room for a byte and what stands around it")
         precondition(fileWindowBytes > 0, "a window has bytes")
         precondition(bodyBufferBytes > 0 && bodyBytesBeforeFirstRead > 0 && turnBytesMax >= 4096, "a server needs buffers")
         precondition(retryAfterSeconds >= 0 && bodyBytesMax >= 0 && discardedBytesMax >= 0, "a bound is not negative")
-        for time in [idleTime, headTime, bodyProgressTime, writeProgressTime, lingerTime] {
+        for time in [idleTime, headTime, bodyProgressTime, shortBodyTime, writeProgressTime, lingerTime] {
             precondition(time > .zero, "a time limit is above zero")
         }
     }

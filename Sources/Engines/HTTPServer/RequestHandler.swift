@@ -27,6 +27,11 @@ package enum Lane: Hashable, Sendable, CaseIterable {
     case query
     /// Some threads for short bodies, read whole: a client that is slow to send one keeps no query waiting.
     case document
+    /// Some threads for what anyone may read and takes a body, or many milliseconds: strangers keep no document waiting.
+    case reading
     /// A bounded number of threads, each busy with one long body.
     case transfer
+
+    /// Whether a body has `Limits.shortBodyTime` to arrive; else it must only go on.
+    var hasShortBodies: Bool { self != .transfer }
 }

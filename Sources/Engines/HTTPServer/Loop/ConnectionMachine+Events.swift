@@ -13,6 +13,9 @@ extension ConnectionMachine {
         return true
     }
 
+    /// The request was given to a lane; its body has to be there in time where the lane's bodies are short.
+    mutating func queued(on lane: Lane) { isBodyShort = lane.hasShortBodies }
+
     /// There is an answer, which is going to be sent now.
     ///
     /// - Parameter endsByClosing: its end is the connection's.
@@ -121,6 +124,8 @@ extension ConnectionMachine {
         case .head: .head
         case .exchange:
             switch reply {
+            // Whoever reads a short body does nothing else, so that all the time is the client's.
+            case .awaited where isBodyShort: isBodyComing && isBodyWanted ? .shortBody : nil
             // A client that could not send is not late.
             case .awaited: isBodyComing && isBodyWanted && bodyRoom > 0 ? .bodyProgress : nil
             case .sending: .writeProgress

@@ -60,6 +60,8 @@ struct ConnectionMachine {
     var owesContinue = false
     /// The handler has begun to read.
     var isBodyWanted = false
+    /// The body has a time for all of it, however it goes on.
+    var isBodyShort = false
     var bodyByteCount: Int64 = 0
     var isDiscarding = false
     var hasPeerClosed = false
@@ -114,6 +116,7 @@ struct ConnectionMachine {
         keepsAlive = head.keepsAlive
         owesContinue = head.expectsContinue
         isBodyWanted = false
+        isBodyShort = false
         isDiscarding = false
         bodyByteCount = 0
         switch head.bodyFraming {

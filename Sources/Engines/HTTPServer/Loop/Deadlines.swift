@@ -2,13 +2,14 @@ import Platform
 
 /// What connections wait for with a limit in time.
 enum DeadlineClass: Int, CaseIterable, Hashable, Sendable {
-    case idle, head, bodyProgress, writeProgress, linger
+    case idle, head, bodyProgress, shortBody, writeProgress, linger
 
     func duration(_ limits: Limits) -> Duration {
         switch self {
         case .idle: limits.idleTime
         case .head: limits.headTime
         case .bodyProgress: limits.bodyProgressTime
+        case .shortBody: limits.shortBodyTime
         case .writeProgress: limits.writeProgressTime
         case .linger: limits.lingerTime
         }

@@ -32,7 +32,9 @@ extension EventLoop {
             head: head, id: connection.exchange.map { "\($0.id)" } ?? "", remoteAddress: connection.peer.host, body: body)
         let cookie = connection.cookie
         let mailbox = context.mailbox
-        let isTaken = shared.pool(shared.handler.lane(for: head)).submit {
+        let lane = shared.handler.lane(for: head)
+        connection.machine.queued(on: lane)
+        let isTaken = shared.pool(lane).submit {
             mailbox.post(.replied(cookie, shared.handler.respond(to: request)))
         }
         if isTaken { return }

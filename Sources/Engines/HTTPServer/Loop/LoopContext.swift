@@ -42,6 +42,7 @@ final class SharedContext: Sendable {
     let producers: WorkerPool
     private let query: WorkerPool
     private let document: WorkerPool
+    private let reading: WorkerPool
     private let transfer: WorkerPool
 
     init(
@@ -57,6 +58,7 @@ final class SharedContext: Sendable {
         self.accessLog = accessLog
         query = WorkerPool(name: "query", threadsMax: limits.queryThreads, queueMax: limits.queryQueueMax)
         document = WorkerPool(name: "document", threadsMax: limits.documentThreads, queueMax: limits.documentQueueMax)
+        reading = WorkerPool(name: "reading", threadsMax: limits.readingThreads, queueMax: limits.readingQueueMax)
         transfer = WorkerPool(name: "transfer", threadsMax: limits.transferThreads, queueMax: limits.transferQueueMax)
     }
 
@@ -64,6 +66,7 @@ final class SharedContext: Sendable {
         switch lane {
         case .query: query
         case .document: document
+        case .reading: reading
         case .transfer: transfer
         }
     }
@@ -74,6 +77,7 @@ final class SharedContext: Sendable {
         producers.stop()
         query.stop()
         document.stop()
+        reading.stop()
         transfer.stop()
     }
 }
