@@ -94,6 +94,26 @@ struct PushReplayTests {
         }
     }
 
+    @Test("Bulk push of 2.36: all NARs first, the largest first and over several connections, then narinfos, what is referred to before what refers")
+    func bulk() throws {
+        let pushed = [try Pushed(app, .zstd, word: "zstd", suffix: ".zst"), try Pushed(base, .zstd, word: "zstd", suffix: ".zst")]
+        let connections = try pushed.map { _ in try connect(.nix235) }
+        for (one, connection) in zip(pushed, connections) {
+            #expect(try connection.send("HEAD", "/hello/\(one.info.url)").status == 404)
+            let put = try connection.put("/hello/\(one.info.url)", type: "application/x-nix-nar", one.file)
+            #expect(Self.taken.contains(put.answer.status), "\(put.answer.text)")
+        }
+        for one in pushed {
+            // Not visible until its narinfo is there.
+            #expect(try connections[0].send("GET", "/hello/\(one.narInfoName)").status == 404)
+        }
+        for one in pushed.reversed() {
+            let put = try connections[1].put("/hello/\(one.narInfoName)", type: "text/x-nix-narinfo", one.info.rendered())
+            #expect(Self.taken.contains(put.answer.status), "\(put.answer.text)")
+            #expect(try connections[0].send("GET", "/hello/\(one.narInfoName)").status == 200)
+        }
+    }
+
     @Test("PUT nar/…: in every compression that Nix writes and we read", arguments: [
         ("none", .none, ""), ("xz", .xz, ".xz"), ("zstd", .zstd, ".zst"), ("br", .brotli, ".br"), ("gzip", .gzip, ""),
     ] as [(String, StreamCoding, String)])

@@ -69,16 +69,62 @@ struct StatusRowTests {
         #expect(Problem.incompleteNar.response.status == .serviceUnavailable)
     }
 
+    /// All that a client can be told.
+    static let problems: [Problem] = [
+        .notFound, .methodNotAllowed(allowed: "GET"), .unauthorized(reason: ""), .refusedRead(.forbidden, reason: ""), .accessDenied,
+        .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing(""), .incompleteNar, .request(""), .tooLarge(""),
+        .unsupportedForm(""), .refused(""), .conflict(""), .storageFull, .storageTrouble, .busy(retryAfterSeconds: 1), .internalServer,
+    ]
+
     @Test("202, and any other 2xx or 3xx: retried as transient, so never answered")
     func never() {
-        let problems: [Problem] = [
-            .notFound, .methodNotAllowed(allowed: "GET"), .unauthorized(reason: ""), .refusedRead(.forbidden, reason: ""), .accessDenied,
-            .noSuchCache, .cacheAlreadyExists, .noSuchObject, .incompleteNar, .request(""), .tooLarge(""), .storageFull, .storageTrouble,
-            .busy(retryAfterSeconds: 1), .internalServer,
-        ]
         // 407, 408, 429, 501, 505 and 511 mean more to Nix than is meant here; the engine alone gives 408, 501 and 505.
-        let answered: Set = [400, 401, 403, 404, 405, 413, 500, 503, 507]
-        for problem in problems { #expect(answered.contains(problem.status.code), "\(problem)") }
+        let answered: Set = [400, 401, 403, 404, 405, 409, 413, 415, 500, 503, 507]
+        for problem in Self.problems { #expect(answered.contains(problem.status.code), "\(problem)") }
+    }
+
+    @Test("410: absent as 404 is, which says all of it, so never answered")
+    func gone() {
+        #expect(!Self.problems.contains { $0.status.code == 410 })
+    }
+
+    @Test("408, 429: transient, so no handler's answer to a request that came whole")
+    func transientOfTheClient() {
+        #expect(!Self.problems.contains { [408, 429].contains($0.status.code) })
+        // A PUT would come again without its body.
+        #expect(!Self.problems.contains { [408, 429].contains($0.toPlainNix.status.code) })
+    }
+
+    @Test("501, 505, 511: fatal, and of no handler: the engine gives the first two to what no Nix sends")
+    func fatalOfTheServer() {
+        #expect(!Self.problems.contains { [501, 505, 511].contains($0.status.code) })
+    }
+
+    @Test("other 5xx: transient; a push of plain Nix gets only what nothing can be done about")
+    func otherServerErrors() {
+        #expect(Set(Self.problems.map(\.status.code).filter { $0 >= 500 }) == [500, 503, 507])
+        #expect(Set(Self.problems.map(\.toPlainNix.status.code).filter { $0 >= 500 }) == [500])
+    }
+
+    @Test("Attempts: every one of five gets the same answer, of a read and of a PUT")
+    func attempts() throws {
+        let target = "/open/\(path.storePath.hash).narinfo"
+        let first = try fixture.send("GET", target)
+        let info = try fixture.narInfo(path, in: cache)
+        for _ in 1...5 {
+            #expect(try fixture.send("GET", target).text == first.text)
+            let put = try fixture.send("PUT", target, token: fixture.root(), body: info.rendered())
+            #expect(PushReplayTests.taken.contains(put.status.code), "\(put.text)")
+        }
+        #expect(try fixture.send("GET", target).text == first.text)
+    }
+
+    @Test("Retry-After: a few whole seconds, which Nix waits from 2.35 on, with all that passes by itself but a loss of bytes")
+    func retryAfter() throws {
+        for problem in Self.problems where problem.status == .serviceUnavailable && problem != .incompleteNar {
+            let seconds = try #require(problem.response.header("Retry-After").flatMap { Int($0) }, "\(problem)")
+            #expect((1...60).contains(seconds))
+        }
     }
 
     @Test("nix-cache-info: 200 wherever the cache can be read, and no write of it is ever taken", arguments: NixClient.all)
