@@ -142,7 +142,7 @@ private let narOfNix: [StreamCoding: [UInt8]] = [
             Issue.record("took a text for \(coding)")
         } catch {
             // brotli has no magic number.
-            if coding != .brotli { #expect(error == .otherFormat(coding)) }
+            if coding != .brotli { #expect(error == .otherFormat(coding.rawValue)) }
         }
     }
 

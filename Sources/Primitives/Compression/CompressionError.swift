@@ -12,8 +12,8 @@ package enum CompressionError: Error, Equatable, Sendable, CustomStringConvertib
     case bytesAfterFrame(byteCount: Int)
     /// Something follows the last frame of a stream that begins none.
     case bytesAfterEnd
-    /// They do not begin as this coding does.
-    case otherFormat(StreamCoding)
+    /// They do not begin as what this names does.
+    case otherFormat(String)
     /// They are damaged; the library's reason.
     case corrupt(reason: String)
 
@@ -24,7 +24,7 @@ package enum CompressionError: Error, Equatable, Sendable, CustomStringConvertib
         case .truncated: "cannot decompress: it ends in the middle of a frame"
         case .bytesAfterFrame(let byteCount): "cannot decompress: \(byteCount) bytes follow the frame"
         case .bytesAfterEnd: "cannot decompress: something else follows its end"
-        case .otherFormat(let coding): "cannot decompress: it does not begin as \(coding.rawValue) does"
+        case .otherFormat(let name): "cannot decompress: it does not begin as \(name) does"
         case .corrupt(let reason): "cannot decompress: \(reason)"
         }
     }

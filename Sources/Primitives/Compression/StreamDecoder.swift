@@ -12,7 +12,6 @@
 ///
 /// Thread: whichever has it, one at a time.
 package final class StreamDecoder {
-    package let coding: StreamCoding
     private let outputByteCountMax: Int
     /// Nil for no compression.
     private let frames: (any FrameDecoder)?
@@ -20,7 +19,7 @@ package final class StreamDecoder {
     private var isInFrame = false
     /// Frames that ended and are written out.
     private var frameCount = 0
-    /// Bytes of xz's padding since the last frame.
+    /// Zeros since the last frame.
     private var paddingByteCount = 0
     /// A stream that was refused stays refused.
     private var failure: CompressionError?
@@ -31,17 +30,26 @@ package final class StreamDecoder {
     ///   - outputByteCountMax: the most that the whole stream may stand for.
     ///   - memoryByteCountMax: streams that need more than that to be opened are refused; nil for the coding's own bound. gzip never
     ///     needs more than its own.
-    package init(_ coding: StreamCoding, outputByteCountMax: Int, memoryByteCountMax: Int? = nil) {
-        self.coding = coding
-        self.outputByteCountMax = outputByteCountMax
+    package convenience init(_ coding: StreamCoding, outputByteCountMax: Int, memoryByteCountMax: Int? = nil) {
         let memory = memoryByteCountMax ?? coding.decoderByteCountMax
-        switch coding {
-        case .none: frames = nil
-        case .zstd: frames = ZstdDecoder(memoryByteCountMax: memory)
-        case .xz: frames = XzDecoder(memoryByteCountMax: memory)
-        case .gzip: frames = GzipDecoder()
-        case .brotli: frames = BrotliDecoder(memoryByteCountMax: memory)
+        let frames: (any FrameDecoder)? = switch coding {
+        case .none: nil
+        case .zstd: ZstdDecoder(memoryByteCountMax: memory)
+        case .xz: XzDecoder(memoryByteCountMax: memory)
+        case .gzip: GzipDecoder()
+        case .brotli: BrotliDecoder(memoryByteCountMax: memory)
         }
+        self.init(frames, outputByteCountMax: outputByteCountMax)
+    }
+
+    private init(_ frames: (any FrameDecoder)?, outputByteCountMax: Int) {
+        self.frames = frames
+        self.outputByteCountMax = outputByteCountMax
+    }
+
+    /// For bzip2, in which nothing is sent, but which Nix keeps build logs in.
+    package static func bzip2(outputByteCountMax: Int) -> StreamDecoder {
+        StreamDecoder(Bzip2Decoder(), outputByteCountMax: outputByteCountMax)
     }
 
     /// Takes what it can of `input` and writes what it can to `room`, which must not be empty. A room that comes back
@@ -108,12 +116,12 @@ package final class StreamDecoder {
         }
         var skipped = 0
         if !isInFrame {
-            if coding == .xz, frameCount > 0 {
+            if frames.joining == .padded, frameCount > 0 {
                 skipped = unsafe input.firstIndex { $0 != 0 } ?? input.count
                 paddingByteCount += skipped
             }
             guard skipped < input.count else { return StreamProgress(inputByteCount: skipped, outputByteCount: 0) }
-            if coding == .brotli, frameCount > 0 { throw .bytesAfterEnd }
+            if frames.joining == .alone, frameCount > 0 { throw .bytesAfterEnd }
             try checkPadding()
             paddingByteCount = 0
             try frames.begin()
@@ -123,7 +131,8 @@ package final class StreamDecoder {
         do throws(CompressionError) {
             step = try unsafe frames.decode(UnsafeRawBufferPointer(rebasing: input[skipped...]), into: room)
         } catch {
-            throw frameCount > 0 && error == .otherFormat(coding) ? .bytesAfterEnd : error
+            if frameCount > 0, case .otherFormat = error { throw .bytesAfterEnd }
+            throw error
         }
         if step.hasEnded {
             isInFrame = false
@@ -144,8 +153,20 @@ package struct StreamProgress: Equatable, Sendable {
     package let outputByteCount: Int
 }
 
+/// What may follow a frame.
+enum FrameJoining {
+    /// The next one.
+    case joined
+    /// The next one, with zeros between.
+    case padded
+    /// Nothing.
+    case alone
+}
+
 /// One library's way of opening frames, one after another.
 protocol FrameDecoder: AnyObject {
+    var joining: FrameJoining { get }
+
     /// Makes ready for the first byte of a frame.
     func begin() throws(CompressionError)
 
@@ -154,6 +175,10 @@ protocol FrameDecoder: AnyObject {
     func decode(
         _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
     ) throws(CompressionError) -> FrameStep
+}
+
+extension FrameDecoder {
+    var joining: FrameJoining { .joined }
 }
 
 /// How far one step of a frame came; whether that was the frame's last.

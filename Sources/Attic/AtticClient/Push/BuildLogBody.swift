@@ -40,7 +40,7 @@ struct BuildLogBody {
     @safe private struct Packing: ~Copyable {
         private let path: String
         private let byteCountMax: Int
-        private let decoder: Bzip2Decoder?
+        private let decoder: StreamDecoder?
         private let encoder = StreamEncoder(.zstd, level: BuildLogBody.level)
         private let plain = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
         private let packed = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 16)
@@ -50,7 +50,7 @@ struct BuildLogBody {
         init(_ file: BuildLogFile, byteCountMax: Int) {
             path = file.path
             self.byteCountMax = byteCountMax
-            decoder = file.isBzip2 ? Bzip2Decoder(outputByteCountMax: byteCountMax) : nil
+            decoder = file.isBzip2 ? StreamDecoder.bzip2(outputByteCountMax: byteCountMax) : nil
         }
 
         deinit {

@@ -15,6 +15,8 @@ final class NarFileIntake {
 
     /// As the name says; nil where it does not tell gzip from none.
     private let named: StreamCoding?
+    /// As it turned out when the file was opened.
+    private var coding = StreamCoding.none
     private let declaredByteCount: Int64?
     private let narSizeMax: Int64
     private let windows: LargeWindows
@@ -74,13 +76,13 @@ final class NarFileIntake {
             }
             try decoder.finish()
             try pipeline.end()
-            return Arrived(coding: decoder.coding, fileSize: fileSize)
+            return Arrived(coding: coding, fileSize: fileSize)
         } catch let error as CompressionError { throw problem(error) }
     }
 
     /// Opens the file, of which the head is there, or all.
     private func open() throws -> StreamDecoder {
-        let coding = named ?? StreamCoding(unnamed: head)
+        coding = named ?? StreamCoding(unnamed: head)
         // Only what is not compressed has the length of its NAR.
         pipeline.begin(narSize: coding == .none ? declaredByteCount : nil)
         let bytes = head
@@ -101,7 +103,7 @@ final class NarFileIntake {
 
     private func decode(_ bytes: UnsafeRawBufferPointer, _ decoder: StreamDecoder) throws {
         // What is not compressed need not be copied; it was counted as it came.
-        if decoder.coding == .none { return try unsafe pipeline.receive(bytes) }
+        if coding == .none { return try unsafe pipeline.receive(bytes) }
         var rest = unsafe bytes
         var isFull = false
         repeat {

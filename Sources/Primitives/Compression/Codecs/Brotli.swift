@@ -4,6 +4,7 @@ import CBrotli
 /// extension.
 @safe final class BrotliDecoder: FrameDecoder {
     private let state: OpaquePointer
+    let joining = FrameJoining.alone
     private let memoryByteCountMax: Int
     private var isBegun = false
 

@@ -27,7 +27,7 @@ import CZlib
         case Z_OK, Z_STREAM_END, Z_BUF_ERROR: return unsafe progress(stream, input, room, hasEnded: result == Z_STREAM_END)
         case Z_MEM_ERROR: throw .needsTooMuchMemory(byteCountMax: StreamCoding.gzip.decoderByteCountMax)
         // The two bytes that every member begins with; inflateReset() sets total_in to 0.
-        case Z_DATA_ERROR where unsafe stream.pointee.total_in <= 2: throw .otherFormat(.gzip)
+        case Z_DATA_ERROR where unsafe stream.pointee.total_in <= 2: throw .otherFormat("gzip")
         default:
             let reason = unsafe stream.pointee.msg.map { unsafe String(cString: $0) }
             throw .corrupt(reason: reason ?? "zlib says \(result)")

@@ -3,6 +3,7 @@ import CLZMA
 /// Streams of xz (the .xz file format, version 1.2.1), not of the older .lzma.
 @safe final class XzDecoder: FrameDecoder {
     private let stream: UnsafeMutablePointer<lzma_stream>
+    let joining = FrameJoining.padded
     private let memoryByteCountMax: Int
 
     /// - Parameter memoryByteCountMax: liblzma's memory limit: streams with a larger dictionary are refused.
@@ -34,7 +35,7 @@ import CLZMA
         switch lzma_ret(result) {
         // lzma/base.h: LZMA_BUF_ERROR says that two calls in a row got nowhere, and is not fatal.
         case LZMA_OK, LZMA_STREAM_END, LZMA_BUF_ERROR: nil
-        case LZMA_FORMAT_ERROR: .otherFormat(.xz)
+        case LZMA_FORMAT_ERROR: .otherFormat("xz")
         case LZMA_MEMLIMIT_ERROR, LZMA_MEM_ERROR: .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
         case LZMA_OPTIONS_ERROR: .corrupt(reason: "it uses options of xz that liblzma does not have")
         case LZMA_DATA_ERROR: .corrupt(reason: "the xz data is damaged")

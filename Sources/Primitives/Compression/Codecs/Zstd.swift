@@ -30,7 +30,7 @@ import CZstd
         let hint = unsafe ZSTD_decompressStream(context, &target, &source)
         if let error = zstdError(hint) {
             switch ZSTD_getErrorCode(hint) {
-            case ZSTD_error_prefix_unknown: throw .otherFormat(.zstd)
+            case ZSTD_error_prefix_unknown: throw .otherFormat("zstd")
             case ZSTD_error_frameParameter_windowTooLarge, ZSTD_error_memory_allocation: throw .needsTooMuchMemory(byteCountMax: memoryByteCountMax)
             default: throw error
             }

@@ -1,14 +1,14 @@
 import Compression
 import Testing
 
-@Suite struct Bzip2DecoderTests {
+@Suite struct Bzip2Tests {
     /// "hello\n" and nothing, as bzip2 1.0.8 writes them.
     private static let hello = hex("425a6839314159265359c1c080e2000001410000100244a00030cd00c3462997177245385090c1c080e2")
     private static let empty = hex("425a683917724538509000000000")
     private static let text = Array("hello\n".utf8)
 
     private func run(_ pieces: [[UInt8]], outputByteCountMax: Int = 1000, roomByteCount: Int = 100) throws -> [UInt8] {
-        let decoder = Bzip2Decoder(outputByteCountMax: outputByteCountMax)
+        let decoder = StreamDecoder.bzip2(outputByteCountMax: outputByteCountMax)
         var room = [UInt8](repeating: 0, count: roomByteCount)
         var output: [UInt8] = []
         for piece in pieces {
@@ -51,10 +51,10 @@ import Testing
         var damaged = Self.hello
         damaged[15] ^= 0x10
         #expect(throws: CompressionError.self) { try run([damaged]) }
-        let decoder = Bzip2Decoder(outputByteCountMax: 10)
+        let decoder = StreamDecoder.bzip2(outputByteCountMax: 10)
         var room: [UInt8] = [0]
         for bytes in [Array("no".utf8), Self.hello] {
-            #expect(throws: CompressionError.corrupt(reason: "it does not begin as bzip2 does")) {
+            #expect(throws: CompressionError.otherFormat("bzip2")) {
                 try unsafe bytes.withUnsafeBytes { input in
                     try unsafe room.withUnsafeMutableBytes { try unsafe decoder.update(input, into: $0) }
                 }
