@@ -48,6 +48,11 @@ import Testing
         ("0\r\nA: b\r\r\n", .missingLineEnd),
         ("0\r\nA: \u{1}\r\n\r\n", .controlCharacter),
         ("0\r\n\rx", .missingLineEnd),
+        ("0\r\n\n", .missingLineEnd),
+        ("0\r\nGET / HTTP/1.1\r\n\r\n", .malformedTrailer),
+        ("0\r\nA: b\r\n c\r\n\r\n", .malformedTrailer),
+        ("0\r\n: b\r\n\r\n", .malformedTrailer),
+        ("0\r\nA\r\n\r\n", .malformedTrailer),
     ]
 
     @Test("that are hostile are refused alike however they arrive", arguments: hostile)

@@ -78,11 +78,12 @@ package final class Application: RequestHandler {
         return .refusedRead(context.configuration.refusedReadStatus, reason: reason)
     }
 
-    /// Refuses a `Host` outside `allowed-hosts`, where that is configured.
+    /// Refuses a host outside `allowed-hosts`, where that is configured: the one that the target names where it is a URL, else
+    /// that of `Host` (RFC 9112, section 3.2.2).
     private func checkHost(_ head: RequestHead) throws(Problem) {
         let allowed = context.configuration.allowedHosts
         guard !allowed.isEmpty else { return }
-        let host = head.header("Host") ?? ""
+        let host = head.authority ?? ""
         guard allowed.contains(where: { $0.lowercased() == host.lowercased() }) else {
             throw .request("this server does not answer for the host \"\(Route.printable(host))\" (see allowed-hosts in its configuration).")
         }

@@ -33,6 +33,7 @@ struct HeadFacts {
     var contentLength: Int64?
     var transferCodings = TransferCodings.none
     var hasHost = false
+    var hasCredentials = false
     var connectionSaysClose = false
     var connectionSaysKeepAlive = false
     var expectsContinue = false
@@ -60,6 +61,10 @@ struct HeadFacts {
             unsafe noteConnection(base, value)
         case 13 where unsafe spellsAnyCase(base, name, "if-none-match"):
             isConditional = true
+        case 13 where unsafe spellsAnyCase(base, name, "authorization"):
+            // Of two, one reader takes the first and the next the last (RFC 9110, section 11.6.2 has one).
+            if hasCredentials { throw .repeatedCredentials }
+            hasCredentials = true
         case 14 where unsafe spellsAnyCase(base, name, "content-length"):
             try unsafe noteContentLength(base, value)
         case 17 where unsafe spellsAnyCase(base, name, "transfer-encoding"):
@@ -72,7 +77,7 @@ struct HeadFacts {
     private mutating func noteHost(_ base: UnsafePointer<UInt8>, _ value: Range<Int>) throws(ParseError) {
         if hasHost { throw .repeatedHost }
         hasHost = true
-        for index in value where unsafe !isAuthority(base[index]) { throw .malformedHost }
+        guard unsafe isHost(base, value) else { throw .malformedHost }
     }
 
     private mutating func noteConnection(_ base: UnsafePointer<UInt8>, _ value: Range<Int>) {
@@ -100,16 +105,15 @@ struct HeadFacts {
     }
 
     private mutating func noteTransferEncoding(_ base: UnsafePointer<UInt8>, _ value: Range<Int>) throws(ParseError) {
-        // A second chunked would wrap the first; nobody means that, and not everybody reads it alike.
-        var chunkedCount = transferCodings == .chunked ? 1 : 0
-        var memberCount = chunkedCount
+        if transferCodings == .none, unsafe spellsAnyCase(base, value, "chunked") { return transferCodings = .chunked }
         var hasUnknown = transferCodings == .unknown
         unsafe forEachListed(base, value) { member in
-            memberCount += 1
-            if unsafe spellsAnyCase(base, member, "chunked") { chunkedCount += 1 } else { hasUnknown = true }
+            if unsafe !spellsAnyCase(base, member, "chunked") { hasUnknown = true }
         }
-        if memberCount == 0 || chunkedCount > 1 { throw .ambiguousFraming(.malformedCoding) }
-        transferCodings = hasUnknown ? .unknown : .chunked
+        // A second chunked would wrap the first, and commas around one are a list of one; nobody means that, and not everybody
+        // reads it alike.
+        if !hasUnknown { throw .ambiguousFraming(.malformedCoding) }
+        transferCodings = .unknown
     }
 
     /// The framing of a request: none of the ways out that RFC 9112, section 6.3, leaves for guessing is taken.

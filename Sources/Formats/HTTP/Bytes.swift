@@ -22,6 +22,8 @@ enum Byte {
     static let semicolon: UInt8 = 0x3B
     static let equals: UInt8 = 0x3D
     static let question: UInt8 = 0x3F
+    static let openBracket: UInt8 = 0x5B
+    static let closeBracket: UInt8 = 0x5D
     static let delete: UInt8 = 0x7F
 }
 
@@ -31,10 +33,10 @@ func isToken(_ byte: UInt8) -> Bool {
     inClass(byte, low: 0x03FF_6CFA_0000_0000, high: 0x57FF_FFFF_C7FF_FFFE)
 }
 
-/// What may stand in a host with a port: unreserved, sub-delims, `%`, `:`, `[`, `]` of RFC 3986, section 3.2.
+/// What names of hosts are made of: letters, digits, `-`, `.`, `_`, `~`, the unreserved of RFC 3986, section 2.3.
 @inline(__always)
-func isAuthority(_ byte: UInt8) -> Bool {
-    inClass(byte, low: 0x2FFF_7FF2_0000_0000, high: 0x47FF_FFFE_AFFF_FFFE)
+func isHostByte(_ byte: UInt8) -> Bool {
+    inClass(byte, low: 0x03FF_6000_0000_0000, high: 0x47FF_FFFE_87FF_FFFE)
 }
 
 /// Visible ASCII without the mark that begins a fragment: what a request target may have.

@@ -7,6 +7,8 @@ package enum ChunkedError: Error, Hashable, Sendable, CustomStringConvertible {
     /// A line or a chunk does not end with CR LF.
     case missingLineEnd
     case controlCharacter
+    /// A trailer is no header line.
+    case malformedTrailer
     case extensionsTooLong(byteCountMax: Int)
     case trailersTooLong(byteCountMax: Int)
 
@@ -16,6 +18,7 @@ package enum ChunkedError: Error, Hashable, Sendable, CustomStringConvertible {
         case .sizeTooLarge: "a chunk's size is too large"
         case .missingLineEnd: "a chunk does not end where its size says"
         case .controlCharacter: "a chunk's extension or a trailer has a control character"
+        case .malformedTrailer: "a trailer is no header line"
         case .extensionsTooLong(let max): "the chunks' extensions are longer than \(max) bytes"
         case .trailersTooLong(let max): "the trailers are longer than \(max) bytes"
         }
@@ -53,7 +56,7 @@ package struct ChunkedDecoder: Sendable {
     private enum State {
         case sizeStart, size, spaceAfterSize, inExtension, sizeLineFeed
         case data, dataCarriageReturn, dataLineFeed
-        case trailerStart, trailer, trailerLineFeed, finalLineFeed, ended
+        case trailerStart, trailerName, trailer, trailerLineFeed, finalLineFeed, ended
     }
 
     package init(extensionBytesMax: Int = 4096, trailerBytesMax: Int = 8192) {
@@ -122,7 +125,16 @@ package struct ChunkedDecoder: Sendable {
             guard byte == Byte.lineFeed else { throw .missingLineEnd }
             state = .sizeStart
         case .trailerStart:
-            if byte == Byte.carriageReturn { state = .finalLineFeed } else { try countTrailer(byte, .trailer) }
+            if byte == Byte.carriageReturn {
+                state = .finalLineFeed
+            } else {
+                // What is no name may be the next request, to a reader that sees the end of the body elsewhere.
+                guard isToken(byte) else { throw byte == Byte.lineFeed ? .missingLineEnd : .malformedTrailer }
+                try countTrailer(byte, .trailerName)
+            }
+        case .trailerName:
+            guard byte == Byte.colon || isToken(byte) else { throw .malformedTrailer }
+            try countTrailer(byte, byte == Byte.colon ? .trailer : .trailerName)
         case .trailer:
             try countTrailer(byte, byte == Byte.carriageReturn ? .trailerLineFeed : .trailer)
         case .trailerLineFeed:

@@ -16,6 +16,8 @@ package enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
     case missingHost
     case repeatedHost
     case malformedHost
+    /// There are two lines of Authorization.
+    case repeatedCredentials
     case ambiguousFraming(FramingFlaw)
     case unknownTransferCoding
     /// Bytes that were said to be a whole head are only the beginning of one.
@@ -46,7 +48,7 @@ package enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         case lengthAndCoding = "both Content-Length and Transfer-Encoding are given"
         case repeatedLength = "Content-Length is given more than once"
         case malformedLength = "Content-Length is not a number that fits"
-        case malformedCoding = "Transfer-Encoding is malformed or repeats chunked"
+        case malformedCoding = "Transfer-Encoding is not chunked alone"
         case codingInOldVersion = "Transfer-Encoding is given in HTTP/1.0"
     }
 
@@ -58,7 +60,7 @@ package enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         case .headTooLarge, .tooManyFields: .headerFieldsTooLarge
         case .unknownTransferCoding: .notImplemented
         case .malformedStartLine, .malformedTarget, .malformedField, .missingHost, .repeatedHost, .malformedHost,
-            .ambiguousFraming, .truncated: .badRequest
+            .repeatedCredentials, .ambiguousFraming, .truncated: .badRequest
         }
     }
 
@@ -74,6 +76,7 @@ package enum ParseError: Error, Hashable, Sendable, CustomStringConvertible {
         case .missingHost: "the Host header is missing"
         case .repeatedHost: "the Host header is given more than once"
         case .malformedHost: "the Host header is malformed"
+        case .repeatedCredentials: "the Authorization header is given more than once"
         case .ambiguousFraming(let flaw): "the end of the body is uncertain: \(flaw.rawValue)"
         case .unknownTransferCoding: "the only transfer coding understood here is chunked"
         case .truncated: "the head is not complete"

@@ -127,11 +127,8 @@ struct TargetShape: Sendable {
             guard start <= range.upperBound else { continue }
             guard unsafe spellsAnyCase(base, range.lowerBound..<start, scheme) else { continue }
             var end = start
-            while end < range.upperBound, unsafe base[end] != Byte.slash && base[end] != Byte.question {
-                guard unsafe isAuthority(base[end]) else { throw .malformedTarget(.badAuthority) }
-                end += 1
-            }
-            if end == start { throw .malformedTarget(.badAuthority) }
+            while end < range.upperBound, unsafe base[end] != Byte.slash && base[end] != Byte.question { end += 1 }
+            guard end > start, unsafe isHost(base, start..<end) else { throw .malformedTarget(.badAuthority) }
             return start..<end
         }
         throw .malformedTarget(.unknownForm)

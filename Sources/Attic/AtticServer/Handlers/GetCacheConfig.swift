@@ -30,10 +30,10 @@ enum GetCacheConfig {
 
 extension Call {
     /// The server's own URL as this client sees it, ending in a slash: scheme by `X-Forwarded-Proto` where a proxy says
-    /// https, host by `Host`.
+    /// https, host by the target or `Host`.
     var baseURL: String {
         let isHTTPS = request.head.header("X-Forwarded-Proto")?.lowercased() == "https"
-        let host = request.head.header("Host") ?? "localhost"
+        let host = request.head.authority ?? "localhost"
         return "\(isHTTPS ? "https" : "http")://\(host)/"
     }
 }

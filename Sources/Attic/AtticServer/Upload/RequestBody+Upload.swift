@@ -5,18 +5,20 @@ extension RequestBody {
     ///
     /// - Throws: `Problem.request` where the body ends before.
     func read(exactly byteCount: Int) throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: byteCount)
-        var filled = 0
-        while filled < byteCount {
-            let start = filled
+        var bytes: [UInt8] = []
+        while bytes.count < byteCount {
+            // What was announced need not come: memory follows the bytes that do.
+            let start = bytes.count
+            let room = min(byteCount - start, 64 << 10)
+            bytes.append(contentsOf: repeatElement(0, count: room))
             var span = bytes.mutableSpan
             let count = try unsafe span.withUnsafeMutableBytes { buffer throws(RequestBodyError) in
                 try unsafe read(into: UnsafeMutableRawBufferPointer(rebasing: buffer[start...]))
             }
+            bytes.removeLast(room - count)
             guard count > 0 else {
-                throw Problem.request("the body ended after \(filled) of the \(byteCount) bytes of NAR information.")
+                throw Problem.request("the body ended after \(start) of the \(byteCount) bytes of NAR information.")
             }
-            filled += count
         }
         return bytes
     }
