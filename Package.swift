@@ -51,7 +51,7 @@ let pictured: [Layer] = [
         .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments, .log]),
         .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("atticbench", uses: [
-            "Platform", "Encoding", "Crypto", "Compression", "HTTP", "Nix", "AtticAPI", "Chunking",
+            "Platform", "Encoding", "Crypto", "Compression", "HTTP", "Nix", "AtticAPI", "Chunking", "HTTPClient",
         ], packages: [.arguments]),
     ]),
 ]

@@ -151,7 +151,10 @@ struct HotNarTests {
                     let nar = try fixture.context.catalog.read { session throws(DatabaseError) in try session.findNar(hash) }
                     narsLeft.append(nar != nil)
                 } catch { Issue.record(error) }
-            }, meanwhile: { steps += 1 })
+            }, while: {
+                steps += 1
+                return true
+            })
         #expect(narsLeft == [true, false])
         #expect(steps > 4)
         narsLeft = []

@@ -7,7 +7,8 @@ import Testing
 @Suite struct PlanTests {
     @Test("a hot statement scans no table", arguments: [
         CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
-        CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, CatalogSession.deleteObjectSQL,
+        CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, ExpiryCondition.unreferenced.deletionSQL,
+        ExpiryCondition.unreferencedByLiving.deletionSQL,
         CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, CatalogSession.findListingSQL, "missing", "settleAccesses", "findChunks",
         CatalogSession.findBuildLogSQL, CatalogSession.expiredBuildLogsSQL, CatalogSession.findRealisationSQL,
         CatalogSession.unkeptRealisationsSQL, CatalogSession.deleteUnkeptRealisationSQL,
@@ -59,7 +60,7 @@ import Testing
         let fixture = try Fixture(.sqlite)
         let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
         let plan = try connection.query(
-            "EXPLAIN QUERY PLAN \(CatalogSession.expiredObjectsSQL)", [1, 2]
+            "EXPLAIN QUERY PLAN \(CatalogSession.expiredObjectsSQL)", [1, 2, 3]
         ) { row throws(SQLError) in try row.text(3) }
         #expect(plan.contains { $0.contains("object_by_access (cache_id=? AND last_accessed_at<?)") })
         #expect(plan.contains { $0.contains("SEARCH r USING COVERING INDEX object_reference_by_path (cache_id=? AND store_path_hash=?)") })

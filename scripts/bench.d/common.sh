@@ -141,7 +141,7 @@ start_atticd() { # store's name; further lines for the configuration's head
     mkdir -p "$store"
     secret=$(head -c 64 /dev/urandom | base64 -w0)
     printf '%s\n' "${@:2}" '[database]' "url = \"sqlite://$store/server.db\"" '[storage]' "path = \"$storage\"" \
-      '[compression]' "level = $level" '[garbage-collection]' 'interval = "0"' '[jwt.signing]' "token-hs256-secret-base64 = \"$secret\"" >"$store/server.toml"
+      '[compression]' "level = $level" '[garbage-collection]' "interval = \"${collection_interval:-0}\"" '[jwt.signing]' "token-hs256-secret-base64 = \"$secret\"" >"$store/server.toml"
   fi
   atticd_started=$(now)
   ${pin:-} atticd -f "$store/server.toml" -l "127.0.0.1:$port" >"$log" 2>&1 &

@@ -29,8 +29,13 @@ package final class AccessTimes: Sendable {
     /// Rows whose times are written in one transaction: others wait for it.
     private static let batchCount = 500
 
+    /// One at a time: when it returns, all that was noted before it began is written, whoever wrote it.
+    private let flushing = Monitor(())
+
     /// Writes what was gathered, in short transactions. What cannot be written is kept for the next time.
-    package func flush(to catalog: Catalog, log: Logger) {
+    package func flush(to catalog: Catalog, log: Logger) { flushing.peek { _ in flushAlone(catalog, log) } }
+
+    private func flushAlone(_ catalog: Catalog, _ log: Logger) {
         AccessTimes.flush(objects, to: catalog, log) { session, batch throws(DatabaseError) in
             try session.touchObjects(batch.map { (objectID: $0.id, at: $0.at) })
         }

@@ -80,7 +80,11 @@ package final class Daemon: Sendable {
     }
 
     /// One collection beside whatever server is running; the mode `garbage-collector-once`.
-    package static func collectOnce(_ configuration: Configuration, log: Logger) throws -> Sweeper.Report {
+    ///
+    /// - Parameter goesOn: is asked between short steps.
+    package static func collectOnce(
+        _ configuration: Configuration, log: Logger, while goesOn: () -> Bool = { true }
+    ) throws -> Sweeper.Report {
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
         let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
@@ -91,7 +95,7 @@ package final class Daemon: Sendable {
         let sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
             punchDelay: isServed(configuration.storagePath) ? Sweeper.punchDelayBesideReaders : .zero, log: log)
-        return try sweeper.sweep(now: .now)
+        return try sweeper.sweep(now: .now, while: goesOn)
     }
 
     /// Opens what a configuration names, and lets go of it again; for `check-config`.

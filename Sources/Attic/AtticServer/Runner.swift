@@ -122,9 +122,9 @@ package struct Runner: Sendable {
             try migrate(configuration, log)
             return .done
         case .garbageCollectorOnce:
-            let report = try Daemon.collectOnce(configuration, log: log)
+            let report = try collectOnce(configuration, log)
             Terminal.say("Garbage collection: \(report)")
-            return report.failures == 0 ? .done : .failed
+            return report.failures == 0 && !report.isStopped ? .done : .failed
         case .checkConfig:
             try Daemon.check(configuration, log: log)
             _ = try listenAddresses(configuration)
@@ -157,13 +157,23 @@ package struct Runner: Sendable {
         Terminal.say("Collecting garbage every \(configuration.garbageCollectionIntervalSeconds) seconds...")
         repeat {
             do {
-                let report = try Daemon.collectOnce(configuration, log: log)
+                let report = try collectOnce(configuration, log)
                 log.info("garbage collection: \(report)")
+                if report.isStopped { return .done }
             } catch {
                 log.error("garbage collection stopped, the next one goes on: \(error)")
             }
         } while Signals.wait(atMost: .seconds(configuration.garbageCollectionIntervalSeconds)) == nil
         return .done
+    }
+
+    /// One collection, which a signal ends after its next step.
+    private func collectOnce(_ configuration: Configuration, _ log: Logger) throws -> Sweeper.Report {
+        var isTold = false
+        return try Daemon.collectOnce(configuration, log: log) {
+            if !isTold { isTold = Signals.wait(atMost: .zero) != nil }
+            return !isTold
+        }
     }
 
     private static func logger() -> Logger { OperatorLog.make("atticd") }

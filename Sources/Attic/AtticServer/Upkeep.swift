@@ -3,9 +3,8 @@ import HTTPServer
 import Logging
 import Platform
 
-/// The thread that does what comes round by time: last access times, the access log, garbage collection.
-///
-/// Thread: its own, `upkeep`.
+/// What comes round by time: last access times, the access log, others' changes, each soon after its time on one thread
+/// (`upkeep`); and garbage collection, which takes minutes, on another (`collection`).
 package final class Upkeep: Sendable {
     private struct State {
         var isStopping = false
@@ -13,16 +12,12 @@ package final class Upkeep: Sendable {
         var lostRecords = 0
         /// A change of others was seen, and could not be followed yet.
         var isBehind = false
-        var thread: ThreadHandle?
-    }
-
-    /// What is attended to in between, however long the rest takes.
-    private struct Turns {
-        var answered = AccessBatch()
-        var nextLook = MonotonicTime.now + Upkeep.lookInterval
+        var threads: [ThreadHandle] = []
     }
 
     private let state = Monitor(State())
+    /// One at a time: who asks next must not hear that nothing has changed while the first is still at forgetting.
+    private let looking = Monitor(())
     private let context: Context
     /// Nil where collection is left to another process.
     private let sweeper: Sweeper?
@@ -52,8 +47,10 @@ package final class Upkeep: Sendable {
     }
 
     package func start() {
-        let thread = ThreadHandle(named: "upkeep") { [self] in run() }
-        state.update { $0.thread = thread }
+        let threads = [
+            ThreadHandle(named: "upkeep") { [self] in run() }, ThreadHandle(named: "collection") { [self] in collect() },
+        ]
+        state.update { $0.threads = threads }
     }
 
     /// Takes the answers of a loop's turn. Thread: loop.
@@ -67,25 +64,32 @@ package final class Upkeep: Sendable {
         }
     }
 
-    /// Ends the thread after a last flush.
+    /// Ends the threads, a collection with its next step, after a last flush.
     package func stop() {
-        let thread = state.update { state in
+        let threads = state.update { state in
             state.isStopping = true
-            return state.thread
+            return state.threads
         }
-        thread?.join()
+        for thread in threads { thread.join() }
     }
 
+    private var isStopping: Bool { state.peek { $0.isStopping } }
+
+    // MARK: Thread: upkeep
+
     private func run() {
-        var turns = Turns()
+        var spare = AccessBatch()
         var isSettling = false
+        var nextLook = MonotonicTime.now + Upkeep.lookInterval
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
-        var nextSweep = MonotonicTime.now + sweepInterval
-        var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
-            attend(&turns)
+            writeAccessLog(&spare)
             let now = MonotonicTime.now
+            if now >= nextLook {
+                noticeOthers()
+                nextLook = now + Upkeep.lookInterval
+            }
             if isStopping || now >= nextFlush {
                 context.accessTimes.flush(to: context.catalog, log: context.log)
                 isSettling = true
@@ -94,29 +98,14 @@ package final class Upkeep: Sendable {
             // What is noted in the database waits there for the next start.
             if isStopping { return }
             if isSettling { isSettling = settleAccesses() }
-            if now >= nextPunch {
-                punch(&turns)
-                nextPunch = now + Sweeper.punchDelayBesideReaders
-            }
-            if let sweeper, now >= nextSweep {
-                sweep(sweeper, &turns)
-                nextSweep = .now + sweepInterval
-            }
         }
-    }
-
-    /// Writes the access log, and looks for others' changes where it is time.
-    private func attend(_ turns: inout Turns) {
-        writeAccessLog(&turns.answered)
-        let now = MonotonicTime.now
-        guard now >= turns.nextLook else { return }
-        noticeOthers()
-        turns.nextLook = now + Upkeep.lookInterval
     }
 
     /// Where another process has changed the database (a collection, another server, atticadm), forgets the hot answers,
     /// lets go of packs that it removed, and learns which tokens were revoked.
-    private func noticeOthers() {
+    private func noticeOthers() { looking.peek { _ in noticeOthersAlone() } }
+
+    private func noticeOthersAlone() {
         do {
             let isBehind = state.peek { $0.isBehind }
             guard try context.catalog.seesOtherProcessesChange() || isBehind else { return }
@@ -132,46 +121,16 @@ package final class Upkeep: Sendable {
         }
     }
 
-    /// Gives back the space of what was collected a while ago, by this process or another.
-    private func punch(_ turns: inout Turns) {
-        do {
-            guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
-            defer { withExtendedLifetime(lock) {} }
-            // Whose collection made the bytes dead must not matter.
-            noticeOthers()
-            let report = try puncher.punch(now: context.time.now()) { attend(&turns) }
-            if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
-        } catch {
-            context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
-        }
-    }
-
     /// Moves for a while what requests noted in the database into the objects' times; whether there is more.
     private func settleAccesses() -> Bool {
         let end = MonotonicTime.now + Upkeep.settleTime
         do {
             return try !context.catalog.settleAccesses {
-                MonotonicTime.now < end && !state.peek { $0.isStopping }
+                MonotonicTime.now < end && !isStopping
             }
         } catch {
             context.log.warning("could not settle last access times, will try again: \(error)")
             return false
-        }
-    }
-
-    private func sweep(_ sweeper: Sweeper, _ turns: inout Turns) {
-        context.accessTimes.flush(to: context.catalog, log: context.log)
-        do {
-            guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
-                return context.log.notice("garbage collection: another process is at it")
-            }
-            defer { withExtendedLifetime(lock) {} }
-            noticeOthers()
-            let report = try sweeper.sweep(
-                now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, meanwhile: { attend(&turns) })
-            context.log.info("garbage collection: \(report)")
-        } catch {
-            context.log.error("garbage collection stopped, the next one goes on: \(error)")
         }
     }
 
@@ -187,5 +146,54 @@ package final class Upkeep: Sendable {
         log.write()
         spare.removeAll()
         if lost > 0 { context.log.warning("\(lost) requests were not logged: the log could not keep up") }
+    }
+
+    // MARK: Thread: collection
+
+    private func collect() {
+        var nextSweep = MonotonicTime.now + sweepInterval
+        var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
+        while true {
+            let next = sweeper == nil ? nextPunch : min(nextPunch, nextSweep)
+            if state.wait(until: next, { $0.isStopping ? true : nil }) != nil { return }
+            if MonotonicTime.now >= nextPunch {
+                punch()
+                nextPunch = .now + Sweeper.punchDelayBesideReaders
+            }
+            if let sweeper, MonotonicTime.now >= nextSweep {
+                sweep(sweeper)
+                nextSweep = .now + sweepInterval
+            }
+        }
+    }
+
+    /// Gives back the space of what was collected a while ago, by this process or another.
+    private func punch() {
+        do {
+            guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
+            defer { withExtendedLifetime(lock) {} }
+            // Whose collection made the bytes dead must not matter.
+            noticeOthers()
+            let report = try puncher.punch(now: context.time.now()) { !isStopping }
+            if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
+        } catch {
+            context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
+        }
+    }
+
+    private func sweep(_ sweeper: Sweeper) {
+        context.accessTimes.flush(to: context.catalog, log: context.log)
+        do {
+            guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
+                return context.log.notice("garbage collection: another process is at it")
+            }
+            defer { withExtendedLifetime(lock) {} }
+            noticeOthers()
+            let report = try sweeper.sweep(
+                now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping })
+            context.log.info("garbage collection: \(report)")
+        } catch {
+            context.log.error("garbage collection stopped, the next one goes on: \(error)")
+        }
     }
 }

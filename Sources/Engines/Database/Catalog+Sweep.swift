@@ -16,112 +16,127 @@ package struct SweepReport: Sendable, Hashable {
     package init() {}
 }
 
+/// Who watches a sweep: is told between its steps, and asked whether it goes on.
+struct SweepWatch {
+    let between: (SweepReport) -> Void
+    let goesOn: () -> Bool
+}
+
+/// A sweep while it runs. Thread: its caller's.
+final class SweepRun {
+    var report = SweepReport()
+    private var pace: SweepPace
+    private let catalog: Catalog
+    private let watch: SweepWatch
+
+    init(_ catalog: Catalog, rowsMax: Int, _ watch: SweepWatch) {
+        self.catalog = catalog
+        self.watch = watch
+        pace = SweepPace(rowsMax: rowsMax)
+    }
+
+    /// Whether there is to be another step.
+    var goesOn: Bool { watch.goesOn() }
+
+    /// One transaction of as many rows as it is given, and a rest.
+    ///
+    /// - Parameter count: what it adds to the report.
+    func step<Result: Sendable>(
+        _ body: @escaping @Sendable (CatalogSession, _ rows: Int) throws(DatabaseError) -> Result,
+        count: (Result, inout SweepReport) -> Void
+    ) throws(DatabaseError) -> Result {
+        let rows = pace.rows
+        let begin = MonotonicTime.now
+        let (result, duration) = try catalog.write { session throws(DatabaseError) in
+            let begin = MonotonicTime.now
+            let result = try body(session, rows)
+            return (result, MonotonicTime.now - begin)
+        }
+        pace.note(duration)
+        count(result, &report)
+        watch.between(report)
+        MonotonicTime.sleep(SweepPace.rest(after: .now - begin))
+        return result
+    }
+
+    /// Steps until one says that nothing is left.
+    func steps(
+        _ count: WritableKeyPath<SweepReport, Int>,
+        _ body: @escaping @Sendable (CatalogSession, _ rows: Int) throws(DatabaseError) -> SweepStep
+    ) throws(DatabaseError) {
+        while goesOn {
+            let done = try step(body) { done, report in report[keyPath: count] += done.deletedCount }
+            if done.isFinished { return }
+        }
+    }
+}
+
 extension Catalog {
-    /// How often a batch of expired objects is tried again where new accesses were noted, and how many notes are settled each
-    /// time.
-    private static let settlingTriesMax = 5
-    private static let settledNotesMax = 2 * waitingNotesMax
     /// Build logs of one step are this part of its rows: to delete one is to free all pages of its body.
     private static let rowsOfBuildLog = 10
     /// Realisations younger than this stay without the object of their output path, which may be on its way.
     package static let realisationGrace = Duration.seconds(24 * 3600)
 
-    /// Deletes all rows that nothing keeps: the levels of `Queries/Sweep.swift` in order, each in short transactions between
-    /// which uploads go on. The bytes are the caller's afterwards: `deadExtents`, `emptyPacks`.
+    /// Deletes all rows that nothing keeps: the levels of `Queries/Sweep.swift` in order, each in short transactions with rests
+    /// between them, in which uploads go on. The bytes are the caller's afterwards: `deadExtents`, `emptyPacks`.
     ///
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a period of their own; 0: objects never go by age.
-    ///   - batch: rows a transaction, so that a writer waits less than 50 ms for it.
+    ///   - batch: rows a transaction at most; fewer where they take long (`SweepPace`).
     ///   - between: is called after each transaction, with what is gone until then.
+    ///   - goesOn: is asked between transactions; where it says no, the next sweep goes on.
     package func sweepRows(
-        at now: WallTime, defaultRetentionSeconds: Int64, batch: Int = 500, between: (SweepReport) -> Void = { _ in }
+        at now: WallTime, defaultRetentionSeconds: Int64, batch: Int = 500, between: (SweepReport) -> Void = { _ in },
+        while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> SweepReport {
-        precondition(batch > 0, "a batch has at least one row")
-        var report = SweepReport()
-        try sweep(&report, \.uploadCount, between) { session throws(DatabaseError) in
-            try session.expireUploads(at: now, limit: batch)
+        try withoutActuallyEscaping(between) { between throws(DatabaseError) in
+            try withoutActuallyEscaping(goesOn) { goesOn throws(DatabaseError) in
+                let run = SweepRun(self, rowsMax: batch, SweepWatch(between: between, goesOn: goesOn))
+                try sweepRows(run, at: now, defaultRetentionSeconds)
+                return run.report
+            }
         }
-        try sweep(&report, \.fileCount, between) { session throws(DatabaseError) in
-            try session.releaseReceivedFiles(at: now, limit: batch)
+    }
+
+    private func sweepRows(
+        _ run: SweepRun, at now: WallTime, _ defaultRetentionSeconds: Int64
+    ) throws(DatabaseError) {
+        try run.steps(\.uploadCount) { session, rows throws(DatabaseError) in try session.expireUploads(at: now, limit: rows) }
+        try run.steps(\.fileCount) { session, rows throws(DatabaseError) in
+            try session.releaseReceivedFiles(at: now, limit: rows)
         }
-        try sweep(&report, \.objectCount, between) { session throws(DatabaseError) in
-            try session.purgeDestroyedCaches(limit: batch)
-        }
-        for cache in try read({ session throws(DatabaseError) in try session.listCaches() }) {
+        try run.steps(\.objectCount) { session, rows throws(DatabaseError) in try session.purgeDestroyedCaches(limit: rows) }
+        for cache in try read({ session throws(DatabaseError) in try session.listCaches() }) where run.goesOn {
             if cache.cutoff(defaultRetentionSeconds, at: now) == nil { continue }
-            let isDone = try deleteExpiredObjects(of: cache, now, defaultRetentionSeconds, batch, &report, between)
-            if !isDone { report.postponedCacheCount += 1 }
-            try sweep(&report, \.buildLogCount, between) { session throws(DatabaseError) in
+            let isDone = try deleteExpiredObjects(of: cache, run, at: now, defaultRetentionSeconds)
+            if !isDone { run.report.postponedCacheCount += 1 }
+            try run.steps(\.buildLogCount) { session, rows throws(DatabaseError) in
                 try session.deleteExpiredBuildLogs(
                     of: cache.name, defaultRetentionSeconds: defaultRetentionSeconds, at: now,
-                    limit: max(batch / Catalog.rowsOfBuildLog, 1))
+                    limit: max(rows / Catalog.rowsOfBuildLog, 1))
             }
         }
-        try sweep(&report, \.realisationCount, between) { session throws(DatabaseError) in
-            try session.deleteUnkeptRealisations(putBy: now - Catalog.realisationGrace, limit: batch)
+        try run.steps(\.realisationCount) { session, rows throws(DatabaseError) in
+            try session.deleteUnkeptRealisations(putBy: now - Catalog.realisationGrace, limit: rows)
         }
-        try sweep(&report, \.narCount, between) { session throws(DatabaseError) in
-            try session.deleteOrphanNars(limit: batch)
-        }
-        try sweep(&report, \.chunkCount, between) { session throws(DatabaseError) in
-            try session.deleteOrphanChunks(limit: batch, at: now).step
-        }
-        return report
-    }
-
-    /// Deletes what has expired in a cache; false where accesses are noted faster than they can be settled, and the rest has to
-    /// wait for the next sweep.
-    private func deleteExpiredObjects(
-        of cache: CacheRecord, _ now: WallTime, _ defaultRetentionSeconds: Int64, _ batch: Int,
-        _ report: inout SweepReport, _ between: (SweepReport) -> Void
-    ) throws(DatabaseError) -> Bool {
-        // Before the search, since what is in use keeps what it refers to.
-        guard try settleAccesses(report, between) else { return false }
-        let ids = try read { session throws(DatabaseError) in
-            try session.expiredObjects(of: cache, defaultRetentionSeconds: defaultRetentionSeconds, at: now)
-        }
-        for start in stride(from: 0, to: ids.count, by: batch) {
-            let some = Array(ids[start..<min(start + batch, ids.count)])
-            var tries = 0
-            while true {
-                let count = try write { session throws(DatabaseError) -> Int? in
-                    // The period may have been made longer meanwhile.
-                    guard let cache = try session.findCache(cache.name) else { return 0 }
-                    return try session.deleteObjects(
-                        some, of: cache, defaultRetentionSeconds: defaultRetentionSeconds, at: now)
-                }
-                if let count {
-                    report.objectCount += count
-                    between(report)
-                    break
-                }
-                tries += 1
-                if tries > Catalog.settlingTriesMax { return false }
-                _ = try settleAccesses(report, between)
-            }
-        }
-        return true
-    }
-
-    /// Settles what was noted, and a bounded number of what is noted meanwhile; whether none is left.
-    private func settleAccesses(_ report: SweepReport, _ between: (SweepReport) -> Void) throws(DatabaseError) -> Bool {
-        var left = Catalog.settledNotesMax
-        return try settleAccesses {
-            between(report)
-            left -= 1
-            return left >= 0
+        try run.steps(\.narCount) { session, rows throws(DatabaseError) in try session.deleteOrphanNars(limit: rows) }
+        try run.steps(\.chunkCount) { session, rows throws(DatabaseError) in
+            try session.deleteOrphanChunks(limit: rows, at: now).step
         }
     }
 
-    private func sweep(
-        _ report: inout SweepReport, _ count: WritableKeyPath<SweepReport, Int>, _ between: (SweepReport) -> Void,
-        _ step: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> SweepStep
-    ) throws(DatabaseError) {
+    /// Forgets a pack and its dead extents in short steps, where no chunk lies in it; false where one does.
+    ///
+    /// To be called as `forgetPack`. A pack of small chunks has a hundred thousand extents.
+    package func forgetEmptyPack(_ name: String) throws(DatabaseError) -> Bool {
+        let run = SweepRun(self, rowsMax: 1000, SweepWatch(between: { _ in }, goesOn: { true }))
         while true {
-            let done = try write(step)
-            report[keyPath: count] += done.deletedCount
-            between(report)
-            if done.isFinished { return }
+            let left = try run.step({ session, rows throws(DatabaseError) in
+                try session.forgetDeadExtents(ofEmptyPack: name, limit: rows)
+            }, count: { _, _ in })
+            if left == .isUsed { return false }
+            if left == .none { break }
         }
+        return try write { session throws(DatabaseError) in try session.forgetPack(name) }
     }
 }

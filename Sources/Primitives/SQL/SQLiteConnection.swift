@@ -28,7 +28,7 @@ import Glibc
     ///
     /// - Parameters:
     ///   - path: the file. The name is taken as it is, `file:` means nothing special.
-    ///   - busyMilliseconds: how long a statement waits for another connection's lock before it fails with `.busy`.
+    ///   - busyMilliseconds: about how long a statement waits for another connection's lock before it fails with `.busy`.
     /// - Throws: `.cannotOpen`; `.notDatabase` and `.corrupt` come with the first statement, as SQLite reads then.
     package init(path: String, access: Access, busyMilliseconds: Int32 = 5000) throws(SQLError) {
         let flags = switch access {
@@ -49,8 +49,21 @@ import Glibc
         }
         unsafe self.handle = handle
         self.path = path
-        unsafe sqlite3_busy_timeout(handle, busyMilliseconds)
+        unsafe SQLiteConnection.wait(handle, busyMilliseconds)
         try runScript("PRAGMA foreign_keys = ON")
+    }
+
+    /// Has statements wait for another connection's lock so long, asking for it once a millisecond.
+    ///
+    /// SQLite's own `sqlite3_busy_timeout` asks ever more seldom, down to ten times a second: against another process that lets go
+    /// for some milliseconds at a time, again and again, it would wait for seconds.
+    private static func wait(_ handle: OpaquePointer, _ milliseconds: Int32) {
+        // How often to ask stands in the pointer itself; it points at nothing.
+        unsafe sqlite3_busy_handler(handle, { limit, count in
+            if Int(count) >= Int(bitPattern: limit) { return 0 }
+            usleep(1000)
+            return 1
+        }, UnsafeMutableRawPointer(bitPattern: Int(milliseconds)))
     }
 
     /// Opens another program's database to read it while that program may be writing.

@@ -2,8 +2,8 @@ import ArgumentParser
 import Glibc
 import Platform
 
-/// `atticbench`: what `scripts/bench` cannot do in shell: made-up NARs, hot loops for an instruction counter, idle
-/// connections, the ideal size of a store, tables of ratios.
+/// `atticbench`: what `scripts/bench` cannot do in shell: made-up NARs, clients that push and pull them, hot loops for an
+/// instruction counter, idle connections, the ideal size of a store, tables of ratios.
 @main
 struct AtticBench: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -11,7 +11,7 @@ struct AtticBench: ParsableCommand {
         abstract: "Parts of scripts/bench, which says what they are for.",
         subcommands: [
             TableCommand.self, SpliceCommand.self, NarCommand.self, IdealCommand.self, ConnectionsCommand.self,
-            MicroCommand.self,
+            FillCommand.self, TrafficCommand.self, MicroCommand.self,
         ])
 
     /// Runs the command. Ends with 0 (done), 1 (failed) or 2 (the arguments are wrong); an error is one line.
@@ -34,6 +34,7 @@ struct AtticBench: ParsableCommand {
 struct BenchFailure: Error {
     let sentence: String
     init(_ sentence: String) { self.sentence = sentence }
+    init(wrapping error: any Error) { self = error as? BenchFailure ?? BenchFailure("\(error)") }
 }
 
 /// The program's standard streams, for bytes.

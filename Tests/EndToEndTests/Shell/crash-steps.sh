@@ -120,6 +120,40 @@ for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pac
 done
 say "collections killed at $runs steps: nothing lost, nothing left over"
 
+# Deletions that fail: counted and logged, none keeps the others, and the next collection does the rest.
+runs=0
+for fault in punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punch%50=EIO,remove%50=EIO,seed=3'; do
+  fresh_server
+  tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 || die "the push failed: $(tail -n 5 push-1.log)"
+  if [[ $fault == punch* ]]; then
+    tetryx cache create kept 2>/dev/null
+    tetryx push kept --no-closure "${first[0]}" >/dev/null 2>&1 || die 'the push to the second cache failed'
+  fi
+  tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
+  sleep 1.1
+  stop_server
+  status=0
+  TETRYX_FAULTS=$fault atticd --mode garbage-collector-once >collect.log 2>&1 || status=$?
+  if [[ $fault == remove=ENOENT ]]; then
+    # A file that is not there is as good as removed.
+    expect_equal "$fault: the collection's exit code" 0 "$status"
+  elif [[ $fault != *%* ]]; then
+    expect_equal "$fault: the collection's exit code" 1 "$status"
+    grep -q 'could not .*, will try again: ' collect.log || die "$fault: nothing says what failed: $(cat collect.log)"
+    grep -Eq 'Garbage collection: .*, [1-9][0-9]* deletions? failed and will be tried again' collect.log || die "$fault: nothing was counted: $(cat collect.log)"
+  fi
+  expect_equal "$fault: rows left of objects" "$([[ $fault == punch* ]] && echo 1 || echo 0)" "$(rows object)"
+  atticd --mode garbage-collector-once >collect.log 2>&1 || die "$fault: the next collection failed, too: $(cat collect.log)"
+  expect_equal "$fault: dead extents after the next collection" 0 "$(rows dead_extent)"
+  [[ $fault == punch* ]] || expect_equal "$fault: what is left in the pack directory" '' "$(find "$storage/packs" -mindepth 1)"
+  start_server
+  [[ $fault != punch* ]] || tetryx cache destroy kept --no-confirm >/dev/null 2>&1
+  : >push-1.log
+  check_after "a collection with $fault"
+  runs=$((runs + 1))
+done
+say "collections with $runs kinds of failing deletions: the next one does the rest"
+
 # Trouble with the disk or the kernel: an error to those pushes, a line in the log, and the same server goes on when it ends.
 runs=0
 for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sync#5=ENOSPC open#9=EMFILE open#10=ENFILE open#11=EROFS \

@@ -48,13 +48,15 @@ extension CatalogSession {
     // MARK: Dead bytes
 
     /// Extents whose chunk is gone, oldest first, recorded before `before`: who began to read a NAR by then has read it.
-    package func deadExtents(limit: Int, before: WallTime? = nil) throws(DatabaseError) -> [DeadExtent] {
+    ///
+    /// - Parameter after: gives extents with a number above this one only: to go on where a batch ended.
+    package func deadExtents(limit: Int, before: WallTime? = nil, after: Int64 = 0) throws(DatabaseError) -> [DeadExtent] {
         try trying("list dead extents") { connection throws(SQLError) in
             try connection.query(
                 """
                 SELECT d.id, p.name, d.pack_offset, d.byte_count FROM dead_extent d CROSS JOIN pack p
-                WHERE d.recorded_at < $1 AND p.id = d.pack_id ORDER BY d.id LIMIT $2
-                """, [.integer(before?.milliseconds ?? .max), .integer(Int64(limit))]
+                WHERE d.id > $1 AND d.recorded_at < $2 AND p.id = d.pack_id ORDER BY d.id LIMIT $3
+                """, [.integer(after), .integer(before?.milliseconds ?? .max), .integer(Int64(limit))]
             ) { row throws(SQLError) in
                 DeadExtent(
                     id: try row.integer(0),
@@ -72,23 +74,53 @@ extension CatalogSession {
 
     // MARK: Empty packs
 
-    /// Packs in which no chunk lies, by name, from those that lost one since they were last found in use. Needs `write`.
+    /// Packs in which no chunk lies, by name, of those that lost one since they were last found in use.
     ///
     /// One that cannot be removed now (a writer has it) is given again next time.
     /// - Parameter after: gives names above this one only: to go on where a batch ended.
     package func emptyPacks(limit: Int, after: String = "") throws(DatabaseError) -> [String] {
         try trying("find empty packs") { connection throws(SQLError) in
-            try connection.execute(
-                """
-                DELETE FROM pack_candidate WHERE pack_id IN (SELECT k.pack_id FROM pack_candidate k
-                    WHERE EXISTS (SELECT 1 FROM chunk c WHERE c.pack_id = k.pack_id))
-                """)
-            return try connection.query(
+            try connection.query(
                 """
                 SELECT p.name FROM pack_candidate k CROSS JOIN pack p WHERE p.id = k.pack_id AND p.name > $1
+                AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.pack_id = p.id)
                 ORDER BY p.name LIMIT $2
                 """, [.text(after), .integer(Int64(limit))]
             ) { row throws(SQLError) in try row.text(0) }
+        }
+    }
+
+    /// Looks at the next candidates above `after`, and has those in which a chunk lies be none. Needs `write`.
+    ///
+    /// - Returns: the last that it looked at; nil where there are no more.
+    package func dropUsedPackCandidates(after: Int64, limit: Int) throws(DatabaseError) -> Int64? {
+        try trying("look at packs that lost chunks") { connection throws(SQLError) in
+            let ids = try connection.query(
+                "SELECT pack_id FROM pack_candidate WHERE pack_id > $1 ORDER BY pack_id LIMIT $2",
+                [.integer(after), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
+            for id in ids {
+                try connection.execute(
+                    "DELETE FROM pack_candidate WHERE pack_id = $1 AND EXISTS (SELECT 1 FROM chunk WHERE pack_id = $1)",
+                    [.integer(id)])
+            }
+            return ids.count < limit ? nil : ids.last
+        }
+    }
+
+    /// Forgets some dead extents of a pack in which no chunk lies, ahead of `forgetPack` and as that is called: a pack may have very many. Needs `write`.
+    package func forgetDeadExtents(ofEmptyPack name: String, limit: Int) throws(DatabaseError) -> ExtentsLeft {
+        try trying("forget the dead extents of a pack") { connection throws(SQLError) in
+            let id = try connection.first("SELECT id FROM pack WHERE name = $1", [.text(name)]) { row throws(SQLError) in
+                try row.integer(0)
+            }
+            guard let id else { return .none }
+            let pack: [SQLValue] = [.integer(id)]
+            if try connection.first("SELECT 1 FROM chunk WHERE pack_id = $1 LIMIT 1", pack, { _ in true }) != nil { return .isUsed }
+            let count = try connection.execute(
+                "DELETE FROM dead_extent WHERE id IN (SELECT id FROM dead_extent WHERE pack_id = $1 LIMIT $2)",
+                pack + [.integer(Int64(limit))])
+            return count < limit ? .none : .some
         }
     }
 
@@ -112,4 +144,11 @@ extension CatalogSession {
             return true
         }
     }
+}
+
+/// What a pack has of dead extents after some of them were forgotten.
+package enum ExtentsLeft: Sendable, Hashable {
+    case none, some
+    /// A chunk lies in it: nothing was forgotten.
+    case isUsed
 }

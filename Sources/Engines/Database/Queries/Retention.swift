@@ -12,15 +12,15 @@ extension CatalogSession {
     ///
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a period of their own; 0: never.
-    /// - Returns: their ids; to be deleted in batches by `deleteObjects`.
+    /// - Returns: their ids, the highest first, at most `limit`; to be deleted in batches by `deleteObjects`.
     package func expiredObjects(
-        of cache: CacheRecord, defaultRetentionSeconds: Int64, at now: WallTime
+        of cache: CacheRecord, defaultRetentionSeconds: Int64, at now: WallTime, limit: Int = .max
     ) throws(DatabaseError) -> [Int64] {
         guard let cutoff = cache.cutoff(defaultRetentionSeconds, at: now) else { return [] }
         return try trying("find expired objects") { connection throws(SQLError) in
-            try connection.query(CatalogSession.expiredObjectsSQL, [.integer(cache.id), .time(cutoff)]) {
-                row throws(SQLError) in try row.integer(0)
-            }
+            try connection.query(
+                CatalogSession.expiredObjectsSQL, [.integer(cache.id), .time(cutoff), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
         }
     }
 
@@ -35,46 +35,81 @@ extension CatalogSession {
             SELECT r.store_path_hash FROM kept k CROSS JOIN object o CROSS JOIN object_reference r
             WHERE o.cache_id = $1 AND o.store_path_hash = k.path AND o.last_accessed_at < $2 AND r.object_id = o.id
         )
-        SELECT id FROM expired WHERE path NOT IN (SELECT path FROM kept) ORDER BY id
+        SELECT id FROM expired WHERE path NOT IN (SELECT path FROM kept) ORDER BY id DESC
+        LIMIT $3
         """
 
-    /// Deletes those of the objects that are still expired, and that no living object refers to. Needs `write`.
+    /// Deletes those of the objects that are still expired and fulfil the condition, in their order. Needs `write`.
     ///
     /// Between the search and this, an object may have been pulled, pushed, or referred to by a new one: those stay.
     ///
-    /// - Returns: how many; nil, and nothing is deleted, where more than one note of accesses waits: they say what is in use, and
+    /// - Returns: nil, and nothing is deleted, where more than one note of accesses waits: they say what is in use, and
     ///   to settle them all here would keep other writers waiting.
     package func deleteObjects(
-        _ ids: [Int64], of cache: CacheRecord, defaultRetentionSeconds: Int64, at now: WallTime
-    ) throws(DatabaseError) -> Int? {
-        guard let cutoff = cache.cutoff(defaultRetentionSeconds, at: now) else { return 0 }
+        _ ids: [Int64], where condition: ExpiryCondition = .unreferenced, of cache: CacheRecord, defaultRetentionSeconds: Int64,
+        at now: WallTime
+    ) throws(DatabaseError) -> ObjectDeletion? {
+        var deletion = ObjectDeletion(triedCount: ids.count)
+        guard let cutoff = cache.cutoff(defaultRetentionSeconds, at: now) else { return deletion }
         // What was noted since the sweep began; most often nothing.
         if try hasAccessNotes() {
             _ = try settleAccesses()
             if try hasAccessNotes() { return nil }
         }
-        return try trying("delete expired objects") { connection throws(SQLError) in
-            var count = 0
+        try trying("delete expired objects") { connection throws(SQLError) in
             for id in ids {
                 let gone = try connection.first(
-                    CatalogSession.deleteObjectSQL, [.integer(id), .integer(cache.id), .time(cutoff)]
+                    condition.deletionSQL, [.integer(id), .integer(cache.id), .time(cutoff)]
                 ) { row throws(SQLError) in (narID: try row.integer(0), path: try row.text(1)) }
-                guard let gone else { continue }
+                guard let gone else {
+                    deletion.blockedIDs.append(id)
+                    continue
+                }
                 try connection.noteNarCandidate(gone.narID)
                 try connection.noteRealisationCandidates(cache.id, storePathHash: gone.path)
-                count += 1
+                deletion.deletedCount += 1
             }
-            return count
+        }
+        return deletion
+    }
+}
+
+/// Which expired objects may go.
+package enum ExpiryCondition: Sendable {
+    /// Those that no object of the cache refers to but themselves.
+    case unreferenced
+    /// Those that no living object refers to. What they refer to may then be gone where they turn out to be needed: only for objects that refer to each other.
+    case unreferencedByLiving
+
+    var deletionSQL: String {
+        switch self {
+        case .unreferenced:
+            """
+            DELETE FROM object WHERE id = $1 AND cache_id = $2 AND last_accessed_at < $3
+            AND NOT EXISTS (SELECT 1 FROM object_reference r
+                WHERE r.cache_id = $2 AND r.store_path_hash = object.store_path_hash AND r.object_id <> $1)
+            RETURNING nar_id, store_path_hash
+            """
+        case .unreferencedByLiving:
+            """
+            DELETE FROM object WHERE id = $1 AND cache_id = $2 AND last_accessed_at < $3
+            AND NOT EXISTS (SELECT 1 FROM object_reference r CROSS JOIN object o
+                WHERE r.cache_id = $2 AND r.store_path_hash = object.store_path_hash AND o.id = r.object_id
+                AND o.last_accessed_at >= $3)
+            RETURNING nar_id, store_path_hash
+            """
         }
     }
+}
 
-    static let deleteObjectSQL = """
-        DELETE FROM object WHERE id = $1 AND cache_id = $2 AND last_accessed_at < $3
-        AND NOT EXISTS (SELECT 1 FROM object_reference r CROSS JOIN object o
-            WHERE r.cache_id = $2 AND r.store_path_hash = object.store_path_hash AND o.id = r.object_id
-            AND o.last_accessed_at >= $3)
-        RETURNING nar_id, store_path_hash
-        """
+/// What became of some expired objects.
+package struct ObjectDeletion: Sendable, Hashable {
+    package let triedCount: Int
+    package var deletedCount = 0
+    /// Those that are still there.
+    package var blockedIDs: [Int64] = []
+
+    init(triedCount: Int) { self.triedCount = triedCount }
 }
 
 extension CacheRecord {

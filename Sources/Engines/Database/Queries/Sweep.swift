@@ -17,14 +17,24 @@ package struct SweepStep: Sendable, Hashable {
 /// or hold. Each level looks at the candidates that the level above noted, so the cost follows the garbage. All need `write`.
 extension CatalogSession {
     /// Ends uploads whose lease ended by `now`.
+    ///
+    /// - Parameter limit: of uploads and holds together. An upload goes with the last of its holds.
     package func expireUploads(at now: WallTime, limit: Int) throws(DatabaseError) -> SweepStep {
         try trying("end expired uploads") { connection throws(SQLError) in
-            let ids = try connection.query(
-                "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
-                [.time(now), .integer(Int64(limit))]
-            ) { row throws(SQLError) in try row.integer(0) }
-            for id in ids { try connection.endUpload(id) }
-            return SweepStep(deletedCount: ids.count, isFinished: ids.count < limit)
+            var count = 0
+            var work = 0
+            while work < limit {
+                let id = try connection.first(
+                    "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT 1", [.time(now)]
+                ) { row throws(SQLError) in try row.integer(0) }
+                guard let id else { return SweepStep(deletedCount: count, isFinished: true) }
+                let releasedCount = try connection.releaseHolds(ofUpload: id, limit: limit)
+                work += 1 + releasedCount
+                if releasedCount == limit { continue }
+                try connection.endUpload(id)
+                count += 1
+            }
+            return SweepStep(deletedCount: count, isFinished: false)
         }
     }
 

@@ -101,6 +101,25 @@ extension SQLConnection {
         try execute("DELETE FROM upload WHERE id = $1", upload)
     }
 
+    /// Drops some of the upload's holds of chunks, as `endUpload` does; how many.
+    func releaseHolds(ofUpload uploadID: Int64, limit: Int) throws(SQLError) -> Int {
+        let chunkIDs = try query(
+            """
+            DELETE FROM upload_hold WHERE upload_id = $1 AND chunk_id IN (
+                SELECT chunk_id FROM upload_hold WHERE upload_id = $1 AND chunk_id IS NOT NULL LIMIT $2)
+            RETURNING chunk_id
+            """, [.integer(uploadID), .integer(Int64(limit))]
+        ) { row throws(SQLError) in try row.integer(0) }
+        for chunkID in chunkIDs {
+            try execute(
+                """
+                INSERT INTO chunk_candidate (chunk_id)
+                SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM chunk_reference WHERE chunk_id = $1) ON CONFLICT DO NOTHING
+                """, [.integer(chunkID)])
+        }
+        return chunkIDs.count
+    }
+
     /// Notes that the NAR may have lost the last that kept it, unless an object still names it.
     func noteNarCandidate(_ narID: Int64) throws(SQLError) {
         try execute(
