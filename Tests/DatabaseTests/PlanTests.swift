@@ -8,7 +8,7 @@ import Testing
     @Test("a hot statement scans no table", arguments: [
         CatalogSession.findObjectSQL, CatalogSession.findNarByFileSQL, CatalogSession.extentsSQL,
         CatalogSession.cachesHoldingSQL, CatalogSession.expiredObjectsSQL, ExpiryCondition.unreferenced.deletionSQL,
-        ExpiryCondition.unreferencedByLiving.deletionSQL,
+        ExpiryCondition.unreferencedByLiving.deletionSQL, CatalogSession.deadExtentsSQL,
         CatalogSession.deleteOrphanNarSQL, CatalogSession.deleteOrphanChunkSQL, CatalogSession.findListingSQL, "missing", "settleAccesses", "findChunks",
         CatalogSession.findBuildLogSQL, CatalogSession.expiredBuildLogsSQL, CatalogSession.findRealisationSQL,
         CatalogSession.unkeptRealisationsSQL, CatalogSession.deleteUnkeptRealisationSQL,

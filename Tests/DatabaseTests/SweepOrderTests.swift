@@ -169,21 +169,28 @@ import Testing
         #expect(try fixture.emptyPacks() == ["p1", "p4", "p5"])
     }
 
-    @Test(arguments: Kind.allCases)
-    func `dead extents are listed from any place on`(kind: Kind) throws {
-        let fixture = try Fixture(kind)
+    @Test("dead extents are listed by their places, from any one on", arguments: [1, 2, 3, 100])
+    func places(limit: Int) throws {
+        let fixture = try Fixture(.sqlite)
         let cache = try fixture.cache(retentionSeconds: 1)
-        try fixture.push(cache, 1, chunks: (0..<5).map { Fixture.stored($0, "p", $0) })
+        // Chunks get their numbers in another order than their places.
+        for path in 1...3 {
+            try fixture.push(cache, path, chunks: (0..<5).map { Fixture.stored(100 - 10 * path - $0 * 7 % 5, "p\(path % 2)", 5 * path + $0) })
+        }
         _ = try fixture.sweep()
-        var offsets: [Int64] = []
-        var last: Int64 = 0
+        var listed: [StoredExtent] = []
+        var last: DeadExtent?
         while true {
             let after = last
-            let some = try fixture.catalog.read { session throws(DatabaseError) in try session.deadExtents(limit: 2, after: after) }
-            guard let end = some.last?.id else { break }
-            offsets += some.map(\.extent.offset)
+            let some = try fixture.catalog.read { session throws(DatabaseError) in try session.deadExtents(limit: limit, after: after) }
+            #expect(some.count <= limit)
+            guard let end = some.last else { break }
+            listed += some.map(\.extent)
             last = end
         }
-        #expect(offsets == [0, 100, 200, 300, 400])
+        #expect(listed.count == 15 && Set(listed).count == 15)
+        #expect(listed.map(\.pack) == Array(repeating: "p1", count: 10) + Array(repeating: "p0", count: 5))
+        #expect(listed.prefix(10).map(\.offset) == listed.prefix(10).map(\.offset).sorted())
+        #expect(listed.suffix(5).map(\.offset) == [1000, 1100, 1200, 1300, 1400])
     }
 }

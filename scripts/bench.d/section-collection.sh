@@ -50,7 +50,7 @@ retention() { # cache, seconds
 # --- A collection of a copy of it --------------------------------------------------------------------------------
 
 collect_under_fire() { # server or process: who collects
-  local by=$1 counted begun ended freed traffic memory_before bytes_before chunks_before collector_memory=-
+  local by=$1 counted begun ended freed traffic memory_before freed_bytes named_before bytes_before chunks_before collector_memory=-
   mkdir "$work/collection-$by"
   cp --reflink=auto -r "$kept/collection/server.db" "$kept/collection/storage" "$work/collection-$by/"
   sync
@@ -59,7 +59,7 @@ collect_under_fire() { # server or process: who collects
   collection_interval=$collects start_atticd "collection-$by"
   export BENCH_TOKEN=$token
   retention dying 1
-  bytes_before=$(disk_bytes) chunks_before=$(count_rows chunk)
+  bytes_before=$(disk_bytes) named_before=$(stored_named) chunks_before=$(count_rows chunk)
   nice -n -15 atticbench traffic --url "$url" --cache living --until "$work/stop" --first 1000001 --count "$living_paths" --size "$path_bytes" \
     --fresh 2000000 --push-interval 200 --pull-interval 200 >"$work/traffic.tsv" &
   traffic=$!
@@ -89,7 +89,10 @@ collect_under_fire() { # server or process: who collects
   row "by the $by: rows left of candidates and dead extents" '' 'abs <= 0' - "$(($(count_rows nar_candidate) + $(count_rows chunk_candidate) + $(count_rows dead_extent)))"
   row "by the $by: until the rows are gone" s - - "$(calculate "$ended - $begun")"
   row "by the $by: until the space is given back" s - - "$(calculate "$freed - $begun")"
-  row "by the $by: bytes that were given back, of $(calculate "$bytes_before / 1e6") MB on disk" MB - - "$(sed 's/.* \([0-9]*\) bytes freed.*/\1/' <<<"$counted" | awk '{ s += $1 } END { print s / 1e6 }')"
+  # What the clients pushed meanwhile is no part of it.
+  freed_bytes=$(sed 's/.* \([0-9]*\) bytes freed.*/\1/' <<<"$counted" | awk '{ s += $1 } END { print s + 0 }')
+  row "by the $by: bytes of what died, and given back on the disk" MB '>= 0.97' "$(calculate "$freed_bytes / 1e6")" \
+    "$(calculate "($bytes_before - $(disk_bytes) + $(stored_named) - $named_before + $freed_bytes) / 1e6")"
   row "by the $by: the server's memory, peak before and after" MB - "$memory_before" "$(peak_memory "$atticd_pid")"
   [[ $by == server ]] || row "by the $by: the collector's memory, peak" MB - - "$collector_memory"
   note "- By the $by: $(paste -sd'|' <<<"$counted" | sed 's/|/; then /g')."
@@ -118,5 +121,6 @@ quantile() { # kind, percent, from, to (milliseconds since 1970): milliseconds
     sort -n | awk -v percent="$2" '{ v[NR] = $1 } END { n = int(NR * percent / 100 + 0.999999); print (NR == 0) ? 0 : v[n < 1 ? 1 : n] }'
 }
 
+stored_named() { sqlite3 -cmd '.timeout 20000' "$store/server.db" 'SELECT sum(stored_byte_count) FROM chunk'; }
 count_rows() { sqlite3 -cmd '.timeout 20000' "$store/server.db" "SELECT count(*) FROM $1"; }
 disk_bytes() { find "$storage/packs" -type f -printf '%b\n' | awk '{ s += $1 } END { print s * 512 + 0 }'; }

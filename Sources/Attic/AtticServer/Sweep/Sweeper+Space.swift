@@ -79,7 +79,7 @@ extension Sweeper {
     /// Gives the space of dead chunks back where their pack lives on.
     func punchDeadExtents(_ now: WallTime, _ report: inout Report, while goesOn: () -> Bool) throws(DatabaseError) {
         let cutoff = punchDelay == .zero ? nil : now - punchDelay
-        var last: Int64 = 0
+        var last: DeadExtent?
         while goesOn() {
             let begin = MonotonicTime.now
             let after = last
@@ -87,7 +87,7 @@ extension Sweeper {
                 try session.deadExtents(limit: Sweeper.batchCount, before: cutoff, after: after)
             }
             // What fails stays recorded, and is gone past.
-            guard let end = dead.last?.id else { return }
+            guard let end = dead.last else { return }
             last = end
             let done = punch(dead, &report)
             Faults.pass(.extentsPunched)

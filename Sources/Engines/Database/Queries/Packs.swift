@@ -47,23 +47,31 @@ extension CatalogSession {
 
     // MARK: Dead bytes
 
-    /// Extents whose chunk is gone, oldest first, recorded before `before`: who began to read a NAR by then has read it.
+    /// Extents whose chunk is gone, recorded before `before`: who began to read a NAR by then has read it. By pack and offset, so
+    /// that neighbours are freed together.
     ///
-    /// - Parameter after: gives extents with a number above this one only: to go on where a batch ended.
-    package func deadExtents(limit: Int, before: WallTime? = nil, after: Int64 = 0) throws(DatabaseError) -> [DeadExtent] {
+    /// - Parameter after: gives those behind this one only: to go on where a batch ended.
+    package func deadExtents(limit: Int, before: WallTime? = nil, after: DeadExtent? = nil) throws(DatabaseError) -> [DeadExtent] {
         try trying("list dead extents") { connection throws(SQLError) in
             try connection.query(
-                """
-                SELECT d.id, p.name, d.pack_offset, d.byte_count FROM dead_extent d CROSS JOIN pack p
-                WHERE d.id > $1 AND d.recorded_at < $2 AND p.id = d.pack_id ORDER BY d.id LIMIT $3
-                """, [.integer(after), .integer(before?.milliseconds ?? .max), .integer(Int64(limit))]
+                CatalogSession.deadExtentsSQL,
+                [
+                    .integer(after?.packID ?? 0), .integer(after?.extent.offset ?? 0), .integer(after?.id ?? 0),
+                    .integer(before?.milliseconds ?? .max), .integer(Int64(limit)),
+                ]
             ) { row throws(SQLError) in
                 DeadExtent(
-                    id: try row.integer(0),
-                    extent: try StoredExtent(pack: row.text(1), offset: row.integer(2), byteCount: row.integer(3)))
+                    id: try row.integer(0), packID: try row.integer(1),
+                    extent: try StoredExtent(pack: row.text(2), offset: row.integer(3), byteCount: row.integer(4)))
             }
         }
     }
+
+    static let deadExtentsSQL = """
+        SELECT d.id, d.pack_id, p.name, d.pack_offset, d.byte_count FROM dead_extent d CROSS JOIN pack p
+        WHERE (d.pack_id, d.pack_offset, d.id) > ($1, $2, $3) AND d.recorded_at < $4 AND p.id = d.pack_id
+        ORDER BY d.pack_id, d.pack_offset, d.id LIMIT $5
+        """
 
     /// Forgets extents whose bytes were given back. Needs `write`.
     package func forgetDeadExtents(_ ids: [Int64]) throws(DatabaseError) {

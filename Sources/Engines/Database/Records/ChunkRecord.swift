@@ -40,6 +40,7 @@ package struct ChunkRecord: Sendable, Hashable {
 /// An extent whose chunk is gone: its bytes may be given back to the file system.
 package struct DeadExtent: Sendable, Hashable {
     package let id: Int64
+    package let packID: Int64
     package let extent: StoredExtent
 }
 
