@@ -70,4 +70,30 @@ struct AtticBenchTests {
         #expect(info.outputText.contains("\"nar_size\":\(first.standardOutput.count)"))
         #expect(try run("nar", "--seed", "4", "--size", "100000").standardOutput != first.standardOutput)
     }
+
+    private func serve(_ arguments: [String], token: String? = "t") throws -> Subprocess.Outcome {
+        let tools = File.parent(of: try File.resolve("/proc/self/exe"))
+        return try Subprocess.run(
+            [tools + "/atticbench"] + arguments, environment: token.map { ["BENCH_TOKEN": $0] } ?? [:])
+    }
+
+    @Test("Traffic sends nothing once its file is there, and nothing without a token")
+    func traffic() throws {
+        let until = directory.file("until")
+        let options = [
+            "traffic", "--url", "http://127.0.0.1:1", "--cache", "hello", "--until", until, "--first", "1", "--count", "3", "--size", "1000",
+            "--fresh", "100", "--pushers", "2", "--pullers", "1",
+        ]
+        try File.replace(until, with: [], permissions: 0o644)
+        let none = try serve(options)
+        #expect(none.status == .exited(0) && none.standardOutput.isEmpty)
+        #expect(try serve(options, token: nil).errorText == "atticbench: BENCH_TOKEN is not set\n")
+    }
+
+    @Test("Filling stops at the first path that is not taken, and says why")
+    func fill() throws {
+        let outcome = try serve(["fill", "--url", "http://127.0.0.1:1", "--cache", "hello", "--first", "1", "--count", "9", "--size", "1000"])
+        #expect(outcome.status == .exited(1))
+        #expect(outcome.errorText.hasPrefix("atticbench: /_api/v1/upload-path: "))
+    }
 }

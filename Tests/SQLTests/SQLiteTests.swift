@@ -95,6 +95,28 @@ import Testing
         #expect(text?.kind == .notDatabase)
     }
 
+    @Test func `the log's pages are counted after each commit, and moved as far as no reader is in the way`() throws {
+        connection.countLogPages()
+        #expect(connection.logPageCount == 0)
+        try connection.execute("INSERT INTO word (value) VALUES (1)")
+        let first = connection.logPageCount
+        #expect(first > 0)
+        let reader = try SQLiteConnection(path: scratch.file("a.db"), access: .readOnly)
+        try reader.execute("BEGIN")
+        let count = "SELECT count(*) FROM word"
+        #expect(try reader.first(count) { row throws(SQLError) in try row.integer(0) } == 1)
+        try connection.execute("INSERT INTO word (value) VALUES (2)")
+        #expect(connection.logPageCount > first)
+        let held = try connection.checkpoint()
+        #expect(held.pageCount == connection.logPageCount && held.movedCount == first)
+        #expect(try reader.first(count) { row throws(SQLError) in try row.integer(0) } == 1)
+        try reader.execute("ROLLBACK")
+        let free = try connection.checkpoint()
+        #expect(free.movedCount == free.pageCount && free.pageCount == held.pageCount)
+        try connection.execute("INSERT INTO word (value) VALUES (3)")
+        #expect(connection.logPageCount < held.pageCount, "the log begins anew")
+    }
+
     @Test func `a lock that another connection holds is busy`() throws {
         let other = try SQLiteConnection(path: scratch.file("a.db"), access: .readWrite, busyMilliseconds: 0)
         try other.execute("BEGIN IMMEDIATE")

@@ -54,6 +54,7 @@ collect_under_fire() { # server or process: who collects
   mkdir "$work/collection-$by"
   cp --reflink=auto -r "$kept/collection/server.db" "$kept/collection/storage" "$work/collection-$by/"
   sync
+  : >"$work/collector.log"
   pin='nice -n -15' collects=0
   [[ $by != server ]] || collects="$collect_after s"
   collection_interval=$collects start_atticd "collection-$by"
@@ -84,7 +85,7 @@ collect_under_fire() { # server or process: who collects
   latencies pull "a pull"
   latencies ask "one small write"
   row "by the $by: requests that failed" '' 'abs <= 0' - "$(grep -c ^failed "$work/traffic.tsv" || true)"
-  counted=$(cat "$work/collector.log" "$work/atticd.log" 2>/dev/null | grep -i 'garbage collection: ' | sed 's/.*arbage collection: //')
+  counted=$(cat "$work/collector.log" "$work/atticd.log" | grep -i 'garbage collection: ' | sed 's/.*arbage collection: //')
   row "by the $by: chunks that were removed, of $chunks_before" '' - - "$(sed -n '1s/.* \([0-9]*\) chunks.*/\1/p' <<<"$counted")"
   row "by the $by: rows left of candidates and dead extents" '' 'abs <= 0' - "$(($(count_rows nar_candidate) + $(count_rows chunk_candidate) + $(count_rows dead_extent)))"
   row "by the $by: until the rows are gone" s - - "$(calculate "$ended - $begun")"
@@ -101,7 +102,7 @@ collect_under_fire() { # server or process: who collects
     note "- By the $by: \`atticadm fsck\` finds: $(tail -n 3 "$work/fsck.log")"
   fi
   pin=
-  rm -rf "$store" "$work/collector.log"
+  rm -rf "$store"
 }
 
 # Rows of how long requests took, of those that began in the 20 seconds before the collection and of those while it ran.

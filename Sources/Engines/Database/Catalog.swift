@@ -23,6 +23,7 @@ package final class Catalog: Sendable {
 
     let writer: GroupCommitter
     private let readers: ReaderPool
+    private let checkpointer: Checkpointer
     private let log: Logger
     let path: String
     private let isClosed = Monitor(false)
@@ -43,8 +44,11 @@ package final class Catalog: Sendable {
         } catch { throw DatabaseError(operation, error) }
         if let refusal { throw refusal }
         do throws(SQLError) {
+            // The file is in WAL mode once the first is open.
+            let writing = try Catalog.openWriter(path, wait)
+            checkpointer = Checkpointer(try Catalog.openCheckpointer(path, wait))
             writer = try GroupCommitter(
-                Catalog.openWriter(path, wait), .sqlite, busyRetriesMax: options.busyRetriesMax,
+                writing, .sqlite, checkpointer, busyRetriesMax: options.busyRetriesMax,
                 transactionTime: options.transactionTime)
             var pool: [Monitor<SQLiteConnection>] = []
             for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(path, wait))) }
@@ -52,6 +56,7 @@ package final class Catalog: Sendable {
         } catch { throw DatabaseError(operation, error) }
         self.path = path
         self.log = log
+        checkpointer.start()
         writer.start()
     }
 
@@ -66,6 +71,7 @@ package final class Catalog: Sendable {
         guard isFirst else { return }
         writer.close()
         readers.close()
+        checkpointer.close()
     }
 
     /// Runs `body` on one state of the database; many may read at the same time.
@@ -108,8 +114,15 @@ package final class Catalog: Sendable {
         // the last commits to a power cut, and an acknowledged push must not be lost.
         try connection.runScript("""
             PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
-            PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 67108864;
+            PRAGMA journal_size_limit = 67108864;
             """)
+        return connection
+    }
+
+    private static func openCheckpointer(_ path: String, _ wait: Int32) throws(SQLError) -> sending SQLiteConnection {
+        let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: wait)
+        // NORMAL: the log is synced before it is moved, and the file before the log may begin anew. It reads no page but those.
+        try connection.runScript("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64;")
         return connection
     }
 

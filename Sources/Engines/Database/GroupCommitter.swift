@@ -22,6 +22,7 @@ final class GroupCommitter: Sendable {
 
     private let state = Monitor(State())
     private let connection: Monitor<SQLiteConnection>
+    private let checkpointer: Checkpointer
     private let thread = Mutex<Thread?>(nil)
     private let dialect: Dialect
     /// How often BEGIN and COMMIT are tried again where another process has the lock, each after the connection's own
@@ -39,11 +40,16 @@ final class GroupCommitter: Sendable {
     /// What the connection's commits survive now.
     private let durability = Monitor(WriteDurability.powerCut)
 
-    init(_ connection: sending SQLiteConnection, _ dialect: Dialect, busyRetriesMax: Int, transactionTime: Duration) throws(SQLError) {
+    init(
+        _ connection: sending SQLiteConnection, _ dialect: Dialect, _ checkpointer: Checkpointer, busyRetriesMax: Int,
+        transactionTime: Duration
+    ) throws(SQLError) {
         self.dialect = dialect
+        self.checkpointer = checkpointer
         self.busyRetriesMax = busyRetriesMax
         self.transactionTime = transactionTime
         lastDataVersion.store(try connection.dataVersion(), ordering: .relaxed)
+        connection.countLogPages()
         self.connection = Monitor(connection)
     }
 
@@ -136,6 +142,7 @@ final class GroupCommitter: Sendable {
         }
         if !ran.isEmpty { generation.add(1, ordering: .sequentiallyConsistent) }
         for job in ran { job.succeed() }
+        checkpointer.committed(connection)
     }
 
     /// With NORMAL "commits can be lost following a power loss", and with nothing else; the next commit with FULL makes those

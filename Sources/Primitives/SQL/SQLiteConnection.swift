@@ -131,6 +131,32 @@ import Glibc
         try first("PRAGMA data_version") { row throws(SQLError) in try row.integer(0) } ?? 0
     }
 
+    // MARK: The write-ahead log
+
+    /// Pages in the log after this connection's last commit, once they are counted.
+    package private(set) var logPageCount = 0
+
+    /// Counts the pages of the log from now on, and moves none of them into the database's file by itself any more
+    /// (sqlite3_wal_hook takes the place of `wal_autocheckpoint`): somebody calls `checkpoint`.
+    package func countLogPages() {
+        unsafe sqlite3_wal_hook(handle, { connection, _, _, count in
+            // Called by a commit of the connection that is named here, so that lives.
+            if let connection = unsafe connection {
+                unsafe Unmanaged<SQLiteConnection>.fromOpaque(connection).takeUnretainedValue().logPageCount = Int(count)
+            }
+            return SQLITE_OK
+        }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// Moves pages from the log into the database's file, as far as nobody is in the way, and waits for nobody.
+    ///
+    /// - Returns: pages in the log, and how many of them were moved, now or before.
+    package func checkpoint() throws(SQLError) -> (pageCount: Int, movedCount: Int) {
+        try first("PRAGMA wal_checkpoint(PASSIVE)") { row throws(SQLError) in
+            (pageCount: Int(try row.integer(1)), movedCount: Int(try row.integer(2)))
+        } ?? (0, 0)
+    }
+
     // MARK: Statements
 
     private func prepared(_ sql: String) throws(SQLError) -> SQLiteStatement {
