@@ -124,6 +124,8 @@ struct BackupTests {
             allowed-hosts = ["a", "b"]
             api-endpoint = "https://a/"
             substituter-endpoint = "https://b/"
+            max-connections-per-address = 7
+            proxies = ["192.0.2.1", "2001:db8::1"]
             soft-delete-caches = true
             require-proof-of-possession = false
             refused-read-status = 404

@@ -1,6 +1,7 @@
 import AtticAPI
 @testable import AtticServer
 import Encoding
+import HTTPServer
 import Platform
 import Support
 import Testing
@@ -42,6 +43,8 @@ struct ConfigurationTests {
         #expect(configuration.allowedHosts == [])
         #expect(configuration.apiEndpoint == nil)
         #expect(configuration.substituterEndpoint == nil)
+        #expect(configuration.maxConnectionsPerAddress == 1024)
+        #expect(configuration.proxies.map(\.description) == ["127.0.0.1", "::1"])
         #expect(!configuration.softDeleteCaches)
         #expect(configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 1_048_576)
@@ -69,6 +72,8 @@ struct ConfigurationTests {
             allowed-hosts = ["cache.example.org", "localhost:8080"]
             api-endpoint = "https://cache.example.org/"
             substituter-endpoint = "http://cdn.example.org/caches/"
+            max-connections-per-address = 0
+            proxies = ["192.0.2.1"]
             soft-delete-caches = true
             require-proof-of-possession = false
             max-nar-info-size = 65536
@@ -100,6 +105,8 @@ struct ConfigurationTests {
         #expect(configuration.allowedHosts == ["cache.example.org", "localhost:8080"])
         #expect(configuration.apiEndpoint == "https://cache.example.org/")
         #expect(configuration.substituterEndpoint == "http://cdn.example.org/caches/")
+        #expect(configuration.maxConnectionsPerAddress == 0)
+        #expect(configuration.proxies.map(\.description) == ["192.0.2.1"])
         #expect(configuration.softDeleteCaches)
         #expect(!configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 65536)
@@ -116,6 +123,14 @@ struct ConfigurationTests {
         #expect(configuration.tokenKey == .hs256(secret: [0, 1, 2, 3]))
         #expect(configuration.warnings.count == 1)
         #expect(configuration.warnings.first?.hasPrefix("the HS256 secret has only 4 bytes") == true)
+    }
+
+    @Test("What one address may have becomes a bound of the engine; 0 leaves the bound of all", arguments: [(0, 16_384), (7, 7)])
+    func shares(wanted: Int, most: Int) throws {
+        let configuration = try Self.parse(Self.with("max-connections-per-address = \(wanted)\nproxies = [\"192.0.2.1\"]"))
+        let limits = Limits(configuration, openFilesMax: 1 << 20)
+        #expect(limits.clientConnectionsMax == most)
+        #expect(limits.proxies == [try #require(HostAddress("192.0.2.1"))])
     }
 
     @Test("A NAR is cut from the threshold on; 1 cuts all")
@@ -163,6 +178,7 @@ struct ConfigurationTests {
         ("listen = \"8080\"", nil, "server.toml:1:10: \"8080\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\""),
         ("listen = 8080", nil, "server.toml:1:10: \"listen\" is an integer; write a string in quotes"),
         ("lsten = \"x\"", nil, "server.toml:1:1: unknown key \"lsten\"; did you mean \"listen\"?"),
+        ("proxies = [\"localhost\"]", nil, "server.toml:1:11: \"localhost\" is no address; write it as in \"192.0.2.1\" or \"2001:db8::1\""),
         ("allowed-hosts = [\"https://x\"]", nil, "server.toml:1:17: \"https://x\" is no host; write it as in \"cache.example.org\""),
         ("api-endpoint = \"https://x\"", nil, "server.toml:1:16: \"https://x\" is no endpoint; write a URL that ends in a slash, as in \"https://cache.example.org/\""),
         ("soft-delete-caches = 1", nil, "server.toml:1:22: \"soft-delete-caches\" is an integer; write true or false"),

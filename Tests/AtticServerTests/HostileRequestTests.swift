@@ -89,6 +89,7 @@ struct HostileRequestTests {
         #expect((refused == nil) == isServed)
         let answer = fixture.application.respond(to: Request(head: head, id: "x", remoteAddress: "192.0.2.1", body: RequestBody()))
         let config = try CacheConfig(json: answer.bytes)
+        #expect(answer.header("Cache-Control") == "no-store", "a cache between would give it to others")
         if isServed { #expect(config.apiEndpoint?.lowercased() == "http://good/") }
     }
 

@@ -38,6 +38,9 @@ struct EndToEndTests {
     @Test("A pull whose connections are cut within NARs goes on by ranges, and all is whole")
     func resume() throws { try passes("resume.sh", minutes: 5) }
 
+    @Test("Ten thousand idle connections, a thousand slow heads and readers that read nothing keep nobody waiting")
+    func crowd() throws { try passes("crowd.sh", minutes: 8) }
+
     @Test("Listings are those that Nix writes, and Nix lists and reads paths over HTTP")
     func listing() throws { try passes("listing.sh", minutes: 3) }
 

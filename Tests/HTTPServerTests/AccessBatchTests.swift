@@ -10,7 +10,7 @@ import Testing
         for (number, target) in targets.enumerated() {
             let socket = try Pipe().takeReadEnd()
             var connection = Connection(
-                cookie: Cookie(slot: 0, generation: 0), socket: socket, peer: .any(port: 1), limits: Limits())
+                cookie: Cookie(slot: 0, generation: 0), socket: socket, peer: .any(port: 1), client: nil, limits: Limits())
             let head = try RequestHead(parsing: "GET \(target) HTTP/1.1\r\nHost: h\r\n\r\n")
             connection.exchange = .init(
                 id: RequestID(rawValue: UInt64(number)), head: head, began: MonotonicTime(nanoseconds: 5), time: .now, status: .ok,

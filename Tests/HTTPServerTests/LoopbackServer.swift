@@ -44,7 +44,7 @@ final class LoopbackServer: Sendable {
 
     deinit { server.drain(timeout: .zero) }
 
-    func connect() throws -> RawConnection { try RawConnection(to: address) }
+    func connect(from number: UInt8 = 1) throws -> RawConnection { try RawConnection(to: address, from: number) }
 
     /// Waits until so many requests have been logged.
     func waitForRecords(_ count: Int) -> [AccessRecord] {

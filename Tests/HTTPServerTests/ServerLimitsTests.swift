@@ -91,13 +91,13 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         var limits = Limits()
         (limits.readingThreads, limits.documentThreads) = (1, 1)
         let gate = Gate()
-        gate.open()
         let server = try LoopbackServer(lanesByPath: limits) { request in
-            gate.pass()
+            if request.head.target.path == "/reading" { gate.pass() }
             return echo(request)
         }
+        defer { gate.open() }
         let stranger = try server.connect()
-        try stranger.send("POST /reading HTTP/1.1\r\nHost: h\r\nContent-Length: 300000\r\n\r\na")
+        try stranger.send("POST /reading HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na")
         gate.waitForArrivals(1)
         for lane in ["document", "transfer", "query"] {
             let push = try server.connect()
@@ -106,10 +106,87 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         }
     }
 
-    @Test(arguments: [Lane.document, .reading])
+    @Test(arguments: ["Content-Length: 100000", "Expect: 100-continue\r\nContent-Length: 100000"])
+    func strangersWhoAreSlowToSendABodyHoldNoThreadUntilItIsThere(headers: String) throws {
+        var limits = Limits()
+        limits.readingThreads = 1
+        let server = try LoopbackServer(limits: limits, lane: .reading, echo)
+        let head = "POST / HTTP/1.1\r\nHost: h\r\n\(headers)\r\n\r\n"
+        let slow = try (0..<20).map { _ in try server.connect() }
+        for client in slow {
+            try client.send(head)
+            if headers.hasPrefix("Expect") { #expect(try client.receiveAnswer()?.status == 100) }
+            try client.send("hello")
+        }
+        let other = try server.connect()
+        try other.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi" + get)
+        #expect(try other.receiveAnswer()?.text == "hi")
+        #expect(try other.receiveAnswer()?.status == 200)
+        for client in slow {
+            try client.send(String(repeating: "a", count: 99_995))
+            #expect(try client.receiveAnswer()?.body.count == 100_000)
+        }
+        #expect(server.waitForRecords(22).count == 22)
+        #expect(server.server.heldByteCount == 0)
+    }
+
+    @Test func aBodyThatIsLongerThanOneThatIsAwaitedGoesToItsHandler() throws {
+        var limits = Limits()
+        limits.awaitedBodyBytesMax = 1000
+        let server = try LoopbackServer(limits: limits, lane: .reading, echo)
+        let client = try server.connect()
+        let text = String(repeating: "a", count: 3000)
+        try client.send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nbb8\r\n\(text)\r\n0\r\n\r\n")
+        #expect(try client.receiveAnswer()?.text == text)
+        try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2000000\r\n\r\n")
+        #expect(try client.receiveAnswer()?.text == "the request's body is longer than 1048576 bytes")
+    }
+
+    @Test func aBodyThatStrangersDoNotSendIsAnsweredAndItsMemoryGivenBack() throws {
+        var limits = Limits()
+        (limits.shortBodyTime, limits.proxies, limits.clientHeldBytesMax) = (.milliseconds(50), [], 300_000)
+        let server = try LoopbackServer(limits: limits, lane: .reading, echo)
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\nhello"
+        let late = try server.connect()
+        try late.send(head)
+        let answer = try #require(try late.receiveAnswer())
+        #expect(answer.text == RequestBodyError.timedOut.description && answer.header("Connection") == "close")
+        let gone = try server.connect()
+        try gone.send(head)
+        gone.shutdownWriting()
+        #expect(try gone.receiveAnswer()?.text == RequestBodyError.disconnected.description)
+        #expect(server.waitForRecords(2).count == 2)
+        #expect(server.server.heldByteCount == 0)
+    }
+
+    @Test func whoLetsManyBodiesBeAwaitedIsRefusedMore() throws {
+        var limits = Limits()
+        (limits.proxies, limits.clientHeldBytesMax) = ([], 300_000)
+        let server = try LoopbackServer(limits: limits, lane: .reading, echo)
+        let head = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\nhello"
+        let slow = try server.connect()
+        try slow.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try slow.receiveAnswer()?.status == 200)
+        try slow.send(head)
+        var refused: RawAnswer?
+        // The first of the two that is looked at is the one that waits.
+        let second = try server.connect()
+        try second.send(head)
+        try second.send(String(repeating: "a", count: 199_995))
+        refused = try second.receiveAnswer()
+        if refused?.status != 503 { Issue.record("answered \(refused?.status ?? 0)") }
+        #expect(refused?.header("Retry-After") == "2")
+        let other = try server.connect(from: 2)
+        try other.send(head + String(repeating: "a", count: 199_995))
+        #expect(try other.receiveAnswer()?.status == 200)
+        withExtendedLifetime(slow) {}
+    }
+
+    @Test(arguments: [Lane.document, .reading, .transfer])
     func aByteNowAndThenHoldsNoThread(lane: Lane) throws {
         var limits = Limits()
         limits.shortBodyTime = .milliseconds(50)
+        (limits.bodyProgressTime, limits.bodyProgressBytes) = (.milliseconds(50), 1 << 50)
         let server = try LoopbackServer(limits: limits, lane: lane, echo)
         let client = try server.connect()
         try client.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n")
@@ -126,20 +203,38 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
     @Test func beyondTheMostConnectionsOneWaitsUntilAnotherEnds() throws {
         var limits = Limits()
         limits.connectionsMax = 2
-        let server = try LoopbackServer(limits: limits)
-        let first = try server.connect()
-        let second = try server.connect()
-        for client in [first, second] {
-            try client.send(get)
-            #expect(try client.receiveAnswer()?.status == 200)
+        let gate = Gate()
+        let server = try LoopbackServer(limits: limits) { _ in
+            gate.pass()
+            return .text("done")
         }
+        let busy = try [server.connect(), server.connect()]
+        for client in busy { try client.send(get) }
+        gate.waitForArrivals(2)
         let third = try server.connect()
         try third.send(get)
-        try first.send(get)
-        #expect(try first.receiveAnswer()?.status == 200)
         #expect(server.server.connectionCount == 2, "the third waits in the kernel")
-        second.close()
-        #expect(try third.receiveAnswer()?.status == 200)
+        gate.open()
+        for client in busy + [third] { #expect(try client.receiveAnswer()?.text == "done") }
+    }
+
+    @Test(arguments: ["", "GET / HTTP/1.1\r\nHo", "no request\r\n\r\n"])
+    func whoFillsTheServerWithIdleConnectionsShutsNobodyOut(begun: String) throws {
+        var limits = Limits()
+        limits.connectionsMax = 3
+        let server = try LoopbackServer(limits: limits)
+        let crowd = try (0..<3).map { _ in try server.connect() }
+        for client in crowd { try client.send(get) }
+        for client in crowd { #expect(try client.receiveAnswer()?.status == 200) }
+        for client in crowd where !begun.isEmpty { try client.send(begun) }
+        for _ in 0..<20 {
+            let other = try server.connect()
+            try other.send(get)
+            #expect(try other.receiveAnswer()?.status == 200)
+        }
+        #expect(server.server.connectionCount <= 3)
+        // The first of them was let go of first.
+        _ = try? crowd[0].receiveAll()
     }
 
     @Test func aThousandIdleConnectionsAreKeptAndServed() throws {

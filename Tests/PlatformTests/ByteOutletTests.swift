@@ -22,6 +22,18 @@ private func put(_ outlet: ByteOutlet, _ bytes: [UInt8]) -> Bool {
 }
 
 @Suite struct ByteOutletTests {
+    @Test func aSourceWhosePatienceIsAtItsEndGivesUp() {
+        let asked = Monitor(0)
+        let patience = ByteOutlet.Patience(.milliseconds(1)) { asked.update { $0 += 1; return $0 < 3 } }
+        let outlet = ByteOutlet(blockByteCount: 10, blockCountMax: 2, patience: patience, onBytes: {})
+        #expect(put(outlet, [1]) && put(outlet, [2]))
+        #expect(asked.peek { $0 } == 0, "it did not have to wait")
+        #expect(!put(outlet, [3]))
+        #expect(asked.peek { $0 } == 3)
+        #expect(take(outlet).bytes == [1])
+        #expect(put(outlet, [4]))
+    }
+
     @Test func whatGoesInComesOutInOrderWhateverThePieces() {
         let outlet = ByteOutlet(blockByteCount: 100, blockCountMax: 3, onBytes: {})
         var sent: [UInt8] = []

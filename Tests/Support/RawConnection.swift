@@ -11,13 +11,26 @@ package final class RawConnection: Sendable {
     private let buffer = Monitor<[UInt8]>([])
 
     /// Connects to an address as a server names it: `127.0.0.1:8080`.
-    package init(to address: String) throws(SystemError) {
+    ///
+    /// - Parameter number: connects from 127.0.0.`number`.
+    package init(to address: String, from number: UInt8 = 1) throws(SystemError) {
         guard let colon = address.utf8.lastIndex(of: UInt8(ascii: ":")), let port = UInt16(address[address.utf8.index(after: colon)...]) else {
             throw SystemError("connect to", address, Errno(EINVAL))
         }
         let raw = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         if raw < 0 { throw SystemError("make a socket for", address, .current) }
         let descriptor = FileDescriptor(owning: raw)
+        if number != 1 {
+            var source = sockaddr_in()
+            source.sin_family = sa_family_t(AF_INET)
+            source.sin_addr.s_addr = (UInt32(0x7f00_0000) | UInt32(number)).bigEndian
+            let status = unsafe withUnsafePointer(to: &source) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe bind(raw, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            if status != 0 { throw SystemError("connect from", "127.0.0.\(number)", .current) }
+        }
         var target = sockaddr_in()
         target.sin_family = sa_family_t(AF_INET)
         target.sin_port = port.bigEndian

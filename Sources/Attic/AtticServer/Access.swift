@@ -18,10 +18,11 @@ package struct Visitor: Sendable {
         return permissions
     }
 
-    /// Turns away who brings no valid token, where the body has to be read to know which cache is meant: nothing that a
-    /// body can name would be theirs, and no stranger makes the server wait for bytes or hold them.
-    package func requireToken() throws(Problem) {
-        if token == nil { throw .unauthorized(reason: refusal) }
+    /// Turns away who may push to no cache at all, where the body has to be read to know which one is meant: nothing that a
+    /// body can name would be theirs, and neither strangers nor readers make the server wait for bytes or hold them.
+    package func requirePush() throws(Problem) {
+        guard let token else { throw .unauthorized(reason: refusal) }
+        guard token.caches.contains(where: { $0.permissions.contains(.push) }) else { throw .accessDenied }
     }
 
     /// Lets the visitor through to a cache, or says what it may be told.

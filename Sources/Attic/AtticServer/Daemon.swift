@@ -38,8 +38,12 @@ package final class Daemon: Sendable {
         let upkeep = Upkeep(
             context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
         self.upkeep = upkeep
+        let limits = Limits(configuration, openFilesMax: openFilesMax)
+        if limits.connectionsMax < Limits().connectionsMax {
+            log.warning("this process may have \(openFilesMax) files open (ulimit -Hn; LimitNOFILE= of a systemd unit), so \(limits.connectionsMax) connections are taken at most; \(Limits.openFilesEnough) are enough for all \(Limits().connectionsMax)")
+        }
         server = try Server(
-            listen: listen, limits: Limits(openFilesMax: openFilesMax), handler: Application(context), loopCount: Processors.count,
+            listen: listen, limits: limits, handler: Application(context), loopCount: Processors.count,
             log: log, accessLog: { upkeep.note($0) })
     }
 
@@ -149,5 +153,15 @@ package final class Daemon: Sendable {
         } else if report != RecoveryReport() {
             log.notice("the storage was put in order after an unclean stop: \(report)")
         }
+    }
+}
+
+extension Limits {
+    /// The engine's bounds, with what an operator has set.
+    init(_ configuration: Configuration, openFilesMax: Int) {
+        self.init(openFilesMax: openFilesMax)
+        // 0 is for none; then the bound of all is left.
+        clientConnectionsMax = configuration.maxConnectionsPerAddress == 0 ? connectionsMax : configuration.maxConnectionsPerAddress
+        proxies = Set(configuration.proxies)
     }
 }

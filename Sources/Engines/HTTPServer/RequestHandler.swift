@@ -34,4 +34,7 @@ package enum Lane: Hashable, Sendable, CaseIterable {
 
     /// Whether a body has `Limits.shortBodyTime` to arrive; else it must only go on.
     var hasShortBodies: Bool { self != .transfer }
+
+    /// Whether a request waits for its whole body before it gets a thread: strangers who are slow to send one hold none.
+    var takesWholeBodies: Bool { self == .reading }
 }

@@ -68,6 +68,9 @@ package final class Server: Sendable {
     /// Open connections now.
     package var connectionCount: Int { shared.connectionCount.load(ordering: .relaxed) }
 
+    /// Bytes in memory, now, that slow clients hold: of answers that wait to be sent, of bodies that are awaited.
+    package var heldByteCount: Int { shared.clients.heldBytes }
+
     /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
     /// are answered; then the threads end. Returns when they have.
     ///

@@ -32,29 +32,57 @@
     private let blockByteCount: Int
     private let blockCountMax: Int
     private let onBytes: @Sendable () -> Void
+    private let patience: Patience
+
+    /// How long a source that is ahead waits for a sink that takes nothing.
+    package struct Patience: Sendable {
+        let duration: Duration
+        let isWanted: @Sendable () -> Bool
+
+        /// Each time it has waited so long for a block, the source asks whether it is to wait on; it gives up where not. Thread: the
+        /// source's.
+        package init(_ duration: Duration, isWanted: @escaping @Sendable () -> Bool) {
+            self.duration = duration
+            self.isWanted = isWanted
+        }
+
+        /// For ever.
+        package static let endless = Patience(.seconds(3600)) { true }
+    }
 
     /// - Parameters:
     ///   - blockByteCount: the size of a block; above 0.
     ///   - blockCountMax: blocks that there are at most; above 0, and 2 for both sides to work at the same time.
     ///   - onBytes: told, on the source's thread, that a sink which found nothing may look again.
-    package init(blockByteCount: Int, blockCountMax: Int, onBytes: @escaping @Sendable () -> Void) {
+    ///   - patience: how long the source waits.
+    package init(
+        blockByteCount: Int, blockCountMax: Int, patience: Patience = .endless, onBytes: @escaping @Sendable () -> Void
+    ) {
         precondition(blockByteCount > 0 && blockCountMax > 0, "an outlet has at least one block with at least a byte")
         self.blockByteCount = blockByteCount
         self.blockCountMax = blockCountMax
+        self.patience = patience
         self.onBytes = onBytes
     }
 
+    /// Whether nobody wants any of it.
+    package var isAbandoned: Bool { monitor.peek { $0.isAbandoned } }
+
     // MARK: The source
 
-    /// A block to oneself, waiting until there is one; nil where nobody wants more.
+    /// A block to oneself, waiting until there is one; nil where nobody wants more, or patience is at its end.
     package func takeBlock() -> ByteBlock? {
-        // Of two optionals, the outer one says whether there is an answer.
-        monitor.wait { state -> ByteBlock?? in
-            if state.isAbandoned { return .some(nil) }
-            if let block = state.free.popLast() { return block }
-            if state.blockCount == blockCountMax { return nil }
-            state.blockCount += 1
-            return ByteBlock(byteCount: blockByteCount)
+        while true {
+            // Of two optionals, the outer one says whether there is an answer.
+            let found = monitor.wait(until: .now + patience.duration) { state -> ByteBlock?? in
+                if state.isAbandoned { return .some(nil) }
+                if let block = state.free.popLast() { return block }
+                if state.blockCount == blockCountMax { return nil }
+                state.blockCount += 1
+                return ByteBlock(byteCount: blockByteCount)
+            }
+            if let found { return found }
+            if !patience.isWanted() { return nil }
         }
     }
 

@@ -3,8 +3,8 @@ import Glibc
 /// An Internet address with its port: where a socket listens, or who connected.
 package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// Network order: the IPv6 address, or the IPv4 address in its mapped form `::ffff:a.b.c.d`.
-    private let high: UInt64
-    private let low: UInt64
+    let high: UInt64
+    let low: UInt64
     /// Whether the socket speaks IPv6 (which an IPv4 peer may do through a listener on `[::]`).
     package let isIPv6: Bool
     package let port: UInt16
@@ -17,7 +17,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         SocketAddress(high: 0, low: 0xffff_0000_0000, isIPv6: false, port: port, scope: 0)
     }
 
-    private init(high: UInt64, low: UInt64, isIPv6: Bool, port: UInt16, scope: UInt32) {
+    init(high: UInt64, low: UInt64, isIPv6: Bool, port: UInt16, scope: UInt32) {
         self.high = high
         self.low = low
         self.isIPv6 = isIPv6

@@ -58,6 +58,9 @@ package final class WorkerPool: Sendable {
         }
     }
 
+    /// Whether a job waits for a thread.
+    package var hasWaitingJobs: Bool { state.peek { $0.queueHead < $0.queue.count } }
+
     /// Takes no more jobs, finishes those that were taken, and joins the threads. Thread: any but the pool's own.
     package func stop() {
         let (idle, workers) = state.peek { state in

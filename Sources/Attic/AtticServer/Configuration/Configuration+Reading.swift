@@ -3,6 +3,7 @@ import Chunking
 import Compression
 import ConfigFile
 import HTTP
+import Platform
 
 // From TOML to a checked configuration, section by section in the order of server.toml.example. The defaults are those
 // of `Configuration`'s properties: a key that is absent leaves its property alone.
@@ -61,6 +62,16 @@ extension Configuration {
         }
         apiEndpoint = try endpoint(root, "api-endpoint")
         substituterEndpoint = try endpoint(root, "substituter-endpoint")
+        if let value = try root.integer("max-connections-per-address", in: 0...1_000_000) { maxConnectionsPerAddress = Int(value) }
+        if let texts = try root.strings("proxies") {
+            proxies = []
+            for text in texts {
+                guard let address = HostAddress(text) else {
+                    throw root.error(at: "proxies", "\"\(text)\" is no address; write it as in \"192.0.2.1\" or \"2001:db8::1\"")
+                }
+                proxies.append(address)
+            }
+        }
         if let value = try root.bool("soft-delete-caches") { softDeleteCaches = value }
         if let value = try root.bool("require-proof-of-possession") { requireProofOfPossession = value }
         if let value = try root.integer("refused-read-status", in: 401...404) {

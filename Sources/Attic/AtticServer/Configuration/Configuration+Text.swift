@@ -18,6 +18,8 @@ extension Configuration {
         if !allowedHosts.isEmpty { writer.value("allowed-hosts", allowedHosts) }
         if let apiEndpoint { writer.value("api-endpoint", apiEndpoint) }
         if let substituterEndpoint { writer.value("substituter-endpoint", substituterEndpoint) }
+        writer.value("max-connections-per-address", Int64(maxConnectionsPerAddress))
+        writer.value("proxies", proxies.map(\.description))
         writer.value("soft-delete-caches", softDeleteCaches)
         writer.value("require-proof-of-possession", requireProofOfPossession)
         writer.value("refused-read-status", Int64(refusedReadStatus.code))

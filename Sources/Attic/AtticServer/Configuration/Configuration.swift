@@ -2,6 +2,7 @@ import AtticAPI
 import Chunking
 import Compression
 import HTTP
+import Platform
 
 /// `server.toml`, checked. What each key means to an operator is in `server.toml.example`; every default is here.
 package struct Configuration: Sendable, Equatable {
@@ -15,6 +16,10 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var apiEndpoint: String?
     /// Where Nix finds the caches, with a slash at its end; nil: made from each request.
     package internal(set) var substituterEndpoint: String?
+    /// Connections that one address may have; 0: any number.
+    package internal(set) var maxConnectionsPerAddress = 1024
+    /// Addresses of proxies, which may have any number.
+    package internal(set) var proxies = ["127.0.0.1", "::1"].compactMap { HostAddress($0) }
     /// Whether a destroyed cache keeps its rows and its name.
     package internal(set) var softDeleteCaches = false
     /// Whether an uploader must show the bytes of a NAR unless its token could pull them anyway.

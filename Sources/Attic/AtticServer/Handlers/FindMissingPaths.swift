@@ -6,7 +6,7 @@ import HTTPServer
 /// `POST /_api/v1/get-missing-paths`: which of these store paths the cache does not have.
 enum FindMissingPaths {
     static func respond(_ call: Call) throws -> Response {
-        try call.visitor.requireToken()
+        try call.visitor.requirePush()
         let asked = try MissingPathsRequest(json: call.body(byteCountMax: Bounds.missingPathsBytesMax))
         let cache = try call.enter(asked.cache, needing: .push)
         let missing = try call.context.catalog.read { session throws(DatabaseError) in

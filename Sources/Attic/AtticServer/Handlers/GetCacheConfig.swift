@@ -23,7 +23,9 @@ enum GetCacheConfig {
             infoBytesMax: Int64(Bounds.uploadPathsInfoBytesMax))
         config.buildLogs = DocumentLimits(bytesMax: Int64(Bounds.buildLogBytesMax))
         config.realisations = DocumentLimits(bytesMax: Int64(Bounds.realisationBytesMax))
-        return Response(.ok, headers: [("Content-Type", "application/json")] + Headers.visibility(of: cache),
+        // Kept on the way, the URLs that one client made up by its Host would be given to the next.
+        let headers = Headers.caching(of: cache, .never) + Headers.visibility(of: cache)
+        return Response(.ok, headers: [("Content-Type", "application/json")] + headers,
             body: .bytes(config.json()))
     }
 }

@@ -7,7 +7,7 @@ import HTTPServer
 /// `PUT /_api/v1/upload-path`: takes in a store path. The request's order is: who, what, may they, do we have it, bytes.
 enum UploadPath {
     static func respond(_ call: Call) throws -> Response {
-        try call.visitor.requireToken()
+        try call.visitor.requirePush()
         let info = try narInfo(call)
         let cache = try call.enter(info.cache, needing: .push)
         let path = try AnnouncedPath(

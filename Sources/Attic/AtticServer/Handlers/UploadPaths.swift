@@ -7,7 +7,7 @@ import HTTPServer
 /// `PUT /_api/v1/upload-paths`: takes in several store paths, all of them or none.
 enum UploadPaths {
     static func respond(_ call: Call) throws -> Response {
-        try call.visitor.requireToken()
+        try call.visitor.requirePush()
         let lease = UploadLease(catalog: call.context.catalog, time: call.context.time)
         let pipeline = try UploadPipeline(call.context, lease: lease)
         let intake = PathsIntake(call, pipeline)

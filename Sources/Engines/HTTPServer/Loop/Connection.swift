@@ -11,6 +11,8 @@ struct Connection: ~Copyable {
     let cookie: Cookie
     let socket: FileDescriptor
     let peer: SocketAddress
+    /// Who is held to a share; nil for a proxy.
+    let client: HostAddress?
     var machine: ConnectionMachine
     var sender: ResponseSender
     /// What was read and could not be used yet; nil where nothing was.
@@ -30,11 +32,14 @@ struct Connection: ~Copyable {
     var exchange: Exchange?
     /// For which request the deadline was set.
     var deadlineRequest = 0
+    /// Bytes of the request's body that had come, and of its answer that had been sent, when the deadline was set.
+    var deadlineByteCounts: (received: Int64, sent: Int64) = (0, 0)
 
-    init(cookie: Cookie, socket: consuming FileDescriptor, peer: SocketAddress, limits: Limits) {
+    init(cookie: Cookie, socket: consuming FileDescriptor, peer: SocketAddress, client: HostAddress?, limits: Limits) {
         self.cookie = cookie
         self.socket = socket
         self.peer = peer
+        self.client = client
         machine = ConnectionMachine(limits: limits)
         sender = ResponseSender(fileWindowBytes: limits.fileWindowBytes)
     }
@@ -58,6 +63,10 @@ struct Connection: ~Copyable {
         /// Of the answer, once there is one.
         var status: Status?
         var sentByteCount: Int64 = 0
+        /// In memory, of its body and of the answer's: those that are counted, since a slow client holds them.
+        var heldByteCount = 0
+        /// Waits for its body, then for a thread.
+        var waiting: (request: Request, lane: Lane)?
     }
 }
 

@@ -2,7 +2,7 @@ import Platform
 
 /// What connections wait for with a limit in time.
 enum DeadlineClass: Int, CaseIterable, Hashable, Sendable {
-    case idle, head, bodyProgress, shortBody, writeProgress, linger
+    case idle, head, bodyProgress, shortBody, streamStart, writeProgress, linger
 
     func duration(_ limits: Limits) -> Duration {
         switch self {
@@ -10,6 +10,7 @@ enum DeadlineClass: Int, CaseIterable, Hashable, Sendable {
         case .head: limits.headTime
         case .bodyProgress: limits.bodyProgressTime
         case .shortBody: limits.shortBodyTime
+        case .streamStart: limits.streamStartTime
         case .writeProgress: limits.writeProgressTime
         case .linger: limits.lingerTime
         }
@@ -73,6 +74,12 @@ struct Deadlines {
             if earliest.map({ time < $0 }) ?? true { earliest = time }
         }
         return earliest
+    }
+
+    /// The slot that has waited longest in a class; nil where none does.
+    func first(of kind: DeadlineClass) -> Int? {
+        let slot = firsts[kind.rawValue]
+        return slot >= 0 ? slot : nil
     }
 
     /// Takes out one slot whose deadline has passed; nil where there is none.

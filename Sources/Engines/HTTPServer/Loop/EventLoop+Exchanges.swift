@@ -9,8 +9,8 @@ extension EventLoop {
         switch action {
         case .wait, .body: break
         case .begin(let head): begin(&connection, head)
-        case .endOfBody: connection.exchange?.pipe?.finish(.complete)
-        case .failBody(let error): connection.exchange?.pipe?.finish(.failed(error))
+        case .endOfBody: endBody(&connection, .complete)
+        case .failBody(let error): endBody(&connection, .failed(error))
         case .refuse(let refusal):
             if connection.exchange == nil { connection.exchange = exchange(nil) }
             send(&connection, refusal.response, keepsAlive: false)
@@ -27,18 +27,49 @@ extension EventLoop {
         connection.exchange = exchange(head)
         let shared = context.shared
         if let response = shared.handler.answerAtOnce(head) { return reply(&connection, response) }
-        let body = body(&connection, head)
-        let request = Request(
-            head: head, id: connection.exchange.map { "\($0.id)" } ?? "", remoteAddress: connection.peer.host, body: body)
-        let cookie = connection.cookie
-        let mailbox = context.mailbox
         let lane = shared.handler.lane(for: head)
         connection.machine.queued(on: lane)
+        let body = body(&connection, head, lane)
+        let request = Request(
+            head: head, id: connection.exchange.map { "\($0.id)" } ?? "", remoteAddress: connection.peer.host, body: body)
+        // Who announces too much is told so at once.
+        guard lane.takesWholeBodies, let byteCount = connection.exchange?.pipe?.capacity,
+            head.bodyFraming.declaredByteCount ?? 0 <= limits.awaitedBodyBytesMax
+        else { return submit(&connection, request, lane) }
+        guard shared.clients.takeHeld(byteCount, of: connection.client) else { return reply(&connection, overload.response) }
+        connection.exchange?.heldByteCount = byteCount
+        connection.exchange?.waiting = (request, lane)
+        askForBody(&connection)
+    }
+
+    /// Gives a request to its lane.
+    private mutating func submit(_ connection: inout Connection, _ request: Request, _ lane: Lane) {
+        let (cookie, mailbox, shared) = (connection.cookie, context.mailbox, context.shared)
         let isTaken = shared.pool(lane).submit {
             mailbox.post(.replied(cookie, shared.handler.respond(to: request)))
         }
         if isTaken { return }
         reply(&connection, overload.response)
+    }
+
+    /// Somebody wants the body; a client that waits to be asked for it is.
+    mutating func askForBody(_ connection: inout Connection) {
+        if connection.machine.bodyWanted() {
+            connection.sender.add(head: Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), body: .empty)
+        }
+    }
+
+    /// The body has come, or will not.
+    private mutating func endBody(_ connection: inout Connection, _ end: BytePipe<RequestBodyError>.End) {
+        connection.exchange?.pipe?.finish(end)
+        submitWaiting(&connection)
+    }
+
+    /// Gives a request that waited for its body to its lane.
+    mutating func submitWaiting(_ connection: inout Connection) {
+        guard let (request, lane) = connection.exchange?.waiting else { return }
+        connection.exchange?.waiting = nil
+        submit(&connection, request, lane)
     }
 
     /// What is said where all threads of a kind are busy and enough wait for them already.
@@ -48,12 +79,13 @@ extension EventLoop {
             retryAfterSeconds: limits.retryAfterSeconds)
     }
 
-    private mutating func body(_ connection: inout Connection, _ head: RequestHead) -> RequestBody {
+    private mutating func body(_ connection: inout Connection, _ head: RequestHead, _ lane: Lane) -> RequestBody {
         guard head.bodyFraming.hasBytes else { return RequestBody() }
         let cookie = connection.cookie
         let mailbox = context.mailbox
         let declared = head.bodyFraming.declaredByteCount
-        let capacity = Int(min(declared ?? .max, Int64(limits.bodyBufferBytes)))
+        let most = lane.takesWholeBodies ? limits.awaitedBodyBytesMax : limits.bodyBufferBytes
+        let capacity = Int(min(declared ?? .max, Int64(most)))
         let pipe = BytePipe<RequestBodyError>(capacity: capacity) { mailbox.post(.bodyRoom(cookie)) }
         connection.exchange?.pipe = pipe
         return RequestBody(declaredByteCount: declared, pipe: pipe) { mailbox.post(.bodyWanted(cookie)) }
@@ -63,6 +95,7 @@ extension EventLoop {
     mutating func reply(_ connection: inout Connection, _ response: Response) {
         connection.exchange?.pipe?.abandon()
         connection.exchange?.pipe = nil
+        giveBackHeld(&connection)
         let framing = streamFraming(of: response, connection)
         let keepsAlive = connection.machine.replied(endsByClosing: framing == .untilClose)
         if let framing { return sendStream(&connection, response, framing, keepsAlive: keepsAlive) }
@@ -91,6 +124,12 @@ extension EventLoop {
         connection.exchange?.status = response.status
         let hasBody = hasBody(response, connection)
         let isJoined = hasBody && ResponseSender.isJoined(response.body)
+        if hasBody, !isJoined, case .bytes(let bytes) = response.body, bytes.count > limits.uncountedBodyBytesMax {
+            guard context.shared.clients.takeHeld(bytes.count, of: connection.client) else {
+                return send(&connection, overload.response, keepsAlive: keepsAlive)
+            }
+            connection.exchange?.heldByteCount += bytes.count
+        }
         let head = renderer.render(
             response, isJoined: isJoined, isChunked: framing == .chunked, requestID: connection.exchange?.id ?? RequestID(rawValue: 0),
             keepsAlive: keepsAlive, version: connection.exchange?.head?.version ?? .http11, time: time)
@@ -106,7 +145,7 @@ extension EventLoop {
         connection.exchange?.pipe?.finish(.failed(.disconnected))
         connection.sender.abandon()
         if connection.exchange?.status != nil { record(connection, isComplete: false) }
-        connection.exchange = nil
+        endExchange(&connection)
         if let kept = connection.kept {
             connection.kept = nil
             pool.giveBack(kept)
@@ -114,7 +153,19 @@ extension EventLoop {
         deadlines.remove(Int(connection.cookie.slot))
         // The descriptor is closed with the last reference, which is not long in coming.
         table.remove(connection.cookie)
-        connectionEnded()
+        connectionEnded(of: connection.client)
+    }
+
+    /// Lets go of what an exchange held.
+    mutating func endExchange(_ connection: inout Connection) {
+        giveBackHeld(&connection)
+        connection.exchange = nil
+    }
+
+    private mutating func giveBackHeld(_ connection: inout Connection) {
+        guard let byteCount = connection.exchange?.heldByteCount, byteCount > 0 else { return }
+        connection.exchange?.heldByteCount = 0
+        context.shared.clients.giveBackHeld(byteCount, of: connection.client)
     }
 
     /// Notes an answer for the access log.

@@ -26,14 +26,16 @@ extension EventLoop {
 
     /// A handler reads the body for the first time.
     mutating func bodyWanted(_ connection: inout Connection) {
-        if connection.machine.bodyWanted() {
-            connection.sender.add(head: Array("HTTP/1.1 100 Continue\r\n\r\n".utf8), body: .empty)
-        }
+        askForBody(&connection)
         pump(&connection)
     }
 
     /// The connection's deadline has passed.
     mutating func expire(_ connection: inout Connection) {
+        if connection.sender.waitsToBegin {
+            refuseStream(&connection, overload)
+            return pump(&connection)
+        }
         let action = connection.machine.expired()
         perform(action, &connection)
         if !connection.isClosed { pump(&connection) }
@@ -59,7 +61,11 @@ extension EventLoop {
                 send(&connection, &budget)
                 if budget < before { hasSent = true }
             } else if !useKept(&connection) {
-                if !receive(&connection, &budget) { break }
+                if !receive(&connection, &budget) {
+                    guard connection.exchange?.waiting != nil, connection.bodyRoom == 0 else { break }
+                    // More of a body than is awaited, in chunks: its handler is to say so.
+                    submitWaiting(&connection)
+                }
                 if budget < before { hasReceived = true }
             }
         }
@@ -111,6 +117,8 @@ extension EventLoop {
             // The length was promised: a close in good order after fewer bytes could pass for the whole.
             connection.socket.resetOnClose()
             close(&connection)
+        case .producerFailed where !connection.sender.hasBegun:
+            refuseStream(&connection, Refusal(.internalServerError, "the server encountered an internal error"))
         case .producerFailed:
             // Also where it is chunked or ends with the connection: nobody shall take what came for the whole.
             connection.socket.resetOnClose()
@@ -137,7 +145,7 @@ extension EventLoop {
 
     private mutating func finishReply(_ connection: inout Connection) {
         record(connection, isComplete: true)
-        connection.exchange = nil
+        endExchange(&connection)
         switch connection.machine.replySent() {
         case .next: break
         case .linger: connection.socket.shutdownWriting()
@@ -145,18 +153,33 @@ extension EventLoop {
         }
     }
 
+    private func sentByteCount(_ connection: borrowing Connection) -> Int64 { connection.exchange?.sentByteCount ?? 0 }
+
+    /// Bytes of an answer that are progress: where it holds nothing but its connection, each.
+    private func sentBytesMin(_ connection: borrowing Connection) -> Int64 {
+        let holdsMore = connection.sender.isStream || connection.exchange?.heldByteCount ?? 0 > 0
+        return holdsMore ? limits.writeProgressBytes : 1
+    }
+
     /// Sets the deadline that belongs to what the connection waits for now.
     mutating func updateDeadline(_ connection: inout Connection, hasSent: Bool, hasReceived: Bool) {
         let slot = Int(connection.cookie.slot)
         let room = connection.bodyRoom
-        // A client is not late while the disk or a producer is.
-        if connection.sender.isWaiting { return deadlines.remove(slot) }
-        guard let kind = connection.machine.deadline(bodyRoom: room) else { return deadlines.remove(slot) }
+        // A client is not late while the disk or a producer is; but an answer that has not begun does not wait for ever.
+        let waiting: DeadlineClass? = connection.sender.waitsToBegin ? .streamStart : nil
+        guard let kind = connection.sender.isWaiting ? waiting : connection.machine.deadline(bodyRoom: room) else {
+            return deadlines.remove(slot)
+        }
         let request = connection.machine.requestCount
         let isNew = deadlines.kind(of: slot) != kind || connection.deadlineRequest != request
-        let isMoved = kind == .bodyProgress && hasReceived || kind == .writeProgress && hasSent
+        let isMoved = switch kind {
+        case .bodyProgress: hasReceived && connection.machine.bodyByteCount - connection.deadlineByteCounts.received >= limits.bodyProgressBytes
+        case .writeProgress: hasSent && sentByteCount(connection) - connection.deadlineByteCounts.sent >= sentBytesMin(connection)
+        case .idle, .head, .shortBody, .streamStart, .linger: false
+        }
         guard isNew || isMoved else { return }
         connection.deadlineRequest = request
+        connection.deadlineByteCounts = (connection.machine.bodyByteCount, sentByteCount(connection))
         deadlines.set(slot, kind, now: now)
     }
 }

@@ -25,25 +25,41 @@ extension EventLoop {
         guard case .stream(_, let produce) = response.body else { preconditionFailure("only streams are made while they are sent") }
         let (cookie, mailbox, log) = (connection.cookie, context.mailbox, context.shared.log)
         let id = connection.exchange.map { "\($0.id)" } ?? ""
-        let outlet = ByteOutlet(blockByteCount: limits.streamBlockBytes, blockCountMax: limits.streamBlocksMax) {
+        let (clients, producers, client) = (context.shared.clients, context.shared.producers, connection.client)
+        guard clients.takeStream(of: client) else { return send(&connection, overload.response, keepsAlive: keepsAlive) }
+        // A slow client may keep its thread as long as nobody else needs it.
+        let patience = ByteOutlet.Patience(limits.streamPatience) { !producers.hasWaitingJobs }
+        let outlet = ByteOutlet(blockByteCount: limits.streamBlockBytes, blockCountMax: limits.streamBlocksMax, patience: patience) {
             mailbox.post(.bytesMade(cookie))
         }
-        let isTaken = context.shared.producers.submit {
+        let isTaken = producers.submit {
+            // It waited in vain, and its answer was another.
+            if outlet.isAbandoned { return clients.giveBackStream(of: client) }
             let writer = BodyWriter(outlet, framing: framing)
+            var isWhole = false
             do {
                 try produce(writer)
                 try writer.finish()
-                outlet.finish(isWhole: true)
+                isWhole = true
             } catch {
                 // Who went away, the access log says.
                 if error as? ResponseBodyError != .unwanted {
                     log.error("The body of the answer \(id) could not be made, and is broken off: \(error)")
                 }
-                outlet.finish(isWhole: false)
             }
+            clients.giveBackStream(of: client)
+            outlet.finish(isWhole: isWhole)
         }
         if isTaken { return send(&connection, response, keepsAlive: keepsAlive, framing: framing, outlet: outlet) }
+        clients.giveBackStream(of: client)
         send(&connection, overload.response, keepsAlive: keepsAlive)
+    }
+
+    /// Nothing of a body was made in time, or it could not be begun, so nothing of its answer was sent: another is given instead.
+    mutating func refuseStream(_ connection: inout Connection, _ refusal: Refusal) {
+        connection.sender.abandon()
+        connection.sender = ResponseSender(fileWindowBytes: limits.fileWindowBytes)
+        send(&connection, refusal.response, keepsAlive: connection.machine.keepsAlive)
     }
 
     /// A producer has made something that its answer waited for.

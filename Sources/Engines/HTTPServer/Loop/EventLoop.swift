@@ -34,6 +34,8 @@ struct EventLoop: ~Copyable {
     private var isStopped = false
     /// When the log was last told that nothing is accepted; it is told now and then, not a thousand times a second.
     private var pauseWarned: MonotonicTime?
+    /// The same of clients that have their share.
+    private var clientWarned: MonotonicTime?
 
     static let mailCookie = Cookie(slot: .max, generation: 0)
 
@@ -143,17 +145,33 @@ struct EventLoop: ~Copyable {
     private mutating func accept(_ index: Int) {
         let shared = context.shared
         for _ in 0..<Acceptor.perTurnMax {
-            if shared.connectionCount.load(ordering: .relaxed) >= limits.connectionsMax {
-                return pauseAccepting("there are \(limits.connectionsMax) connections, as many as allowed")
+            let isFull = shared.connectionCount.load(ordering: .relaxed) >= limits.connectionsMax
+            if isFull, dispensable == nil {
+                return pauseAccepting("there are \(limits.connectionsMax) connections, as many as allowed, and none is idle")
             }
             do throws(Errno) {
                 guard let accepted = try acceptor.accept(index) else { return }
+                if isFull, let seat = dispensable { close(&seat.connection) }
                 let peer = accepted.peer
-                try open(accepted.take(), peer)
+                let client = shared.clients.client(peer)
+                if shared.clients.takeConnection(of: client) {
+                    try open(accepted.take(), peer, client)
+                } else {
+                    turnAway(accepted.take(), peer)
+                }
             } catch {
                 return pauseAccepting("\(error)")
             }
         }
+    }
+
+    /// The connection of this loop that can be missed first, of those on which nothing has begun: the one that is idle longest, that
+    /// need only be read out, or whose head takes longest. So whoever fills the server with such connections shuts nobody out.
+    private var dispensable: Seat? {
+        for kind in [DeadlineClass.idle, .linger, .head] {
+            if let seat = deadlines.first(of: kind).flatMap({ table.find(slot: $0) }) { return seat }
+        }
+        return nil
     }
 
     private mutating func pauseAccepting(_ cause: String) {
@@ -164,14 +182,33 @@ struct EventLoop: ~Copyable {
         acceptor.pause(context.epoll, now: now)
     }
 
-    private mutating func open(_ socket: consuming FileDescriptor, _ peer: SocketAddress) throws(Errno) {
+    /// Says why to a client that has its share of connections, and ends this one. As far as that goes at once: to wait until it
+    /// has read would be a connection.
+    private mutating func turnAway(_ socket: consuming FileDescriptor, _ peer: SocketAddress) {
+        let most = limits.clientConnectionsMax
+        if clientWarned.map({ now - $0 > .seconds(10) }) ?? true {
+            context.shared.log.warning("\(peer.host) has \(most) connections, as many as an address may have: no more are taken from it (max-connections-per-address)")
+            clientWarned = now
+        }
+        let refusal = Refusal(
+            .serviceUnavailable, "there are \(most) connections from your address, as many as it may have", retryAfterSeconds: limits.retryAfterSeconds)
+        let answer = renderer.render(
+            refusal.response, isJoined: true, isChunked: false, requestID: requestIDs.next(), keepsAlive: false, version: .http11, time: time)
+        // What waits unread when it is closed would make the kernel reset the connection, and the answer with it.
+        scratch.clear()
+        _ = try? unsafe socket.receive(into: scratch.room)
+        _ = unsafe answer.withUnsafeBytes { bytes in try? unsafe socket.send(bytes, more: false) }
+        socket.shutdownWriting()
+    }
+
+    private mutating func open(_ socket: consuming FileDescriptor, _ peer: SocketAddress, _ client: HostAddress?) throws(Errno) {
         // A client that left already makes this fail; the next read says so.
         try? socket.setNoDelay()
         var taken: FileDescriptor? = socket
         let limits = limits
         let seat = table.insert { cookie in
             guard let socket = taken.take() else { preconditionFailure("a connection is made once") }
-            return Connection(cookie: cookie, socket: socket, peer: peer, limits: limits)
+            return Connection(cookie: cookie, socket: socket, peer: peer, client: client, limits: limits)
         }
         context.shared.connectionCount.add(1, ordering: .relaxed)
         do throws(Errno) {
@@ -185,8 +222,9 @@ struct EventLoop: ~Copyable {
     }
 
     /// Makes room for a connection that waits, after one has ended.
-    mutating func connectionEnded() {
+    mutating func connectionEnded(of client: HostAddress?) {
         context.shared.connectionCount.subtract(1, ordering: .relaxed)
+        context.shared.clients.giveBackConnection(of: client)
         acceptor.resume(context.epoll)
     }
 

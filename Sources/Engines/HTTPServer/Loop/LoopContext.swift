@@ -35,6 +35,7 @@ final class SharedContext: Sendable {
     let connectionCount = Atomic(0)
     /// Loops that have not ended.
     let runningLoops = Monitor(0)
+    let clients: ClientShares
     let disk: any Disk
     /// Reads what is not in memory; each connection waits for one window at most.
     let readers: WorkerPool
@@ -50,6 +51,7 @@ final class SharedContext: Sendable {
         accessLog: (@Sendable (AccessBatch) -> Void)?
     ) {
         self.disk = disk
+        clients = ClientShares(limits: limits)
         readers = WorkerPool(name: "reader", threadsMax: limits.readerThreads, queueMax: limits.connectionsMax)
         producers = WorkerPool(name: "producer", threadsMax: limits.producerThreads, queueMax: limits.producerQueueMax)
         self.limits = limits

@@ -34,6 +34,8 @@ struct ResponseSender {
     private var extentOffset: Int64 = 0
     private var window: FileWindow
     private var outlet: ByteOutlet?
+    /// Whether something was sent of an answer whose body is a stream.
+    private(set) var hasBegun = false
 
     init(fileWindowBytes: Int64) { window = FileWindow(windowBytes: fileWindowBytes) }
 
@@ -54,6 +56,10 @@ struct ResponseSender {
     private(set) var waitsForProducer = false
 
     var isWaiting: Bool { waitsForDisk || waitsForProducer }
+    /// Whether it waits for a producer, and nothing of the answer has been sent.
+    var waitsToBegin: Bool { waitsForProducer && !hasBegun }
+    /// Whether a producer makes what is sent.
+    var isStream: Bool { outlet != nil }
 
     /// Adds a head, or an interim answer, and the bytes or files behind it, or what comes out of the outlet where it is a
     /// stream. Files and streams come last: nothing can be added while some are under way.
@@ -77,6 +83,17 @@ struct ResponseSender {
     ///   - sent: is counted up by the bytes sent.
     mutating func send(to socket: borrowing FileDescriptor, disk: any Disk, byteCountMax: Int, sent: inout Int) -> Outcome {
         let limit = sent + byteCountMax
+        if let outlet, !hasBegun {
+            // The head of a stream leaves with its first bytes: a producer may never begin, and then something else is said. What
+            // stands before the head (`100 Continue`) is finished where it was begun.
+            switch offset > 0 ? .bytes(taken: 0) : unsafe outlet.take(atMost: 1, { _ in 0 }) {
+            case .nothing:
+                waitsForProducer = true
+                return .waitsForProducer
+            case .failure: return .producerFailed
+            case .bytes, .end: hasBegun = true
+            }
+        }
         do throws(Errno) {
             while offset < head.count + bytes.count {
                 guard let count = try sendBytes(to: socket) else { return .blocked }
