@@ -2,7 +2,7 @@
 """Many connections to one server, as nobody means them well: idle ones, heads that come byte by byte, readers that read nothing.
 
   crowd.py PORT hold IDLE SLOW       holds IDLE idle connections and SLOW slow heads until SIGTERM; prints "ready" when all are open,
-                                     and at its end what became of them. They come from 127.0.0.2 and up, 1,000 from each address
+                                     and at its end what became of them. They come from 127.0.0.2 and up, 500 from each address
   crowd.py PORT share COUNT          opens COUNT connections from one address; prints how many are served and how many are turned away
   crowd.py PORT readers COUNT PATH   COUNT connections, eight from each address, ask for PATH and read nothing until SIGTERM
 """
@@ -13,7 +13,8 @@ import sys
 import time
 
 PORT = int(sys.argv[1])
-PER_ADDRESS = 1000
+# Half of what an address may have: those that were just ended may still count.
+PER_ADDRESS = 500
 is_over = False
 
 
