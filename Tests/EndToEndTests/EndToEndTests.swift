@@ -47,6 +47,12 @@ struct EndToEndTests {
     @Test("Bytes that are lost are refused, named and brought back, and a copy that was made while pushes went on serves")
     func fsck() throws { try passes("fsck.sh", minutes: 5) }
 
+    @Test("Damage of every kind is refused, sends Nix to the next cache, and is healed by every way of pushing")
+    func healing() throws { try passes("healing.sh", minutes: 8) }
+
+    @Test("A full disk refuses what does not fit and nothing else, and a collection makes room on it")
+    func fullDisk() throws { try passes("full-disk.sh", minutes: 5) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 
@@ -57,6 +63,11 @@ struct EndToEndTests {
         "A server killed at any step of a push or a collection, or in trouble with its disk, loses nothing and leaves nothing over",
         .enabled(if: Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil, "TETRYX_TEST_BINARIES is not set: run scripts/test"))
     func crashSteps() throws { try passes("crash-steps.sh", minutes: 12) }
+
+    @Test(
+        "What plain Nix puts, batches, ends of caches, revocations, repairs, backups and collections may be killed at any step",
+        .enabled(if: Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil, "TETRYX_TEST_BINARIES is not set: run scripts/test"))
+    func crashOperations() throws { try passes("crash-operations.sh", minutes: 15) }
 
     private func passes(_ script: String, minutes: Int) throws {
         let folder = File.parent(of: #filePath) + "/Shell"

@@ -36,6 +36,12 @@ package final class Application: RequestHandler {
 
     /// Thread: pool.
     package func respond(to request: Request) -> Response {
+        let response = handle(request)
+        if request.head.method != .get && request.head.method != .head { Faults.pass(.changed) }
+        return response
+    }
+
+    private func handle(_ request: Request) -> Response {
         do {
             let now = context.time.now()
             let visitor = context.visitors.visitor(of: request.head, nowSeconds: now.seconds)
@@ -65,7 +71,15 @@ package final class Application: RequestHandler {
             case .uploadPaths: return try UploadPaths.respond(call)
             }
         } catch {
-            return told(Problem(cause: error, of: request, log: context.log), request.head).response
+            return told(Problem(cause: error, of: request, log: context.log, troubles: context.troubles), request.head).response
+        }
+    }
+
+    /// Thread: reader.
+    package func couldNotSend(_ part: FileExtent, for head: RequestHead) {
+        guard case .nar(let cache, let name)? = try? Route(head.method, head.target.segments) else { return }
+        do { try GetNar.note(unsent: part, of: cache, name, context) } catch {
+            context.log.error("what is lost of the NAR \(head.target.path) could not be looked for: \(error)")
         }
     }
 

@@ -23,6 +23,7 @@ package final class Context: Sendable {
     package let chunkBlocks: ByteBlockPool
     package let time: TimeSource
     package let log: Logger
+    let troubles = TroubleLog()
 
     package init(
         configuration: Configuration, catalog: Catalog, store: any ChunkStore, access: Access,

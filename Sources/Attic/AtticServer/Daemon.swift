@@ -28,6 +28,7 @@ package final class Daemon: Sendable {
         let packsMax = max(1, Limits.forFiles(openFilesMax: openFilesMax) / 4)
         let store = try LocalChunkStore(path: configuration.storagePath, openFilesMax: packsMax, forServing: true, log: log)
         try Daemon.recover(store, catalog, log: log)
+        Daemon.reserveLog(of: catalog, log: log)
         let press = Press(
             threadCount: Processors.count, kind: configuration.compressionKind, level: configuration.compressionLevel)
         context = Context(
@@ -66,10 +67,17 @@ package final class Daemon: Sendable {
     /// Opens the database of a configuration; makes its directory, as that of the storage is made.
     package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
         let directory = File.parent(of: configuration.databasePath)
-        do throws(SystemError) { try Directory.make(directory, permissions: 0o700) } catch {
+        do throws(SystemError) { try Directory.make(directory, permissions: 0o700, isDurable: true) } catch {
             throw DatabaseError(.cannotOpen, "open the database", configuration.databasePath, "\(error)", code: 0)
         }
         return try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
+    }
+
+    /// Takes room for the database's log, where the disk has it; else the next collection may.
+    static func reserveLog(of catalog: Catalog, log: Logger) {
+        do { try catalog.reserveLog() } catch {
+            log.notice("\(error): where this disk is full, a collection may find no room to write down what it deletes")
+        }
     }
 
     /// Brings the database to this release's schema.

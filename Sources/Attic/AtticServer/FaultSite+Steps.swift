@@ -2,6 +2,8 @@ import Platform
 
 /// The steps of an upload and of a collection after which a test can end the process.
 extension FaultSite {
+    /// What a request changes is changed; nobody was told.
+    static let changed = FaultSite("changed")
     /// A NAR has come whole, and is what was announced.
     static let narReceived = FaultSite("nar-received")
     /// All bytes of an upload are on the disk; no row names them.

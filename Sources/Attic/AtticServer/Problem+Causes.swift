@@ -7,8 +7,9 @@ import Storage
 
 extension Problem {
     /// What a client is told of a lower error. Each kind is decided here and nowhere else; what the world did (files,
-    /// SQL) is logged once, with the request's id, and reaches the client as a status only.
-    package init(cause: any Error, of request: Request, log: Logger) {
+    /// SQL) is logged once, with the request's id, and reaches the client as a status only; what many requests meet is logged for
+    /// one of them now and then.
+    package init(cause: any Error, of request: Request, log: Logger, troubles: TroubleLog) {
         switch cause {
         case let problem as Problem:
             self = problem
@@ -17,7 +18,9 @@ extension Problem {
         case let error as RequestBodyError:
             self = Problem(body: error)
         case let error as DatabaseError:
-            log.error("database: \(error)", metadata: Problem.metadata(request))
+            troubles.tell("database \(error.operation) \(error.kind) \(error.code)", .error, metadata: Problem.metadata(request), in: log) {
+                "database: \(error)"
+            }
             self =
                 switch error.kind {
                 case .full: .storageFull
@@ -26,7 +29,9 @@ extension Problem {
                 case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
                 }
         case let error as StorageError:
-            log.error("storage: \(error)", metadata: Problem.metadata(request))
+            troubles.tell("storage \(error.operation) \(error.kind)", .error, metadata: Problem.metadata(request), in: log) {
+                "storage: \(error)"
+            }
             self = Problem(storage: error)
         default:
             log.error("\(cause)", metadata: Problem.metadata(request))
@@ -57,5 +62,21 @@ extension Problem {
 
     private static func metadata(_ request: Request) -> Logger.Metadata {
         ["request": "\(request.id)", "method": "\(request.head.method)", "path": "\(request.head.target.path)"]
+    }
+}
+
+extension StorageError {
+    /// Its cause without what it befell.
+    fileprivate var kind: String {
+        switch cause {
+        case .missing: "missing"
+        case .short: "short"
+        case .full: "full"
+        case .unsupported: "unsupported"
+        case .inUse: "inUse"
+        case .unknownVersion: "unknownVersion"
+        case .checkFailed: "checkFailed"
+        case .system(let error): "\(error.errno)"
+        }
     }
 }

@@ -117,7 +117,9 @@ package final class Upkeep: Sendable {
         } catch {
             // Not known to be right any more, so they go.
             context.hot.forgetAll()
-            context.log.warning("could not ask the database for others' changes, will try again: \(error)")
+            context.troubles.tell("others' changes \(error.kind)", .warning, in: context.log) {
+                "could not ask the database for others' changes, will try again: \(error)"
+            }
         }
     }
 

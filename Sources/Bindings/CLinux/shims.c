@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -80,6 +81,14 @@ int clinux_will_need(int descriptor, int64_t offset, int64_t size) {
 }
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size) {
     return fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, size);
+}
+int clinux_reserve(int descriptor, int64_t offset, int64_t size) {
+    return fallocate(descriptor, FALLOC_FL_KEEP_SIZE, offset, size);
+}
+int64_t clinux_file_system_size(int descriptor) {
+    struct statvfs status;
+    if (fstatvfs(descriptor, &status) != 0) return -1;
+    return (int64_t)status.f_blocks * (int64_t)status.f_frsize;
 }
 int clinux_start_writeback(int descriptor, int64_t offset, int64_t size) {
     return sync_file_range(descriptor, offset, size, SYNC_FILE_RANGE_WRITE);

@@ -28,6 +28,10 @@ package final class Catalog: Sendable {
     let path: String
     private let isClosed = Monitor(false)
     private let lastForeignGeneration = Monitor<UInt64>(0)
+    /// Room for the log was taken in advance.
+    let hasReservedLog = Monitor(false)
+    /// When the log of a full disk may be begun anew again.
+    let nextLogRestart = Monitor(MonotonicTime.now)
 
     /// Opens the database, and makes the file where it is not there. The schema is not touched: `migrate` makes it.
     ///
@@ -85,13 +89,16 @@ package final class Catalog: Sendable {
     /// Runs `body` on the writing thread, and returns when what it did survives what it has to. Where it throws, nothing of it
     /// remains.
     ///
-    /// The body must be short (others wait for it), and must not call the catalog again.
+    /// The body must be short (others wait for it), and must not call the catalog again. It may run twice.
     @discardableResult
     package func write<Result: Sendable>(
         surviving durability: WriteDurability = .powerCut,
         _ body: @escaping @Sendable (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
-        try writer.write(surviving: durability, body)
+        do throws(DatabaseError) { return try writer.write(surviving: durability, body) } catch {
+            guard error.kind == .full, restartsFullLog() else { throw error }
+            return try writer.write(surviving: durability, body)
+        }
     }
 
     /// A number that moves with every commit of this process, before its caller hears of it.

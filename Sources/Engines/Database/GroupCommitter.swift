@@ -140,6 +140,7 @@ final class GroupCommitter: Sendable {
             for job in ran { job.fail(DatabaseError("commit", error)) }
             return
         }
+        Faults.pass(.transactionDurable)
         if !ran.isEmpty { generation.add(1, ordering: .sequentiallyConsistent) }
         for job in ran { job.succeed() }
         checkpointer.committed(connection)

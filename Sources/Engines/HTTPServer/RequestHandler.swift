@@ -15,10 +15,15 @@ package protocol RequestHandler: AnyObject, Sendable {
 
     /// Answers a request. Thread: one of the lane's; it may block, on the body too.
     func respond(to request: Request) -> Response
+
+    /// A part of a file of an answer could not be read while it was sent, or was not there any more: the connection was broken off.
+    /// Thread: reader; it may block on the disk.
+    func couldNotSend(_ part: FileExtent, for head: RequestHead)
 }
 
 extension RequestHandler {
     package func answerAtOnce(_ head: RequestHead) -> Response? { nil }
+    package func couldNotSend(_ part: FileExtent, for head: RequestHead) {}
 }
 
 /// The kinds of threads that run handlers.

@@ -9,10 +9,15 @@ package struct FaultSite: Hashable, Sendable {
     package init(_ name: StaticString) { self.name = "\(name)" }
 
     package static let open = FaultSite("open")
+    /// At an offset.
+    package static let read = FaultSite("read")
+    /// From a file to a socket.
+    package static let sendFile = FaultSite("send-file")
     package static let write = FaultSite("write")
     package static let sync = FaultSite("sync")
     package static let truncate = FaultSite("truncate")
     package static let punch = FaultSite("punch")
+    package static let reserve = FaultSite("reserve")
     package static let rename = FaultSite("rename")
     package static let remove = FaultSite("remove")
 }

@@ -138,8 +138,12 @@ package enum File {
 /// Directories by path.
 package enum Directory {
     /// Makes the directory and those above it, where they are not there.
-    package static func make(_ path: String, permissions: UInt32 = 0o755) throws(SystemError) {
-        if unsafe mkdir(path, mode_t(permissions)) == 0 { return }
+    ///
+    /// - Parameter isDurable: whether the names of those that were made survive a power cut. Where the directory above one may not be
+    ///   read by us, its name does not wait for the disk.
+    package static func make(_ path: String, permissions: UInt32 = 0o755, isDurable: Bool = false) throws(SystemError) {
+        func made() { if isDurable { try? File.syncDirectory(File.parent(of: path)) } }
+        if unsafe mkdir(path, mode_t(permissions)) == 0 { return made() }
         let cause = Errno.current
         switch cause {
         case .fileExists:
@@ -147,8 +151,8 @@ package enum Directory {
         case .noSuchFile:
             let above = File.parent(of: path)
             if above == path || above == "." { throw SystemError("make directory", path, cause) }
-            try make(above, permissions: permissions)
-            if unsafe mkdir(path, mode_t(permissions)) == 0 { return }
+            try make(above, permissions: permissions, isDurable: isDurable)
+            if unsafe mkdir(path, mode_t(permissions)) == 0 { return made() }
             let second = Errno.current
             // Another process may have made it meanwhile. Where names cannot be made (/proc), it is missing for ever.
             guard second == .fileExists, (try? File.status(path).kind) == .directory else {

@@ -32,7 +32,8 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// Reads at most `buffer.count` bytes at `offset`; 0 past the end.
     package func read(at offset: Int64, into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int {
-        try retryingInterrupts { unsafe pread(rawValue, buffer.baseAddress, buffer.count, off_t(offset)) }
+        try Faults.check(.read)
+        return try retryingInterrupts { unsafe pread(rawValue, buffer.baseAddress, buffer.count, off_t(offset)) }
     }
 
     /// Fills `buffer` from `offset`; fewer bytes are returned only where the file ends.
@@ -109,6 +110,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
         try Faults.check(.punch)
         try retryingInterrupts { clinux_punch_hole(rawValue, offset, byteCount) }
     }
+
+    /// Takes room for the file up to `byteCount` bytes, whose length stays as it is (fallocate(2)): what is written there later
+    /// finds room also where nothing else does.
+    package func reserve(byteCount: Int64) throws(Errno) {
+        try Faults.check(.reserve)
+        try retryingInterrupts { clinux_reserve(rawValue, 0, byteCount) }
+    }
+
+    /// The size in bytes of the file system that the file is on (fstatvfs(3)).
+    package func fileSystemByteCount() throws(Errno) -> Int64 { try retryingInterrupts { clinux_file_system_size(rawValue) } }
 
     /// Tries once for the exclusive lock on the file (flock(2)): false where someone else has a lock. The lock
     /// ends with the last descriptor of this open file, so it cannot outlive the process.

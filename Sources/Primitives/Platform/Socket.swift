@@ -99,6 +99,7 @@ extension FileDescriptor {
     /// Sends at most `byteCount` bytes of a file from `offset` without copying them (sendfile(2)): 0 where the file
     /// ends, nil where nothing fits now.
     package func sendFile(_ file: borrowing FileDescriptor, at offset: Int64, byteCount: Int) throws(Errno) -> Int? {
+        try Faults.check(.sendFile)
         var position = off_t(offset)
         let source = file.rawValue
         return try unlessBlocked { unsafe sendfile(rawValue, source, &position, byteCount) }

@@ -6,8 +6,7 @@
 #
 # The steps are faults that only a build for debugging knows: TETRYX_TEST_BINARIES names its directory.
 source "$(dirname "$0")/common.sh"
-[[ -x ${TETRYX_TEST_BINARIES:-}/atticd ]] || die 'TETRYX_TEST_BINARIES must name the directory of the tools built for debugging; scripts/test sets it'
-PATH=$TETRYX_TEST_BINARIES:$PATH
+source "$shell_dir/crash-common.sh"
 random_kills=${1:-0} seed=${2:-1}
 RANDOM=$seed
 
@@ -19,18 +18,6 @@ mapfile -t first < <("$shell_dir/make-closure.sh" -n 6 -p mixed -s 84)
 mapfile -t second < <("$shell_dir/make-closure.sh" -n 6 -p mixed -s 84 -g 2)
 all=("$large" "${first[@]}" "${second[@]}")
 
-database=$XDG_DATA_HOME/tetryx/server.db
-rows() { sqlite3 "$database" "SELECT count(*) FROM $1"; }
-
-fresh_server() { # a server that has nothing, and runs
-  rm -rf "$XDG_DATA_HOME/tetryx" "$XDG_CONFIG_HOME/tetryx"
-  start_server
-  tetryx login local "$url" "$(root_token)" 2>/dev/null
-  tetryx cache create hello 2>/dev/null
-  tetryx use hello >/dev/null 2>&1
-  token=$(sed -n 's/^token = "\(.*\)"/\1/p' "$XDG_CONFIG_HOME/tetryx/config.toml")
-}
-
 push_all_at_once() { # three clients, two of which send the same paths; their logs are push-1.log to push-3.log
   push_pids=()
   tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 & push_pids+=($!)
@@ -39,49 +26,19 @@ push_all_at_once() { # three clients, two of which send the same paths; their lo
 }
 wait_for_pushes() { for pid in "${push_pids[@]}"; do wait "$pid" || true; done; }
 
-check_acknowledged() { # what: every path that a push said is there, is
-  local hash
-  while IFS= read -r hash; do
-    [[ $(http_status -H "Authorization: Bearer $token" "$url/hello/$hash.narinfo") == 200 ]] || die "$1: $hash was acknowledged, and is gone"
-  done < <(sed -n 's/^✅ \([0-9a-z]\{32\}\)-.*/\1/p' push-?.log | sort -u)
-}
-
-check_clean() { # what: rows and bytes agree
-  if atticadm --help | grep -q fsck; then
-    atticadm fsck >fsck.log 2>&1 || die "$1: fsck found: $(cat fsck.log)"
-  fi
-}
-
 # The pushes complete, all of it pulls, and a collection leaves nothing.
 check_after() { # what
   check_acknowledged "$1"
   check_clean "$1, after the restart"
   tetryx push hello "$large" "${first[-1]}" "${second[-1]}" >push.log 2>&1 || die "$1: the push failed: $(tail -n 5 push.log)"
-  rm -rf "$work/pulled" 2>/dev/null || { chmod -R u+w "$work/pulled"; rm -rf "$work/pulled"; }
-  pull "$work/pulled" "${all[@]}" >pull.log 2>&1 || die "$1: the pull failed: $(tail -n 5 pull.log)"
-  NIX_REMOTE='' nix-store --store "$work/pulled" --verify-path "${all[@]}" || die "$1: nix-store --verify-path found damage"
-  tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
-  sleep 1.1
-  collect_garbage
-  expect_equal "$1: what is left in the pack directory" '' "$(find "$storage/packs" -mindepth 1)"
-  local table
-  for table in object nar chunk chunk_reference pack upload upload_hold dead_extent; do
-    expect_equal "$1: rows left in $table" 0 "$(rows "$table")"
-  done
-  check_clean "$1, after the collection"
+  check_pulls "$1" "${all[@]}"
+  check_nothing_left "$1"
   stop_server
 }
 
-expect_killed() { # what: the server has ended by itself
-  local tries
-  for ((tries = 0; tries < 100; tries++)); do
-    kill -0 "$server_pid" 2>/dev/null || break
-    sleep 0.02
-  done
-  kill -0 "$server_pid" 2>/dev/null && die "$1: the step was never reached"
-  wait "$server_pid" 2>/dev/null || true
-  server_pid=
-}
+fresh_server
+stop_server
+check_the_checks
 
 runs=0
 for step in open#8 write#1 write#9 sync#4 sync#5 sync#7 nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 \
@@ -179,6 +136,7 @@ for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sy
 done
 say "$runs troubles with the disk: errors, and nothing lost, nothing left over"
 
+killed_paths=0
 for ((round = 1; round <= random_kills; round++)); do
   fresh_server
   push_all_at_once
@@ -188,7 +146,7 @@ for ((round = 1; round <= random_kills; round++)); do
     tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
     atticd --mode garbage-collector-once >/dev/null 2>&1 & collector_pid=$!
   fi
-  sleep "$(awk -v r=$RANDOM 'BEGIN { printf "%.3f", r / 32768 * 0.6 }')"
+  sleep_at_random 0.6
   kill_server
   [[ -z $collector_pid ]] || kill -KILL "$collector_pid" 2>/dev/null || true
   wait_for_pushes
@@ -196,5 +154,6 @@ for ((round = 1; round <= random_kills; round++)); do
   # What the collector took is no loss.
   [[ -z $collector_pid ]] || : | tee push-1.log push-2.log push-3.log >/dev/null
   check_after "random kill $round of seed $seed"
+  killed_paths=$((killed_paths + acknowledged_count))
 done
-((random_kills == 0)) || say "$random_kills kills at random moments: nothing lost, nothing left over"
+((random_kills == 0)) || say "$random_kills kills at random moments, $killed_paths paths acknowledged before them: nothing lost, nothing left over"

@@ -29,10 +29,8 @@ nar_url() {
   expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
   printf '%s/hello/%s' "$url" "$(sed -n 's/^URL: //p' http-body)"
 }
-# All of it, a range of bytes that are there, and its head: nothing of a damaged NAR is sent.
+# All of it, a range of bytes that are there, and its head: nothing of a damaged NAR is sent. From then on its path is not here.
 expect_refused() { # what, lost or marked
-  local nar
-  nar=$(nar_url)
   # What another process marked the server sees within half a second; what is gone, at once.
   if [[ $2 == marked ]]; then
     for ((tries = 0; tries < 40; tries++)); do
@@ -43,7 +41,8 @@ expect_refused() { # what, lost or marked
   expect_status "$1, all of it" 503 -H "Authorization: Bearer $token" "$nar"
   expect_contains "$1: the answer" IncompleteNar "$(cat http-body)"
   expect_status "$1, a part of it" 503 -H "Authorization: Bearer $token" -H 'Range: bytes=0-9' "$nar"
-  expect_status "$1, its head" 503 -I -H "Authorization: Bearer $token" "$nar"
+  expect_status "$1, its head" 404 -I -H "Authorization: Bearer $token" "$nar"
+  expect_status "$1, its narinfo" 404 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
 }
 heal() {
   tetryx push hello "$path" >push.log 2>&1 || die "the push failed: $(cat push.log)"
@@ -66,7 +65,8 @@ for place in first middle last; do
   read -r pack offset size < <(chunk $place)
   file=$storage/packs/${pack:0:2}/$pack.pack
   # Asked for before: the loops know where it lies.
-  expect_status 'the whole NAR' 200 -H "Authorization: Bearer $token" "$(nar_url)"
+  nar=$(nar_url)
+  expect_status 'the whole NAR' 200 -H "Authorization: Bearer $token" "$nar"
 
   say "the $place chunk is cut off"
   truncate -s $((offset + size / 2)) "$file"
@@ -81,6 +81,7 @@ for place in first middle last; do
   heal
 
   say "the $place chunk is overwritten"
+  nar=$(nar_url)
   read -r pack offset size < <(chunk $place)
   file=$storage/packs/${pack:0:2}/$pack.pack
   dd if=/dev/zero of="$file" bs=1 seek=$((offset + 20)) count=$((size - 20)) conv=notrunc status=none
@@ -97,6 +98,7 @@ done
 say 'the pack is removed'
 read -r pack offset size < <(chunk first)
 file=$storage/packs/${pack:0:2}/$pack.pack
+nar=$(nar_url)
 rm "$file"
 fsck 7
 expect_contains 'what fsck says' "the pack $file is not there" "$(cat fsck.log)"

@@ -14,7 +14,7 @@ struct RecodedNar: Sendable {
     let assembly: NarAssembly
     /// The coding that is asked for.
     let coding: StreamCoding
-    /// Told what was found wrong with the stored bytes.
+    /// Told what was found wrong with the stored bytes, or with reading them.
     let onDamage: @Sendable (any Error) -> Void
 
     /// Bytes read or opened at once; few enough to stay in the processor's cache.
@@ -36,10 +36,10 @@ struct RecodedNar: Sendable {
     /// The body; its length is known only where it is not compressed.
     var body: ResponseBody {
         .stream(byteCount: coding == .none ? nar.narSize : nil) { writer in
-            do { try write(to: writer) } catch Problem.incompleteNar {
-                // Other errors, of reading or of the client, say nothing of the stored bytes.
-                onDamage(Problem.incompleteNar)
-                throw Problem.incompleteNar
+            do { try write(to: writer) } catch {
+                // Those of the client say nothing of the stored bytes.
+                if error as? Problem == .incompleteNar || error is Errno { onDamage(error) }
+                throw error
             }
         }
     }

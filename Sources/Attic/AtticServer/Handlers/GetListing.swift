@@ -27,12 +27,9 @@ enum GetListing {
     private static func listing(of nar: NarRecord, _ context: Context) throws -> ListingRecord {
         do {
             return try context.listings.find(nar)
-        } catch let error as StorageError {
-            if !nar.isDamaged { try GetNar.note(error, on: nar, context) }
+        } catch {
+            LostBytes.note(error, on: nar, context)
             throw error
-        } catch Problem.incompleteNar {
-            if !nar.isDamaged { try GetNar.note(Problem.incompleteNar, on: nar, context) }
-            throw Problem.incompleteNar
         }
     }
 }

@@ -13,7 +13,8 @@ enum GetNarInfo {
         let found = try call.context.catalog.read { session throws(DatabaseError) in
             try session.findObject(cache.id, hash)
         }
-        guard let object = found else {
+        // A NAR that is known to be damaged is not here: Nix asks the next cache, and who pushes sends it again.
+        guard let object = found, !object.nar.isDamaged else {
             // Nix asks every substituter for every path: most answers of most caches are this one.
             let response = Problem.noSuchObject.response
             call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)

@@ -28,9 +28,8 @@ enum GetReceivedNar {
             assembly = try NarAssembly(places, byteCount: nar.fileSize, in: call.context.store)
             if nar.isDamaged { throw Problem.incompleteNar }
         } catch {
-            if !nar.isDamaged { try GetNar.note(error, on: nar, call.context) }
-            // Who asks before a push is to push it again, which heals it.
-            throw head.method == .head && GetNar.isLoss(error) ? Problem.noSuchObject : error
+            LostBytes.note(error, on: nar, call.context)
+            throw GetNar.refusal(of: error, head)
         }
         if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
         // Without an object it may be gone in an hour, or sooner where its cache is destroyed.
@@ -40,12 +39,16 @@ enum GetReceivedNar {
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }
         let context = call.context
-        let recoded = RecodedNar(nar: nar, assembly: assembly, coding: coding) { error in
-            do { try GetNar.note(error, on: nar, context) } catch {
-                context.log.error("A damaged NAR could not be noted as such: \(error)")
-            }
-        }
+        let recoded = RecodedNar(nar: nar, assembly: assembly, coding: coding) { LostBytes.note($0, on: nar, context) }
         return recoded.response(to: head, in: cache, freshness)
+    }
+
+    /// The NAR of a file that was pushed under that name; nil where there is none.
+    static func find(_ context: Context, _ cache: CacheRecord, _ name: NarName) throws(DatabaseError) -> NarRecord? {
+        guard case .file(let hash, _) = name else { return nil }
+        return try context.catalog.read { session throws(DatabaseError) in
+            try session.findReceivedFile(hash, cacheID: cache.id)?.nar
+        }
     }
 }
 

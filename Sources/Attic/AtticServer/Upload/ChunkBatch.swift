@@ -19,7 +19,7 @@ enum ChunkBatch {
     enum Frame: Sendable {
         /// In the store already, held for this upload; its bytes, which the file hash needs.
         case known(ChunkRecord, stored: [UInt8])
-        /// Freshly compressed, not yet written. `repairs`: the database knows the chunk, but its bytes are gone.
+        /// Freshly compressed, not yet written. `repairs`: the database knows the chunk, but its bytes are gone, or others.
         case fresh([UInt8], repairs: Bool)
         /// An earlier chunk of the same upload has the same bytes.
         case repeated
@@ -48,7 +48,9 @@ enum ChunkBatch {
             let hash = hashes[index]
             let byteCount = Int64(ranges[index].count)
             guard isFirst[index] else { return Pressed(hash: hash, byteCount: byteCount, frame: .repeated) }
-            if let record = known[hash], let stored = try upload.storedBytes(of: record) {
+            if let record = known[hash], let stored = try upload.storedBytes(of: record),
+                unsafe tools.isFrame(stored, of: gathered.block.bytes(ranges[index]))
+            {
                 return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored))
             }
             let frame = unsafe tools.compressor.compress(gathered.block.bytes(ranges[index]))
@@ -98,14 +100,24 @@ final class UploadScope: Sendable {
         return found.isEmpty ? [:] : try lease.hold(Array(found.keys), compression: word)
     }
 
-    /// A known chunk's stored frame; nil where its bytes are gone, so that this upload puts them back.
+    /// A known chunk's stored frame; nil where its bytes are gone or cannot be read, so that this upload puts them back.
     func storedBytes(of record: ChunkRecord) throws(StorageError) -> [UInt8]? {
         guard let extent = Extent(record.place) else { return nil }
         do throws(StorageError) { return try store.read(extent) } catch {
             switch error.cause {
             case .missing, .short: return nil
+            case .system(let cause) where cause.errno == .inputOutput: return nil
             case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
             }
         }
+    }
+}
+
+extension Press.Tools {
+    /// Whether a stored frame stands for these bytes. A NAR that was put together from frames which do not would be acknowledged, and
+    /// never come back.
+    fileprivate func isFrame(_ frame: [UInt8], of bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let found = try? decompressor.decompress(frame: frame, byteCountMax: bytes.count) else { return false }
+        return unsafe found.span.withUnsafeBytes { unsafe Bytes.equal($0, bytes) }
     }
 }

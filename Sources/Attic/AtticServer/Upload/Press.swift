@@ -7,6 +7,8 @@ package final class Press: Sendable {
     /// What a job works with; belongs to the thread that runs it.
     package struct Tools: ~Copyable {
         let compressor: Compressor
+        /// Of the same kind.
+        let decompressor: Decompressor
         var sha256 = SHA256()
     }
 
@@ -81,7 +83,7 @@ package final class Press: Sendable {
     }
 
     private static func run(_ queue: Monitor<Queue>, kind: CompressionKind, level: Int32) {
-        var tools = Tools(compressor: Compressor(kind, level: level))
+        var tools = Tools(compressor: Compressor(kind, level: level), decompressor: Decompressor(kind))
         while true {
             // Optional of optional: the outer says whether to go on waiting, the inner whether there will be more.
             let job = queue.wait { queue -> Job?? in

@@ -45,6 +45,10 @@ int clinux_read_without_waiting(int descriptor, int64_t offset);
 // Asks for a stretch of a file to be read soon (POSIX_FADV_WILLNEED); 0, or an error number.
 int clinux_will_need(int descriptor, int64_t offset, int64_t size);
 int clinux_punch_hole(int descriptor, int64_t offset, int64_t size);
+// Takes room for a stretch of a file, whose length stays as it is.
+int clinux_reserve(int descriptor, int64_t offset, int64_t size);
+// The size in bytes of the file system that a file is on; -1 and errno.
+int64_t clinux_file_system_size(int descriptor);
 // Processors that this process may run on, which a container or taskset(1) may have made fewer than the machine has.
 int clinux_processor_count(void);
 // One flock(2) attempt that does not wait.

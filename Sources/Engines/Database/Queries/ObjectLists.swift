@@ -17,8 +17,8 @@ extension CatalogSession {
         }
     }
 
-    /// Those of a cache's objects that are asked for, in no certain order; what there is not is left out. One statement, however
-    /// many they are.
+    /// Those of a cache's objects that are asked for, in no certain order; what there is not is left out, and so is what is known to
+    /// be damaged. One statement, however many they are.
     ///
     /// - Returns: nil where they are more than the bounds allow.
     package func findObjects(
@@ -83,7 +83,7 @@ extension CatalogSession {
         """
         \(dialect.textItems)
         SELECT \(ObjectRecord.columns) FROM item CROSS JOIN object o CROSS JOIN nar n
-        WHERE o.cache_id = $2 AND o.store_path_hash = item.value AND n.id = o.nar_id
+        WHERE o.cache_id = $2 AND o.store_path_hash = item.value AND n.id = o.nar_id AND n.is_damaged = 0
         """
     }
 }

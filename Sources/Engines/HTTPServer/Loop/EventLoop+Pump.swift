@@ -111,9 +111,11 @@ extension EventLoop {
         case .failed(let cause):
             context.shared.log.debug("A connection broke while it was sent to: \(cause)")
             close(&connection)
-        case .fileTooShort:
+        case .fileLost(let part, let cause):
             let id = connection.exchange.map { "\($0.id)" } ?? ""
-            context.shared.log.error("A file ended before its extent did; the answer \(id) is broken off")
+            let what = cause.map { "A file cannot be read (\($0))" } ?? "A file ended before its extent did"
+            context.shared.log.error("\(what); the answer \(id) is broken off")
+            if let head = connection.exchange?.head { tellLoss(of: part, for: head) }
             // The length was promised: a close in good order after fewer bytes could pass for the whole.
             connection.socket.resetOnClose()
             close(&connection)
@@ -124,6 +126,13 @@ extension EventLoop {
             connection.socket.resetOnClose()
             close(&connection)
         }
+    }
+
+    /// Has the handler find out what is lost, which takes the disk and the database.
+    private func tellLoss(of part: FileExtent, for head: RequestHead) {
+        let handler = context.shared.handler
+        // Where it is not taken, the next who asks for the same finds it so again.
+        _ = context.shared.readers.submit { handler.couldNotSend(part, for: head) }
     }
 
     /// Has a part of a file read, which goes on beside the connection.

@@ -19,8 +19,8 @@ struct ResponseSender {
         case waitsForProducer
         /// The connection is broken.
         case failed(Errno)
-        /// A file ended before its extent did: what was promised cannot be sent.
-        case fileTooShort
+        /// A file ended before its extent did, or this part of it cannot be read: what was promised cannot be sent.
+        case fileLost(FileExtent, Errno?)
         /// The producer has failed, and says so itself: what was promised cannot be sent.
         case producerFailed
     }
@@ -120,11 +120,18 @@ struct ResponseSender {
                     return .waitsForDisk
                 case .send(let count):
                     let most = Int(min(count, Int64(limit - sent)))
-                    guard let taken = try socket.sendFile(extent.file.descriptor, at: start, byteCount: most) else {
+                    let taken: Int?
+                    do throws(Errno) {
+                        taken = try socket.sendFile(extent.file.descriptor, at: start, byteCount: most)
+                    } catch where error == .inputOutput {
+                        // sendfile(2): "Unspecified error while reading from in_fd"; all others are the socket's.
+                        return .fileLost(extent.part(start..<start + Int64(most)), error)
+                    }
+                    guard let taken else {
                         window.doubt()
                         return .blocked
                     }
-                    if taken == 0 { return .fileTooShort }
+                    if taken == 0 { return .fileLost(extent.part(start..<extent.offset + extent.byteCount), nil) }
                     sent += taken
                     extentOffset += Int64(taken)
                 }

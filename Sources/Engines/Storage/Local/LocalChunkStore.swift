@@ -38,7 +38,7 @@ package final class LocalChunkStore: ChunkStore {
         self.sealByteCount = sealByteCount
         self.log = log
         files = OpenPackCache(countMax: openFilesMax)
-        try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700) }
+        try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700, isDurable: true) }
         // A collector that looks whether a server is here holds the lock for an instant.
         serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: .milliseconds(200)) : nil
         if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }

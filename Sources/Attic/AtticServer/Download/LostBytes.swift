@@ -1,0 +1,119 @@
+import Database
+import HTTPServer
+import Platform
+import Storage
+
+/// What is done where stored bytes did not come as they should: they are looked at once more, and those that are lost are
+/// marked. From then on the NARs that need them are not told as here, their paths count as missing, and a push brings them back.
+///
+/// What says nothing of the bytes themselves (a database that is busy, a directory that does not open) marks nothing, and
+/// neither does an error that has passed when they are read again.
+///
+/// Thread: any that may block.
+enum LostBytes {
+    /// Whether an error says that stored bytes are not there, or not the NAR's.
+    static func isMeant(by error: any Error) -> Bool {
+        if let problem = error as? Problem { return problem == .incompleteNar }
+        return switch (error as? StorageError)?.cause {
+        case .missing, .short: true
+        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system, nil: false
+        }
+    }
+
+    /// Remembers what reading a NAR has shown to be lost. Where that cannot be remembered the log says so, and the next who reads
+    /// it tries again.
+    ///
+    /// - Parameter error: what the reading ended with, whatever it was.
+    static func note(_ error: any Error, on nar: NarRecord, _ context: Context) {
+        if nar.isDamaged { return }
+        do {
+            switch error {
+            case let problem as Problem where problem == .incompleteNar: try examine(nar, context)
+            case let cause as Errno where cause == .inputOutput: try examine(nar, context)
+            case let error as StorageError: try note(error, on: nar, context)
+            default: return
+            }
+        } catch {
+            context.log.error("what is lost of the NAR \(nar.id) could not be marked: \(error)")
+        }
+    }
+
+    private static func note(_ error: StorageError, on nar: NarRecord, _ context: Context) throws {
+        let pack: PackName
+        switch error.cause {
+        case .missing(let name): pack = name
+        case .short(let extent, _): pack = extent.pack
+        case .system(let cause):
+            if cause.errno == .inputOutput { try examine(nar, context) }
+            return
+        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed: return
+        }
+        let store = context.store
+        try context.catalog.write { session throws(DatabaseError) in
+            // Looked at again here, where no upload commits: one may have appended to the pack since, and what rows name by now
+            // was in the file before them.
+            let left: Int64?
+            do throws(StorageError) { left = try store.packByteCount(pack) } catch { return }
+            try session.markLost(pack: pack.text, beyond: left ?? 0)
+        }
+        context.hot.forgetAll()
+    }
+
+    /// Reads the chunks of a NAR that have bytes in a part of a pack which could not be sent, and marks those that are lost.
+    ///
+    /// - Parameter part: of whichever pack; a chunk in another at the same place is read for nothing.
+    static func note(unsent part: FileExtent, of nar: NarRecord, _ context: Context) {
+        if nar.isDamaged { return }
+        do {
+            let chunks = try context.catalog.read { session throws(DatabaseError) in try session.chunks(ofNar: nar.id) }
+            let verifier = NarVerifier(context.catalog, context.store)
+            var seen: Set<Int64> = []
+            for chunk in chunks where chunk.meets(part) && seen.insert(chunk.id).inserted {
+                guard let reason = try verifier.loss(of: chunk) else { continue }
+                guard try context.catalog.write({ session throws(DatabaseError) in try session.markLost(chunk) }) else { continue }
+                tell(chunk, reason, nar, context)
+            }
+        } catch {
+            context.log.error("what is lost of the NAR \(nar.id) could not be marked: \(error)")
+        }
+        context.hot.forgetAll()
+    }
+
+    /// Reads all of a NAR, and writes into its rows what that told.
+    private static func examine(_ nar: NarRecord, _ context: Context) throws {
+        let verifier = NarVerifier(context.catalog, context.store)
+        for _ in 0..<triesMax {
+            guard let reading = try verifier.read(nar.id, { _ in true }) else { return }
+            // What was seen is of bytes that have been replaced since.
+            guard reading.snapshot.nar.fileHash == nar.fileHash else { return }
+            let isSettled = try context.catalog.write { session throws(DatabaseError) in
+                try session.settle(reading.verdict, on: reading.snapshot)
+            }
+            guard isSettled else { continue }
+            for loss in reading.losses where !loss.isKnown { tell(loss.chunk, loss.reason, nar, context) }
+            if reading.losses.isEmpty && !reading.verdict.isWhole {
+                context.log.error("the NAR \(nar.id) is not made of its chunks, and is marked as damaged: push its paths again")
+            }
+            return context.hot.forgetAll()
+        }
+    }
+
+    /// How often a NAR is read that changes meanwhile.
+    private static let triesMax = 5
+
+    private static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
+        let place = chunk.place
+        context.log.error(
+            """
+            \(place.byteCount) bytes at \(place.offset) of the pack \(place.pack) are lost: \(reason). They are marked as damaged, and so is \
+            every NAR that needs them, as \(nar.id); "atticadm fsck" names the paths, and pushing one of them brings them back
+            """)
+    }
+}
+
+extension ChunkRecord {
+    /// Whether some of its bytes lie where those of the part do, were they in one file.
+    fileprivate func meets(_ part: FileExtent) -> Bool {
+        place.offset < part.offset + part.byteCount && part.offset < place.offset + place.byteCount
+    }
+}

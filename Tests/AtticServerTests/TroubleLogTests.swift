@@ -1,0 +1,37 @@
+import Logging
+import Platform
+import Testing
+
+@testable import AtticServer
+
+@Suite("Trouble that keeps coming back")
+struct TroubleLogTests {
+    @Test("is told at once, then now and then with how often it was, each kind by itself")
+    func bounded() {
+        let lines = Monitor<[String]>([])
+        let log = Logger(label: "test") { _ in LineHandler(lines: lines) }
+        let troubles = TroubleLog()
+        let start = MonotonicTime(nanoseconds: 1_000_000_000_000)
+        for step in 0..<1000 { troubles.tell("full", .error, at: start + .milliseconds(step), in: log) { "full \(step)" } }
+        troubles.tell("other", .error, at: start + .seconds(1), in: log) { "other" }
+        troubles.tell("full", .error, at: start + TroubleLog.quietTime, in: log) { "full again" }
+        troubles.tell("full", .error, at: start + TroubleLog.quietTime * 3, in: log) { "full for a third time" }
+        #expect(lines.peek { $0 } == [
+            "full 0", "other", "full again (and 999 like it since the last such line)", "full for a third time",
+        ])
+    }
+}
+
+/// Keeps what is logged.
+private struct LineHandler: LogHandler {
+    let lines: Monitor<[String]>
+    var logLevel = Logger.Level.trace
+    var metadata: Logger.Metadata = [:]
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.update { $0.append("\(event.message)") } }
+}
