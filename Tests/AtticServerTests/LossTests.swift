@@ -40,11 +40,13 @@ struct LossTests {
         return try MissingPathsResponse(json: response.bytes).missingPaths == [path.storePath.hash]
     }
 
-    /// Overwrites the stored bytes of the chunk in the middle of a path; its size stays.
-    private func overwrite(_ path: TestPath) throws {
+    private enum Place { case middle, end }
+
+    /// Overwrites the stored bytes of a chunk of a path; its size stays.
+    private func overwrite(_ path: TestPath, at wanted: Place = .middle) throws {
         let id = try nar(path).id
         let chunks = try fixture.context.catalog.read { session throws(DatabaseError) in try session.chunks(ofNar: id) }
-        let place = chunks[chunks.count / 2].place
+        let place = chunks[wanted == .middle ? chunks.count / 2 : chunks.count - 1].place
         let file = try File.open(fixture.store.location(of: try #require(PackName(place.pack))), .readWrite)
         let bytes = [UInt8](repeating: 0x55, count: 20)
         try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
@@ -168,5 +170,42 @@ struct LossTests {
         #expect(try fixture.push(other, to: cache).status == .ok)
         #expect(try comesBack(other) && comesBack(path))
         #expect(try fixture.check(contents: true).outcome == .clean)
+    }
+
+    @Test("what is marked and can be read again is whole by itself; what cannot stays marked")
+    func rechecked() throws {
+        #expect(try fixture.push(other, to: cache).status == .ok)
+        let url = try fixture.narInfo(path, in: cache).url
+        let pack = fixture.store.location(of: try #require(try fixture.store.packNames().first))
+        // As a disk that is not mounted for a while.
+        let bytes = try File.readAll(pack)
+        try File.remove(pack)
+        #expect(try status("GET", "/hello/\(url)") == 503)
+        try expectKnown(true, path, url: url)
+        var recheck = Recheck()
+        #expect(try recheck.run(fixture.context) == 0)
+        #expect(try nar(path).isDamaged && nar(other).isDamaged)
+        try File.replace(pack, with: bytes, permissions: 0o600)
+        try overwrite(other, at: .end)
+        #expect(try recheck.run(fixture.context) + recheck.run(fixture.context) == 1)
+        try expectKnown(false, path, url: url)
+        #expect(try comesBack(path) && nar(other).isDamaged)
+        #expect(try fixture.push(other, to: cache).status == .ok)
+        #expect(try comesBack(other))
+    }
+
+    @Test("two that share one chunk are whole again together")
+    func recheckedTogether() throws {
+        #expect(try fixture.push(other, to: cache).status == .ok)
+        let pack = fixture.store.location(of: try #require(try fixture.store.packNames().first))
+        let bytes = try File.readAll(pack)
+        try overwrite(path)
+        LostBytes.note(Problem.incompleteNar, on: try nar(path), fixture.context)
+        #expect(try nar(path).isDamaged && nar(other).isDamaged)
+        let file = try File.open(pack, .readWrite)
+        try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: 0, $0) }
+        var recheck = Recheck()
+        #expect(try recheck.run(fixture.context) == 2)
+        #expect(try comesBack(path) && comesBack(other))
     }
 }

@@ -53,6 +53,9 @@ struct EndToEndTests {
     @Test("A full disk refuses what does not fit and nothing else, and a collection makes room on it")
     func fullDisk() throws { try passes("full-disk.sh", minutes: 5) }
 
+    @Test("A disk that refuses, descriptors that run out and a clock that jumps are told, harm nothing, and pass")
+    func trouble() throws { try passes("trouble.sh", minutes: 6) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 

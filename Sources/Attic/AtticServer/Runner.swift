@@ -155,7 +155,12 @@ package struct Runner: Sendable {
             throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
         }
         Terminal.say("Collecting garbage every \(configuration.garbageCollectionIntervalSeconds) seconds...")
+        var clock = ClockWatch()
         repeat {
+            if let step = clock.step(), step > .zero {
+                log.warning("the system's clock was set forward by \(step.components.seconds) seconds: no collection this time, so that no path goes for a clock that is wrong")
+                continue
+            }
             do {
                 let report = try collectOnce(configuration, log)
                 log.info("garbage collection: \(report)")

@@ -32,6 +32,8 @@ package final class Upkeep: Sendable {
     private static let settleTime = Duration.milliseconds(200)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
+    /// How long nothing is collected after the clock was set forward: time to set it right again.
+    private static let clockHoldTime = Duration.seconds(3600)
     /// Bytes of requests that wait to be logged at most; those beyond are counted, not kept.
     private static let answeredBytesMax = 16 << 20
 
@@ -155,16 +157,43 @@ package final class Upkeep: Sendable {
     private func collect() {
         var nextSweep = MonotonicTime.now + sweepInterval
         var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
+        var clock = ClockWatch(wall: context.time.now())
+        var recheck = Recheck()
         while true {
             let next = sweeper == nil ? nextPunch : min(nextPunch, nextSweep)
             if state.wait(until: next, { $0.isStopping ? true : nil }) != nil { return }
+            if let step = clock.step(wall: context.time.now()) {
+                // How long bytes have been dead, and paths unused, is counted by that clock.
+                nextPunch = .now + Sweeper.punchDelayBesideReaders
+                if step > .zero { nextSweep = max(nextSweep, .now + Upkeep.clockHoldTime) }
+                tell(clockStep: step)
+                continue
+            }
             if MonotonicTime.now >= nextPunch {
+                look(again: &recheck)
                 punch()
                 nextPunch = .now + Sweeper.punchDelayBesideReaders
+                continue
             }
             if let sweeper, MonotonicTime.now >= nextSweep {
                 sweep(sweeper)
                 nextSweep = .now + sweepInterval
+            }
+        }
+    }
+
+    private func tell(clockStep step: Duration) {
+        let seconds = step.components.seconds
+        let consequence = seconds > 0 && sweeper != nil
+            ? ": nothing is collected for \(Upkeep.clockHoldTime.components.seconds) seconds, so that no path goes for a clock that is wrong" : ""
+        context.log.warning("the system's clock was set \(seconds > 0 ? "forward" : "back") by \(abs(seconds)) seconds\(consequence)")
+    }
+
+    /// Reads some of what is marked as damaged, which may be whole again.
+    private func look(again recheck: inout Recheck) {
+        do { try recheck.run(context) { !isStopping } } catch {
+            context.troubles.tell("recheck", .warning, in: context.log) {
+                "could not look at what is marked as damaged, will try again: \(error)"
             }
         }
     }
@@ -194,6 +223,7 @@ package final class Upkeep: Sendable {
             let report = try sweeper.sweep(
                 now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping })
             context.log.info("garbage collection: \(report)")
+            Daemon.reserveLog(of: context.catalog, log: context.log)
         } catch {
             context.log.error("garbage collection stopped, the next one goes on: \(error)")
         }

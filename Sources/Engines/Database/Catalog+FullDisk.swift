@@ -4,7 +4,7 @@ import SQL
 // What makes room on a full disk must itself find room: a deletion is written to the log (WAL) before it is one.
 
 extension Catalog {
-    /// Bytes of the log that are taken in advance: as long as it gets before it is begun anew (`wal_autocheckpoint`).
+    /// Bytes of the log that are taken in advance: about as long as it gets before it is begun anew (`Checkpointer.pagesWanted`).
     static let reservedLogBytes: Int64 = 16 << 20
     /// Of a small disk it is no more than one part of so many.
     static let reservedLogPart: Int64 = 16

@@ -6,10 +6,15 @@ package struct MonotonicTime: Comparable, Hashable, Sendable {
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    package static var now: MonotonicTime {
+    package static var now: MonotonicTime { MonotonicTime(CLOCK_MONOTONIC) }
+
+    /// As `now`, but it counts on while the machine sleeps (CLOCK_BOOTTIME); never to be compared with that.
+    package static var sinceBoot: MonotonicTime { MonotonicTime(CLOCK_BOOTTIME) }
+
+    private init(_ clock: clockid_t) {
         var time = Glibc.timespec()
-        unsafe clock_gettime(CLOCK_MONOTONIC, &time)
-        return MonotonicTime(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+        unsafe clock_gettime(clock, &time)
+        self.init(nanoseconds: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
     }
 
     /// Lets the calling thread sleep so long (nanosleep(2)); less where a signal comes.

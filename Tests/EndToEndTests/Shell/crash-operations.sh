@@ -160,7 +160,7 @@ damage() { # a pack cut, a chunk of another overwritten, a lease that ended, a f
     INSERT INTO nar_candidate VALUES (777777); DELETE FROM object_reference WHERE object_id = (SELECT max(object_id) FROM object_reference)"
 }
 runs=0
-for step in transaction-durable#1 transaction-durable#2 transaction-durable#3 transaction-durable#4 transaction-durable#6 remove#1 $(seq "$rounds"); do
+for step in transaction-durable#1 transaction-durable#2 transaction-durable#3 transaction-durable#4 transaction-durable#5 remove#1 $(seq "$rounds"); do
   fresh_server
   tetryx push hello "${closure[-1]}" "${tiny[-1]}" >push.log 2>&1 || die "the push failed: $(tail -n 5 push.log)"
   damage
@@ -214,7 +214,7 @@ done
 say "backups killed $runs times"
 
 runs=0
-for step in rows-swept#1 rows-swept#3 rows-swept#5 pack-forgotten#1 pack-removed#1 transaction-durable#4 transaction-durable#9 $(seq "$rounds"); do
+for step in rows-swept#1 rows-swept#3 rows-swept#5 extents-punched#1 transaction-durable#4 transaction-durable#9 $(seq "$rounds"); do
   fresh_server
   tetryx push hello "${closure[-1]}" >push.log 2>&1 || die "the push failed: $(tail -n 5 push.log)"
   tetryx cache create kept 2>/dev/null

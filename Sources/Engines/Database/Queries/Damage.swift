@@ -43,6 +43,15 @@ extension CatalogSession {
         try markDamaged(chunkIDs: ids)
     }
 
+    /// The ids of NARs above `after` that are marked as damaged.
+    package func damagedNars(after: Int64, limit: Int) throws(DatabaseError) -> [Int64] {
+        try trying("list damaged NARs") { connection throws(SQLError) in
+            try connection.query(
+                "SELECT id FROM nar WHERE is_damaged = 1 AND id > $1 ORDER BY id LIMIT $2", [.integer(after), .integer(Int64(limit))]
+            ) { row throws(SQLError) in try row.integer(0) }
+        }
+    }
+
     /// The chunks with an id above `after`, by id: a walk over all of them, in steps.
     package func chunks(after: Int64, limit: Int) throws(DatabaseError) -> [ChunkRecord] {
         try trying("list chunks") { connection throws(SQLError) in

@@ -75,20 +75,31 @@ package final class LocalChunkStore: ChunkStore {
     func lockPack() throws(StorageError) -> LockedPack {
         // Packs that could not be had this time, for others to try later.
         var setAside: [PackPool.Idle] = []
+        var refused: [(idle: PackPool.Idle, error: SystemError)] = []
         defer { for idle in setAside { pool.put(idle) } }
+        func giveUpRefused() {
+            for (_, error) in refused { log.warning("\(error); other packs are appended to from now on") }
+        }
         while let idle = pool.takeFullest() {
             do throws(SystemError) {
                 switch try lock(idle) {
-                case .ready(let pack): return pack
+                case .ready(let pack):
+                    giveUpRefused()
+                    return pack
                 case .inUse: setAside.append(idle)
                 case .unusable: continue
                 }
-            } catch {
-                log.warning("\(error); appending to another pack")
-                setAside.append(idle)
-            }
+            } catch { refused.append((idle, error)) }
         }
-        return try sorted { () throws(SystemError) in try makePack() }
+        do throws(SystemError) {
+            let pack = try makePack()
+            giveUpRefused()
+            return pack
+        } catch {
+            // It is not these packs: whoever asked is told, and they are for later.
+            setAside += refused.map(\.idle)
+            throw StorageError(error)
+        }
     }
 
     private enum Locking { case ready(LockedPack), inUse, unusable }
