@@ -56,6 +56,12 @@ let pictured: [Layer] = [
     ]),
 ]
 
+/// What the fuzz targets in `Tests/FuzzTests` feed.
+let fuzzed = [
+    "AtticServer", "AtticClient", "HTTPServer", "HTTPClient", "NixStore", "HTTP", "Nix", "AtticAPI", "Chunking", "Compression",
+    "ConfigFile", "Crypto", "Encoding", "Platform",
+]
+
 /// Test targets, by folder under `Tests`, with what they test. `Support` is what all of them share.
 let tests: [(name: String, uses: [String])] = [
     ("PlatformTests", ["Platform"]),
@@ -80,13 +86,17 @@ let tests: [(name: String, uses: [String])] = [
     ("AtticClientTests", [
         "AtticClient", "HTTPClient", "NixStore", "AtticAPI", "HTTP", "Nix", "Compression", "ConfigFile", "Crypto", "Encoding", "Platform",
     ]),
+    ("FuzzTests", fuzzed),
     ("CommandTests", ["Platform", "Encoding", "Compression"]),
     ("EndToEndTests", ["Platform", "Encoding"]),
     ("TidyTests", ["Platform"]),
 ]
 
-/// Folders of test targets that are not compiled: vectors and scripts, which tests find beside themselves.
-let unbuiltFolders: [String: [String]] = ["ChunkingTests": ["Vectors"], "CommandTests": ["Snapshots"], "EndToEndTests": ["Shell"]]
+/// Folders of test targets that are not compiled with them: vectors and scripts, which tests find beside themselves, and the fuzzer.
+let unbuiltFolders: [String: [String]] = [
+    "ChunkingTests": ["Vectors"], "CommandTests": ["Snapshots"], "EndToEndTests": ["Shell"],
+    "FuzzTests": ["Fuzzer"],
+]
 
 let package = Package(
     name: "tetryx",
@@ -167,6 +177,12 @@ func checkedTargets() -> [Target] {
     }
     targets.append(.target(
         name: "Support", dependencies: ["Platform"], path: "Tests/Support", swiftSettings: strict))
+    if Context.environment["TETRYX_FUZZ"] != nil {
+        // For scripts/fuzz: the fuzz targets as a program instead of tests, which the sanitizer's libraries have no use for.
+        return targets + [.executableTarget(
+            name: "fuzz", dependencies: fuzzed.map { .target(name: $0) }, path: "Tests/FuzzTests", exclude: ["CorpusTests.swift"],
+            swiftSettings: strict)]
+    }
     for test in tests {
         for used in test.uses where !standing.contains(used) {
             fatalError("\(test.name) uses \(used), which is not in the picture.")

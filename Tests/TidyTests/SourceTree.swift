@@ -81,10 +81,13 @@ struct SourceTree {
         return texts
     }
 
+    /// Folders of files that are not the project's own text.
+    private static let unread: Set<String> = ["Vectors", "Corpora"]
+
     private func read(below folder: String) throws(SystemError) -> [Text] {
         guard File.exists("\(root)/\(folder)") else { return [] }
         var found: [Text] = []
-        for name in try Directory.names("\(root)/\(folder)") where name != "Vectors" {
+        for name in try Directory.names("\(root)/\(folder)") where !Self.unread.contains(name) {
             let path = "\(folder)/\(name)"
             let isDirectory = try File.linkStatus("\(root)/\(path)").kind == .directory
             if isDirectory { found += try read(below: path) } else { found.append(try text(path)) }

@@ -27,13 +27,20 @@ final class DaemonConnection {
     /// Connects and shakes hands.
     ///
     /// - Throws: `.system` where nobody listens, `.daemonTooOld`, `.daemonProtocol`, or `.daemon` where it wants us not.
-    init(socket: String, storeDirectory: String) throws(NixStoreError) {
+    convenience init(socket: String, storeDirectory: String) throws(NixStoreError) {
+        let connection: FileDescriptor
+        do throws(SystemError) { connection = try LocalSocket.connect(socket) } catch { throw .system(error) }
+        try self.init(over: DaemonWire(connection, subject: socket), storeDirectory: storeDirectory)
+    }
+
+    /// Shakes hands over a connection that is there.
+    init(over wire: DaemonWire, storeDirectory: String) throws(NixStoreError) {
+        self.wire = wire
         self.storeDirectory = storeDirectory
-        do { wire = DaemonWire(try LocalSocket.connect(socket), subject: socket) } catch { throw .system(error) }
         wire.put(Self.clientMagic)
         try wire.send()
         guard try wire.word() == Self.daemonMagic else {
-            throw .daemonProtocol(reason: "\(socket) does not answer as a Nix daemon does")
+            throw .daemonProtocol(reason: "\(wire.subject) does not answer as a Nix daemon does")
         }
         let version = try wire.word()
         guard version >> 8 & 0xff == 1 else {

@@ -11,7 +11,8 @@ final class DaemonWire {
     static let listCountMax = 10_000_000
 
     private let socket: FileDescriptor
-    private let subject: String
+    /// The socket's path, for errors.
+    let subject: String
     private var outgoing: [UInt8] = []
     private var incoming = [UInt8](repeating: 0, count: 64 << 10)
     /// What of `incoming` was read from the socket and not yet taken.

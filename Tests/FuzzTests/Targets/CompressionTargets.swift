@@ -1,0 +1,112 @@
+import Compression
+
+extension FuzzTarget {
+    /// Streams of every coding that is read from strangers, single frames of zstd as chunks are stored in, and what is compressed here.
+    static let compressions =
+        [StreamCoding.zstd, .xz, .gzip, .brotli].map { coding in
+            FuzzTarget(coding == .brotli ? "brotli" : coding.rawValue) { try checkStream($0, coding) }
+        } + [
+            FuzzTarget("bzip2") { try checkStream($0, nil) },
+            FuzzTarget("zstd-frame") { try checkFrame($0) },
+            FuzzTarget("recode", byteCountMax: 1024) { try checkRecoding($0) },
+        ]
+
+    /// What a stream may stand for here, in bytes: a few blocks of every coding.
+    fileprivate static let outputByteCountMax = 256 << 10
+    /// What opening one may take: far below what the server allows, so that a run notices what takes more than it was given.
+    fileprivate static let memoryByteCountMax = 16 << 20
+}
+
+/// How a stream was opened, as far as it went.
+private struct Opened: Equatable {
+    var bytes: [UInt8] = []
+    var isWhole = false
+}
+
+/// - Parameter coding: nil for bzip2.
+private func checkStream(_ bytes: [UInt8], _ coding: StreamCoding?) throws {
+    let ways = zip(arrivals(of: bytes), [64 << 10, 4096, 333])
+    var first: Opened?
+    for (ends, room) in ways {
+        let opened = try open(pieces(of: bytes, endingAt: ends), coding, roomByteCount: room)
+        if let first {
+            try same(opened.isWhole, first.isWhole, "a stream is opened alike however it comes")
+            // Where it fails, how much of it has been given out before may differ.
+            let count = min(opened.bytes.count, first.bytes.count)
+            try rule(opened.bytes.prefix(count) == first.bytes.prefix(count), "what a stream stands for, however it comes")
+            if opened.isWhole { try same(opened.bytes.count, first.bytes.count, "bytes of a stream, however it comes") }
+        }
+        first = first ?? opened
+    }
+}
+
+private func open(_ pieces: [[UInt8]], _ coding: StreamCoding?, roomByteCount: Int) throws -> Opened {
+    let decoder = coding.map {
+        StreamDecoder($0, outputByteCountMax: FuzzTarget.outputByteCountMax, memoryByteCountMax: FuzzTarget.memoryByteCountMax)
+    } ?? StreamDecoder.bzip2(outputByteCountMax: FuzzTarget.outputByteCountMax)
+    var opened = Opened()
+    do throws(CompressionError) {
+        for (index, piece) in pieces.enumerated() {
+            try feed(piece, to: decoder, roomByteCount: roomByteCount, isLast: index == pieces.count - 1, into: &opened.bytes)
+        }
+        try decoder.finish()
+        opened.isWhole = true
+    } catch { try readable(error) }
+    try rule(opened.bytes.count <= FuzzTarget.outputByteCountMax, "no more is given out than was allowed")
+    return opened
+}
+
+private func feed(
+    _ piece: [UInt8], to decoder: StreamDecoder, roomByteCount: Int, isLast: Bool, into output: inout [UInt8]
+) throws(CompressionError) {
+    var start = 0
+    var stalls = 0
+    while true {
+        var room = [UInt8](repeating: 0, count: roomByteCount)
+        var span = room.mutableSpan
+        let rest = piece.span.extracting(start...)
+        let progress = try unsafe rest.withUnsafeBytes { input throws(CompressionError) in
+            try unsafe span.withUnsafeMutableBytes { room throws(CompressionError) in try unsafe decoder.update(input, into: room) }
+        }
+        start += progress.inputByteCount
+        output += room.prefix(progress.outputByteCount)
+        if start == piece.count, progress.outputByteCount < room.count { return }
+        stalls = progress.inputByteCount == 0 && progress.outputByteCount == 0 ? stalls + 1 : 0
+        // Whoever drives a decoder goes on as long as there is input: one that takes none and gives none would hang it.
+        precondition(stalls < 3, "a decoder neither takes nor gives anything")
+    }
+}
+
+/// A frame alone, as the store reads its chunks, stands for what the same bytes stand for as a stream.
+private func checkFrame(_ bytes: [UInt8]) throws {
+    let decompressor = Decompressor(.zstd)
+    let alone: [UInt8]
+    do throws(CompressionError) { alone = try decompressor.decompress(frame: bytes, byteCountMax: FuzzTarget.outputByteCountMax) } catch {
+        return try readable(error)
+    }
+    try rule(alone.count <= FuzzTarget.outputByteCountMax, "no more is given out than was allowed")
+    do {
+        let streamed = try StreamDecoder.decode(bytes, .zstd, outputByteCountMax: FuzzTarget.outputByteCountMax)
+        try same(streamed, alone, "a frame as a stream")
+    } catch {
+        if error is BrokenRule { throw error }
+        // A stream needs its window; a frame whose size is known does not.
+        if case .needsTooMuchMemory? = error as? CompressionError { return }
+        throw BrokenRule("a frame that is opened alone is refused as a stream: \(error)")
+    }
+    try same(try decompressor.decompress(frame: bytes, byteCountMax: alone.count), alone, "a bound of just as many bytes is enough")
+    if !alone.isEmpty, (try? decompressor.decompress(frame: bytes, byteCountMax: alone.count - 1)) != nil {
+        throw BrokenRule("a bound of one byte less is not kept")
+    }
+}
+
+/// Bytes that are compressed are the same when they are opened.
+private func checkRecoding(_ bytes: [UInt8]) throws {
+    for coding in StreamCoding.allCases {
+        let packed = StreamEncoder.encode(bytes, coding)
+        try same(try StreamDecoder.decode(packed, coding, outputByteCountMax: bytes.count), bytes, "what is compressed with \(coding)")
+    }
+    let frame = Array(bytes.prefix(bytes.count / 2))
+    let joined = StreamEncoder.encode(frame, .zstd) + StreamEncoder.encode(Array(bytes[frame.count...]), .zstd)
+    try same(try StreamDecoder.decode(joined, .zstd, outputByteCountMax: bytes.count), bytes, "frames that are joined")
+}
