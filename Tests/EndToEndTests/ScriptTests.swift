@@ -84,7 +84,7 @@ import Testing
         #expect(!File.exists(log))
     }
 
-    @Test("Each script explains itself and refuses what it does not know", arguments: ["setup", "run", "test", "tutorial"])
+    @Test("Each script explains itself and refuses what it does not know", arguments: ["setup", "run", "test", "tutorial", "fuzz"])
     func help(script: String) throws {
         let outcome = try Subprocess.run(["\(scripts)/\(script)", "--help"])
         #expect(outcome.isSuccess)

@@ -196,7 +196,7 @@ package enum Route: Sendable {
 
     /// A client's word as it may stand in an answer: short, and without control characters.
     static func printable(_ text: String) -> String {
-        String(text.unicodeScalars.prefix(80).map { $0.value < 32 || $0.value == 127 ? "?" : Character($0) })
+        withoutControls(text.unicodeScalars.prefix(80))
     }
 }
 

@@ -1,8 +1,11 @@
 /// Dates as HTTP writes them (IMF-fixdate, RFC 9110, section 5.6.7): `Sun, 06 Nov 1994 08:49:37 GMT`.
 package enum HTTPDate {
+    /// What can be rendered: the years 1 to 9999, which four digits can say.
+    package static let secondsSince1970: ClosedRange<Int64> = -62_135_596_800...253_402_300_799
+
     /// Renders a moment.
     ///
-    /// - Parameter seconds: since 1970, UTC. Years before 1 and after 9999 trap: the format has four digits.
+    /// - Parameter seconds: since 1970, UTC. What is not in `secondsSince1970` traps.
     package static func render(secondsSince1970 seconds: Int64) -> String {
         let day = floorDivide(seconds, by: 86_400)
         let secondOfDay = seconds - day * 86_400

@@ -1,3 +1,5 @@
+import Encoding
+
 /// What `nix-cache-info` says about a cache (nix/src/libstore/binary-cache-store.cc).
 package struct CacheInfo: Hashable, Sendable {
     package var storeDirectory: String

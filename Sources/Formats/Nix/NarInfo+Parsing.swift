@@ -1,4 +1,5 @@
 import Crypto
+import Encoding
 
 extension NarInfo {
     /// Reads a narinfo as Nix does (nix/src/libstore/nar-info.cc, `NarInfo::NarInfo`): lines in any order, unknown

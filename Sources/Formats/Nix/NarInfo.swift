@@ -1,4 +1,5 @@
 import Crypto
+import Encoding
 
 /// What a binary cache says about one store path (nix/src/libstore/nar-info.cc).
 ///

@@ -13,11 +13,3 @@ package struct NixFormatError: Error, Hashable, Sendable, CustomStringConvertibl
     /// `invalid store path: "foo" is too short`
     package var description: String { "invalid \(kind): \(reason)" }
 }
-
-/// Text as an error quotes it: in quotation marks, control characters as `?`, and cut off where it is long.
-func quoted(_ text: some StringProtocol) -> String {
-    var bytes: [UInt8] = []
-    for byte in text.utf8.prefix(300) { bytes.append(byte < 0x20 || byte == 0x7f ? UInt8(ascii: "?") : byte) }
-    let isCut = text.utf8.count > bytes.count
-    return "\"\(String(decoding: bytes, as: UTF8.self))\(isCut ? "…" : "")\""
-}

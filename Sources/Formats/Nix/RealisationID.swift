@@ -1,4 +1,5 @@
 import Crypto
+import Encoding
 
 /// Which output of which derivation a realisation is about: Nix's `DrvOutput` (nix/src/libstore/realisation.cc).
 ///

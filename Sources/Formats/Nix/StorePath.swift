@@ -1,3 +1,5 @@
+import Encoding
+
 /// A path in a Nix store by its base name, `HASH-NAME`; the store's directory is kept elsewhere.
 ///
 /// Checked as `StorePath::StorePath` and `checkName` do (nix/src/libstore/path.cc), so that its text may stand in a

@@ -112,7 +112,7 @@ package struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
         case .loneSurrogate: "a surrogate in a string has no partner"
         case .malformedNumber: "a number is malformed"
         case .numberOutOfRange: "a number is out of range"
-        case .duplicateMember(let key): "the member \"\(key)\" comes twice"
+        case .duplicateMember(let key): "the member \(quoted(key)) comes twice"
         case .tooDeep(let depthMax): "it nests deeper than \(depthMax) levels"
         }
         return "not JSON: \(sentence), at byte \(byteOffset)"

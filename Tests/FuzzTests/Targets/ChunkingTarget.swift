@@ -5,7 +5,7 @@ import Platform
 
 extension FuzzTarget {
     /// Where bytes are cut: by the definition, by the loop that takes two at once, and by what cuts NARs as they come.
-    static let chunking = FuzzTarget("chunking", byteCountMax: 16 << 10) { try checkChunking($0) }
+    static let chunking = FuzzTarget("chunking", byteCountMax: 8 << 10) { try checkChunking($0) }
 
     /// The smallest there may be, and odd ones.
     fileprivate static let sizes = [(64, 256, 1024), (65, 257, 1025), (255, 256, 1024), (100, 1000, 5001)].compactMap {
@@ -20,7 +20,8 @@ private func checkChunking(_ bytes: [UInt8]) throws {
         var counts: [Int] = []
         var rest = bytes[...]
         while !rest.isEmpty {
-            let piece = Array(rest)
+            // Two bytes more than decide it.
+            let piece = Array(rest.prefix(sizes.maximum + 2))
             let count = unsafe piece.span.withUnsafeBytes { unsafe cutter.cut($0) }
             try same(count, definedCut(piece, cutter, sizes), "a cut by the definition, of sizes \(sizes)")
             try rule(count > 0 && count <= sizes.maximum, "a chunk of \(count) bytes is none, or above the maximum")

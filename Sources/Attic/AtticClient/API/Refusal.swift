@@ -1,4 +1,5 @@
 import AtticAPI
+import Encoding
 import HTTP
 
 /// What the client was about, for messages and for what it needs.
@@ -63,8 +64,7 @@ struct Refusal {
     private var sentence: String {
         guard let error = serverError else { return "the server answered \(status)" }
         // It goes to a terminal: no escape sequences, and no end of the line.
-        let message = String(String.UnicodeScalarView(error.message.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }))
-        return String(message.prefix(1000))
+        return withoutControls(error.message.unicodeScalars.prefix(1000))
     }
 
     private var unauthorized: ClientFailure {
@@ -81,12 +81,12 @@ struct Refusal {
         }
         if let expiry = glance.expiry, expiry <= nowSeconds {
             return failure(
-                .notPermitted, "the token expired on \(HTTPDate.render(secondsSince1970: expiry))",
+                .notPermitted, "the token expired on \(date(expiry))",
                 advice: "\(makeToken), then run: tetryx login \(loginName) \(target.endpoint) TOKEN")
         }
         if let notBefore = glance.notBefore, notBefore > nowSeconds {
             return failure(
-                .notPermitted, "the token is not valid before \(HTTPDate.render(secondsSince1970: notBefore))",
+                .notPermitted, "the token is not valid before \(date(notBefore))",
                 advice: "Is the clock right?")
         }
         if glance.permissions(for: target.cache).isEmpty {
@@ -113,6 +113,8 @@ struct Refusal {
     private func options(_ permissions: Permissions) -> String {
         permissions.optionNames.map { "--\($0) \(target.cache)" }.joined(separator: " ")
     }
+
+    private func date(_ seconds: Int64) -> String { TokenGlance.date(seconds) }
 
     private var loginName: String { ServerName(target.serverName) == nil ? "NAME" : target.serverName }
 }

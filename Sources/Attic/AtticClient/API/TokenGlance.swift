@@ -1,5 +1,6 @@
 import AtticAPI
 import Encoding
+import HTTP
 
 /// What a token says of itself, read without its key: good enough to tell its holder why it was refused, and for
 /// nothing else.
@@ -27,6 +28,11 @@ struct TokenGlance {
             }
             return (pattern, permissions)
         }
+    }
+
+    /// A moment of a token in words; whoever made it may have written any number.
+    static func date(_ seconds: Int64) -> String {
+        HTTPDate.secondsSince1970.contains(seconds) ? HTTPDate.render(secondsSince1970: seconds) : "second \(seconds) since 1970"
     }
 
     /// What it claims to allow with a cache, by the rule that servers go by.

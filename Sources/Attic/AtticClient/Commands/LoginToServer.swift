@@ -1,5 +1,4 @@
 import AtticAPI
-import HTTP
 import HTTPClient
 import Platform
 
@@ -69,7 +68,7 @@ package struct LoginToServer {
             return context.console.say("⚠️ This does not look like a token: one begins with eyJ and has two dots in it. Was it copied whole?")
         }
         if let expiry = glance.expiry, expiry <= WallTime.now.seconds {
-            context.console.say("⚠️ The token expired on \(HTTPDate.render(secondsSince1970: expiry)). Ask for a new one.")
+            context.console.say("⚠️ The token expired on \(TokenGlance.date(expiry)). Ask for a new one.")
         }
     }
 

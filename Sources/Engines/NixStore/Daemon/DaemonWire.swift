@@ -1,3 +1,4 @@
+import Encoding
 import Nix
 import Platform
 
@@ -129,6 +130,6 @@ enum DaemonText {
         }
         let prefix = Array("error: ".utf8)
         if plain.starts(with: prefix) { plain.removeFirst(prefix.count) }
-        return String(decoding: plain, as: UTF8.self)
+        return withoutControls(String(decoding: plain, as: UTF8.self).unicodeScalars)
     }
 }

@@ -1,3 +1,5 @@
+import Encoding
+
 /// Why bytes are not a NAR, and at which of them that showed.
 package struct NarError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The offset in the NAR of the string, number or padding that is wrong.
@@ -38,24 +40,18 @@ package struct NarError: Error, Hashable, Sendable, CustomStringConvertible {
     package var description: String {
         let sentence = switch reason {
         case .notANar: "this is not a Nix archive"
-        case .unexpectedWord(let word, let expected): "expected \(expected), found \"\(word)\""
+        case .unexpectedWord(let word, let expected): "expected \(expected), found \(quoted(word))"
         case .stringTooLong(let byteCount, let max): "a string of \(byteCount) bytes where at most \(max) may stand"
         case .fileTooLarge: "a file's size does not fit in 63 bits"
         case .paddingNotZero: "padding that is not zero"
-        case .invalidName(let name): "\(NarError.quoted(name)) cannot be a file's name"
+        case .invalidName(let name): "\(quoted(name)) cannot be a file's name"
         case .notSorted(let name, let previous):
-            "the name \(NarError.quoted(name)) does not sort after \(NarError.quoted(previous))"
-        case .invalidTarget(let target): "\(NarError.quoted(target)) cannot be a symbolic link's target"
+            "the name \(quoted(name)) does not sort after \(quoted(previous))"
+        case .invalidTarget(let target): "\(quoted(target)) cannot be a symbolic link's target"
         case .tooDeep(let max): "more than \(max) directories within one another"
         case .trailingBytes: "bytes after its end"
         case .truncated: "it ends too early"
         }
         return "the NAR is malformed at byte \(offset): \(sentence)"
-    }
-
-    /// A name of the NAR, not longer than a sentence bears: Nix shows answers below 1 KiB only.
-    private static func quoted(_ name: String) -> String {
-        let start = name.unicodeScalars.prefix(100)
-        return "\"\(String(start))\(start.endIndex == name.unicodeScalars.endIndex ? "" : "…")\""
     }
 }
