@@ -22,7 +22,7 @@ let pictured: [Layer] = [
         .swift("Crypto", uses: ["COpenSSL", "Encoding"]),
         .swift("Compression", uses: ["CZstd", "CZlib", "CLZMA", "CBrotli", "CBzip2"]),
         .swift("SQL", uses: ["CSQLite"]),
-        .swift("ConfigFile", uses: [], packages: [.toml]),
+        .swift("ConfigFile"),
     ]),
     Layer("Formats", [
         .swift("HTTP"),
@@ -108,7 +108,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
     ],
     targets: checkedTargets(),
     swiftLanguageModes: [.v6],
@@ -132,7 +131,7 @@ struct Pictured {
     /// `pkgConfig` is nil for a library that comes without a file for pkg-config.
     enum Kind { case c, system(pkgConfig: String?, apt: String), library, tool }
     /// The packages from outside that targets may use.
-    enum Outside { case arguments, log, toml }
+    enum Outside { case arguments, log }
     let name: String
     let kind: Kind
     let uses: [String]
@@ -201,6 +200,5 @@ func product(_ outside: Pictured.Outside) -> Target.Dependency {
     switch outside {
     case .arguments: .product(name: "ArgumentParser", package: "swift-argument-parser")
     case .log: .product(name: "Logging", package: "swift-log")
-    case .toml: .product(name: "TOMLKit", package: "TOMLKit")
     }
 }

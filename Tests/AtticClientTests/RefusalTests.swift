@@ -67,6 +67,17 @@ struct RefusalTests {
     func clean() throws {
         let failure = try failure(.push, token: nil, 500, error: "X", message: "a\u{1B}[2Jb\nc")
         #expect(failure.message.hasSuffix(": a[2Jbc"))
+        #expect(try self.failure(.push, token: nil, 500, error: "X", message: "a\u{9B}2Jb").message.hasSuffix(": a2Jb"))
+    }
+
+    @Test("A token whose times no calendar has is spoken of all the same", arguments: ["-99999999999999", "-9223372036854775808"], [
+        "253402300800", "9223372036854775807",
+    ])
+    func timesBeyondTheCalendar(expiry: String, notBefore: String) throws {
+        let expired = try failure(.push, token: token("{\"exp\":\(expiry)}"), 401)
+        #expect(expired.message.hasSuffix("the token expired on second \(expiry) since 1970"))
+        let early = try failure(.push, token: token("{\"nbf\":\(notBefore)}"), 401)
+        #expect(early.message.hasSuffix("the token is not valid before second \(notBefore) since 1970"))
     }
 
     @Test("A page that is no error of ours is named by its status")

@@ -130,7 +130,7 @@ struct TOMLFileTests {
         }
     }
 
-    @Test("U+0000 is refused, plain or escaped, since the parser would cut the text there", arguments: [
+    @Test("U+0000 is refused, plain or escaped, since the system would cut a path there", arguments: [
         "a = 1\0\nb = 2", "a = \"x\\u0000y\"", "a = \"\"\"x\\U00000000y\"\"\"", "\"a\\u0000\" = 1", "a = [\"x\\u0000\"]",
     ])
     func nullCharacters(text: String) {

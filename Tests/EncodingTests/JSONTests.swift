@@ -104,6 +104,13 @@ import Testing
         #expect(values.compactMap(\.objectValue) == [["a": 1]])
     }
 
+    @Test("A member that comes twice is named short, and without its control characters")
+    func repeatedMembersAreNamedShort() {
+        let long = String(repeating: "k", count: 100_000)
+        #expect(JSONError(.duplicateMember(long), at: 9).description.utf8.count < 200)
+        #expect(JSONError(.duplicateMember("a\u{1B}[31m"), at: 9).description == "not JSON: the member \"a?[31m\" comes twice, at byte 9")
+    }
+
     @Test func notANumberIsWrittenAsNull() {
         #expect(JSON.array([.number(.nan), .number(-.infinity)]).serialized() == "[null,null]")
     }

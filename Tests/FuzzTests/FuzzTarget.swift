@@ -8,25 +8,18 @@ struct FuzzTarget: Sendable {
     let name: String
     /// Bytes of the longest input that is tried: long enough for every rule of the format, short enough for many a second.
     let byteCountMax: Int
-    /// False where a library below leaks some bytes each time, which nothing here can stop.
-    let findsLeaks: Bool
     /// Throws where a rule is broken.
     let check: @Sendable ([UInt8]) throws -> Void
 
-    init(
-        _ name: String, byteCountMax: Int = 4096, findsLeaks: Bool = true, _ check: @escaping @Sendable ([UInt8]) throws -> Void
-    ) {
+    init(_ name: String, byteCountMax: Int = 4096, _ check: @escaping @Sendable ([UInt8]) throws -> Void) {
         self.name = name
         self.byteCountMax = byteCountMax
-        self.findsLeaks = findsLeaks
         self.check = check
     }
 
     /// A target that reads text: what is no UTF-8 says nothing to it.
-    init(
-        text name: String, byteCountMax: Int = 4096, findsLeaks: Bool = true, _ check: @escaping @Sendable (String) throws -> Void
-    ) {
-        self.init(name, byteCountMax: byteCountMax, findsLeaks: findsLeaks) { bytes in
+    init(text name: String, byteCountMax: Int = 4096, _ check: @escaping @Sendable (String) throws -> Void) {
+        self.init(name, byteCountMax: byteCountMax) { bytes in
             if let text = String(validating: bytes, as: UTF8.self) { try check(text) }
         }
     }

@@ -258,3 +258,10 @@ func longNames() {
     let error = NarError(offset: 7, reason: .notSorted(name, after: "b"))
     #expect(error.description == "the NAR is malformed at byte 7: the name \"\(String(repeating: "ä", count: 100))…\" does not sort after \"b\"")
 }
+
+@Test("What is said of a word or name has no control characters of it")
+func controlsInErrors() {
+    let word = NarError(offset: 80, reason: .unexpectedWord("entr\u{1}\u{9B}", expected: "\"entry\""))
+    #expect(word.description == "the NAR is malformed at byte 80: expected \"entry\", found \"entr??\"")
+    #expect(NarError(offset: 0, reason: .invalidName("a\nb")).description.hasSuffix("\"a?b\" cannot be a file's name"))
+}

@@ -1,5 +1,3 @@
-import TOMLKit
-
 /// A TOML document that is read by someone who knows which keys there are.
 ///
 /// Thread: confined. Every getter of `TOMLSection` notes the key it was asked for; `finish` then knows which keys of
@@ -14,11 +12,11 @@ package final class TOMLFile {
 
     /// What the errors call it.
     package let name: String
-    let places: [[String]: TOMLPlaces.Place]
+    let places: [[String]: TOMLPlace]
     let values: [String: TOMLNode]
     private var asked: Set<[String]> = []
 
-    private init(name: String, places: [[String]: TOMLPlaces.Place], values: [String: TOMLNode]) {
+    private init(name: String, places: [[String]: TOMLPlace], values: [String: TOMLNode]) {
         self.name = name
         self.places = places
         self.values = values
@@ -34,23 +32,9 @@ package final class TOMLFile {
         if text.utf8.count > byteCountMax {
             throw ConfigFileError(file: name, at: .start, "the file is larger than \(byteCountMax) bytes")
         }
-        // The parser takes a C string: it would not see what follows a NUL.
-        if text.utf8.contains(0) {
-            throw ConfigFileError(file: name, at: .start, "the file holds the character U+0000; it is not TOML")
-        }
-        let table: TOMLTable
-        do { table = try TOMLTable(string: text) } catch {
-            guard let error = error as? TOMLParseError else {
-                throw ConfigFileError(file: name, at: .start, "not TOML: \(error)")
-            }
-            let begin = error.source.begin
-            throw ConfigFileError(file: name, at: TOMLPosition(line: begin.line, column: begin.column), error.description)
-        }
-        let scanned = TOMLPlaces(scanning: text)
-        if let position = scanned.nullCharacter {
-            throw ConfigFileError(file: name, at: position, "the character U+0000 is not allowed here")
-        }
-        return TOMLFile(name: name, places: scanned.places, values: TOMLNode.members(of: table))
+        var parser = TOMLParser(text, name: name)
+        let values = try parser.document()
+        return TOMLFile(name: name, places: parser.places, values: values)
     }
 
     /// The document itself: the keys before the first `[table]`, and the tables.

@@ -1,6 +1,4 @@
-import TOMLKit
-
-/// A value of a document, copied out of the parser's memory.
+/// A value of a document.
 indirect enum TOMLNode {
     case string(String)
     case integer(Int64)
@@ -23,22 +21,43 @@ indirect enum TOMLNode {
         case .table: "a table"
         }
     }
+}
 
-    static func members(of table: TOMLTable) -> [String: TOMLNode] {
-        var members: [String: TOMLNode] = [:]
-        for key in table.keys {
-            if let value = table[key] { members[key] = TOMLNode(value) }
-        }
-        return members
+/// A table while the document is read: what may still be added to it depends on how it came to be (TOML 1.0.0, "Table").
+///
+/// Thread: confined.
+final class TOMLTable {
+    enum Origin {
+        /// `[a]`, an element of `[[a]]`, or the document itself.
+        case header
+        /// `a` of `[a.b]`: a header of its own may follow.
+        case headerOfAnother
+        /// `a` of `a.b = 1`: more keys may follow, and no header.
+        case dottedKey
+        /// `{ … }`: nothing may follow.
+        case inline
     }
 
-    private init(_ value: any TOMLValueConvertible) {
-        if let text = value.string { self = .string(text) }
-        else if let number = value.int { self = .integer(Int64(number)) }
-        else if let truth = value.bool { self = .bool(truth) }
-        else if let number = value.double { self = .number(number) }
-        else if let table = value.table { self = .table(Self.members(of: table)) }
-        else if let array = value.array { self = .array(array.map { TOMLNode($0) }) }
-        else { self = .moment }
+    enum Member {
+        case value(TOMLNode)
+        case table(TOMLTable)
+        /// `[[a]]`, an element each.
+        case tables([TOMLTable])
+    }
+
+    var origin: Origin
+    var members: [String: Member] = [:]
+
+    init(_ origin: Origin) { self.origin = origin }
+
+    /// The table as it stands when all has been read.
+    var nodes: [String: TOMLNode] {
+        members.mapValues { member in
+            switch member {
+            case .value(let node): node
+            case .table(let table): .table(table.nodes)
+            case .tables(let tables): .array(tables.map { .table($0.nodes) })
+            }
+        }
     }
 }

@@ -8,8 +8,12 @@ package func quoted(_ text: some StringProtocol, scalarCountMax: Int = 100) -> S
     return "\"\(withoutControls(start))\(isCut ? "…" : "")\""
 }
 
-/// The text with `?` for each control character, of Unicode's second block of them too: terminals obey those as well (ECMA-48,
-/// section 5.3).
+/// The text with `?` for each control character.
 package func withoutControls(_ text: some Sequence<Unicode.Scalar>) -> String {
-    String(String.UnicodeScalarView(text.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "?" : $0 }))
+    String(String.UnicodeScalarView(text.map { $0.isControl ? "?" : $0 }))
+}
+
+extension Unicode.Scalar {
+    /// Whether it is a control character, of Unicode's second block of them too: terminals obey those as well (ECMA-48, section 5.3).
+    package var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 }

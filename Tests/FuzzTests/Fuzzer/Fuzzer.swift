@@ -1,12 +1,12 @@
 import Glibc
 
 /// The fuzzer: libFuzzer around one target, named by the environment variable TETRYX_FUZZ_TARGET since libFuzzer starts itself
-/// anew with arguments of its own (https://llvm.org/docs/LibFuzzer.html). With the one argument `list` it prints each target, the
-/// bytes of its longest input, and 1 where what it leaks is to be found (0 otherwise).
+/// anew with arguments of its own (https://llvm.org/docs/LibFuzzer.html). With the one argument `list` it prints each target and the
+/// bytes of its longest input.
 @main struct Fuzzer {
     static func main() {
         if CommandLine.arguments.dropFirst() == ["list"] {
-            for target in FuzzTarget.all { print(target.name, target.byteCountMax, target.findsLeaks ? 1 : 0) }
+            for target in FuzzTarget.all { print(target.name, target.byteCountMax) }
             return
         }
         var argumentCount = CommandLine.argc

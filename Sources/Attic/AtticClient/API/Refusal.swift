@@ -64,7 +64,7 @@ struct Refusal {
     private var sentence: String {
         guard let error = serverError else { return "the server answered \(status)" }
         // It goes to a terminal: no escape sequences, and no end of the line.
-        return withoutControls(error.message.unicodeScalars.prefix(1000))
+        return String(String.UnicodeScalarView(error.message.unicodeScalars.filter { !$0.isControl }.prefix(1000)))
     }
 
     private var unauthorized: ClientFailure {

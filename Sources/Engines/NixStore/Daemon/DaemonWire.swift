@@ -130,6 +130,6 @@ enum DaemonText {
         }
         let prefix = Array("error: ".utf8)
         if plain.starts(with: prefix) { plain.removeFirst(prefix.count) }
-        return withoutControls(String(decoding: plain, as: UTF8.self).unicodeScalars)
+        return String(String.UnicodeScalarView(String(decoding: plain, as: UTF8.self).unicodeScalars.filter { !$0.isControl }))
     }
 }
