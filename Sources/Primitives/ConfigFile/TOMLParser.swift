@@ -134,6 +134,7 @@ struct TOMLParser {
 
     /// `key = value` in a table.
     mutating func pair(in table: TOMLTable, at path: [String], depth: Int) throws(ConfigFileError) {
+        skipSpaces()
         let start = position
         let keys = try key()
         guard current == "=" else { throw fail("\(found) where the \"=\" behind a key should stand") }

@@ -30,11 +30,13 @@ private func checkStream(_ bytes: [UInt8], _ coding: StreamCoding?) throws {
     for (ends, room) in ways {
         let opened = try open(pieces(of: bytes, endingAt: ends), coding, roomByteCount: room)
         if let first {
-            try same(opened.isWhole, first.isWhole, "a stream is opened alike however it comes")
+            // libzstd compares a frame's size with what its head promised, but not where the last block is empty and comes alone: who
+            // needs the size compares it himself, as NARs are by their hash.
+            if coding != .zstd { try same(opened.isWhole, first.isWhole, "a stream is opened alike however it comes") }
             // Where it fails, how much of it has been given out before may differ.
             let count = min(opened.bytes.count, first.bytes.count)
             try rule(opened.bytes.prefix(count) == first.bytes.prefix(count), "what a stream stands for, however it comes")
-            if opened.isWhole { try same(opened.bytes.count, first.bytes.count, "bytes of a stream, however it comes") }
+            if opened.isWhole && first.isWhole { try same(opened.bytes.count, first.bytes.count, "bytes of a stream, however it comes") }
         }
         first = first ?? opened
     }
