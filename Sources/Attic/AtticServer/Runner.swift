@@ -184,14 +184,6 @@ package struct Runner: Sendable {
     private static func logger() -> Logger { OperatorLog.make("atticd") }
 }
 
-/// The log of a program: lines on standard error.
-package enum OperatorLog {
-    /// - Parameter program: whose lines they are.
-    package static func make(_ program: String) -> Logger {
-        Logger(label: program) { StreamLogHandler.standardError(label: $0) }
-    }
-}
-
 /// A sentence for the one who started the program.
 struct RunnerError: Error, CustomStringConvertible {
     let description: String

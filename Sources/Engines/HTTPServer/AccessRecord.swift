@@ -34,8 +34,7 @@ package struct AccessBatch: Sendable {
     /// What waits here, in bytes.
     package var byteCount: Int { records.count * MemoryLayout<AccessRecord>.stride + text.count }
 
-    /// What was asked for in a record of this batch: `GET /hello/nix-cache-info`, the target as it was sent, from its path on;
-    /// `- -` where the head could not be understood.
+    /// What was asked for in a record of this batch: `GET /hello/nix-cache-info`, the path as it was sent, without its query; `- -` where the head could not be understood.
     package func request(of record: AccessRecord) -> ArraySlice<UInt8> { text[record.text] }
 
     /// Adds those of another batch.

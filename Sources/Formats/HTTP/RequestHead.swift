@@ -47,15 +47,16 @@ package struct RequestHead: MessageHead {
     /// The method as it was sent; says what `Method.other` was.
     package var methodName: String { fields.string(methodRange) }
 
-    /// Appends what was asked for: the method, and the target as it was sent, from its path on: `GET /a/b?c`.
+    /// Appends what was asked for, for logs: the method, and the path as it was sent. Of a query only that there is one: people put
+    /// secrets there, `GET /a/b?...` of `GET /a/b?token=x`.
     package func appendRequest(to bytes: inout [UInt8]) {
-        let end = targetShape.query?.upperBound ?? targetShape.path.upperBound
         unsafe fields.bytes.withUnsafeBufferPointer { head in
             unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: head[methodRange]))
             bytes.append(Byte.space)
             if targetShape.path.isEmpty { bytes.append(Byte.slash) }
-            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: head[targetShape.path.lowerBound..<end]))
+            unsafe bytes.append(contentsOf: UnsafeBufferPointer(rebasing: head[targetShape.path]))
         }
+        if targetShape.query != nil { bytes += Array("?...".utf8) }
     }
 
     /// What is asked for.
