@@ -51,10 +51,10 @@ struct MessagesTests {
         let settings = try UseCache.settings(
             of: CacheConfig(substituterEndpoint: "https://cdn.example:8443/hello", publicKey: key), target(token: "t"))
         #expect(settings == NixFiles.Cache(
-            substituter: "https://cdn.example:8443/hello", publicKey: key, credentials: (host: "cdn.example", token: "t")))
+            substituter: "https://cdn.example:8443/hello", publicKey: key, credentials: NixFiles.Credentials(host: "cdn.example", token: "t", isForItsServer: false)))
         let unsaid = try UseCache.settings(of: CacheConfig(), target(token: "t"))
         #expect(unsaid == NixFiles.Cache(
-            substituter: "http://[::1]:8080/base/hello", publicKey: nil, credentials: (host: "::1", token: "t")))
+            substituter: "http://[::1]:8080/base/hello", publicKey: nil, credentials: NixFiles.Credentials(host: "::1", token: "t")))
         #expect(try UseCache.settings(of: CacheConfig(), target(token: nil)).credentials == nil)
     }
 

@@ -9,7 +9,7 @@ struct NixFilesTests {
     private let files: NixFiles
     private let cache = NixFiles.Cache(
         substituter: "http://localhost:8080/hello", publicKey: "hello:vlsd7ZHIXNnKXEQShVnd7erE8zcuSKrBWRpV6zTibnA=",
-        credentials: (host: "localhost", token: "eyJ.a.b"))
+        credentials: NixFiles.Credentials(host: "localhost", token: "eyJ.a.b"))
 
     init() throws {
         directory = try TemporaryDirectory()

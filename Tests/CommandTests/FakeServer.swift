@@ -17,6 +17,8 @@ final class FakeServer: Sendable {
         var status = 200
         var body = ""
         var headers: [(String, String)] = []
+        /// What is sent in place of all that, as it is; then the connection ends.
+        var raw: String?
 
         static func error(_ status: Int, _ name: String, _ message: String) -> Answer {
             Answer(status: status, body: #"{"code":\#(status),"error":"\#(name)","message":"\#(message)"}"#)
@@ -94,6 +96,7 @@ final class FakeServer: Sendable {
             received.removeFirst(byteCount)
             let answer = handler(request)
             log.update { $0.append(request) }
+            if let raw = answer.raw { return Self.send(raw, to: socket) }
             var text = "HTTP/1.1 \(answer.status) Fake\r\nContent-Length: \(answer.body.utf8.count)\r\n"
             for (name, value) in answer.headers { text += "\(name): \(value)\r\n" }
             Self.send(text + "\r\n" + answer.body, to: socket)

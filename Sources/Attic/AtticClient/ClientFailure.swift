@@ -22,10 +22,11 @@ package struct ClientFailure: Error, Hashable, Sendable, CustomStringConvertible
     /// What to do; nil where there is nothing to say.
     package let advice: String?
 
+    /// What servers and files said stands in both, and is shown on a terminal: of control characters nothing is left in them.
     package init(_ kind: Kind, _ message: String, advice: String? = nil) {
         self.kind = kind
-        self.message = message
-        self.advice = advice
+        self.message = message.escapingControls()
+        self.advice = advice?.escapingControls()
     }
 
     /// What the system said, as a failure.

@@ -9,6 +9,7 @@ enum Entry {
     static func main() {
         // A server or a daemon that hangs up is an error number, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
+        ProcessMemory.keepToItself()
         exit(status().rawValue)
     }
 

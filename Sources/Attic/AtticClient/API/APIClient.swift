@@ -14,6 +14,10 @@ package final class APIClient: Sendable {
 
     /// How often a request is sent that the server puts off.
     private static let attemptsMax = 4
+    /// What a server may answer, in bytes: it is read into values, which take many times that. The longest that an answer needs is a
+    /// list of paths, 35 bytes each; all others are a few thousand bytes.
+    private static let answerBytesMax = 1 << 20
+    private static let pathsAnswerBytesMax = 16 << 20
     /// The longest that a server may put one off; more is a failure that says so.
     private static let pauseMax = Duration.seconds(60)
 
@@ -60,7 +64,7 @@ package final class APIClient: Sendable {
     /// Those of the paths that the cache does not have.
     package func missing(_ hashes: [StorePathHash]) throws(ClientFailure) -> Set<StorePathHash> {
         let body = MissingPathsRequest(cache: target.cache, storePathHashes: hashes).json()
-        let answer = try send(.push) {
+        let answer = try send(.push, answerBytesMax: Self.pathsAnswerBytesMax) {
             ClientRequest(.post, Endpoint.getMissingPaths, headers: $0, body: .bytes(body), mayRepeat: true)
         }
         let response = try read(answer, .push) { bytes throws(APIFormatError) in try MissingPathsResponse(json: bytes) }
@@ -117,9 +121,9 @@ package final class APIClient: Sendable {
 
     /// Sends a request, again where the server puts it off or a connection breaks, and gives the body of its answer.
     private func send(
-        _ operation: CacheOperation, _ request: ([(String, String)]) -> ClientRequest
+        _ operation: CacheOperation, answerBytesMax: Int = APIClient.answerBytesMax, _ request: ([(String, String)]) -> ClientRequest
     ) throws(ClientFailure) -> [UInt8] {
-        try accepted(exchange(request), operation)
+        try accepted(exchange(answerBytesMax: answerBytesMax, request), operation)
     }
 
     /// The body of an answer that says yes.
@@ -137,12 +141,15 @@ package final class APIClient: Sendable {
     }
 
     /// Sends a request, again where the server puts it off or a connection breaks; what came of the last time.
-    private func exchange(_ request: ([(String, String)]) -> ClientRequest) -> Result<ClientResponse, ClientError> {
+    private func exchange(
+        answerBytesMax: Int = APIClient.answerBytesMax, _ request: ([(String, String)]) -> ClientRequest
+    ) -> Result<ClientResponse, ClientError> {
         var headers = [
             ("User-Agent", "tetryx/\(ClientVersion.current)"), ("Accept", Endpoint.jsonType), ("Content-Type", Endpoint.jsonType),
         ]
         if let token = target.token { headers.append(("Authorization", "Bearer \(token)")) }
-        let request = request(headers)
+        var request = request(headers)
+        request.answerBytesMax = answerBytesMax
         var attempt = 1
         while true {
             let outcome = Result(catching: { () throws(ClientError) in try session.send(request) })

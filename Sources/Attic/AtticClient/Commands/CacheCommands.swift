@@ -1,4 +1,5 @@
 import AtticAPI
+import Platform
 
 /// `tetryx cache create`
 package struct CreateCache {
@@ -68,7 +69,7 @@ package struct ShowCache {
         ]
         let width = rows.map(\.title.count).max() ?? 0
         return rows.compactMap { title, value in
-            value.map { "\(String(repeating: " ", count: width - title.count))\(title): \($0)" }
+            value.map { "\(String(repeating: " ", count: width - title.count))\(title): \($0.escapingControls())" }
         }.joined(separator: "\n")
     }
 

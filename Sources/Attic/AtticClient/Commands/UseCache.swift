@@ -29,12 +29,16 @@ package struct UseCache {
         let substituter = config.substituterEndpoint ?? "\(target.endpoint)".trimmingSlash + "/\(target.cache)"
         let url: HTTPURL
         do throws(ClientError) { url = try HTTPURL(substituter) } catch { throw refusal("\(error)") }
+        if target.token != nil, target.endpoint.scheme == .https, url.scheme == .http {
+            throw refusal("it names \(substituter), where anyone on the way could read the token")
+        }
         var publicKey: String?
         if let text = config.publicKey {
             do throws(NixFormatError) { publicKey = try PublicKey(parsing: text).rendered } catch { throw refusal("\(error)") }
         }
         return NixFiles.Cache(
-            substituter: substituter, publicKey: publicKey, credentials: target.token.map { (host: url.host, token: $0) })
+            substituter: substituter, publicKey: publicKey,
+            credentials: target.token.map { NixFiles.Credentials(host: url.host, token: $0, isForItsServer: url.host == target.endpoint.host) })
     }
 
     static func warnings(_ outcome: NixFiles.Outcome) -> [String] {

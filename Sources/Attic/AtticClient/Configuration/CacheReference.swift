@@ -48,12 +48,15 @@ package enum CacheReference: Hashable, Sendable {
 }
 
 /// A cache on a server: everything that is needed to speak of it and to ask for it.
-package struct ResolvedCache: Hashable, Sendable {
+package struct ResolvedCache: Hashable, Sendable, CustomStringConvertible {
     /// What messages call the server: its name, or its URL where it has none.
     package let serverName: String
     package let endpoint: HTTPURL
     package let token: String?
     package let cache: CacheName
+
+    /// Without the token.
+    package var description: String { quoted }
 
     /// `"hello" on "local"`, as all messages have it.
     package var quoted: String { "\"\(cache)\" on \"\(serverName)\"" }

@@ -12,7 +12,7 @@ package typealias ServerName = CacheName
 ///     endpoint = "http://localhost:8080"
 ///     token = "eyJ…"            # or token-file = "/path"
 package struct ClientConfiguration: Hashable, Sendable {
-    package struct Server: Hashable, Sendable {
+    package struct Server: Hashable, Sendable, CustomStringConvertible {
         /// An http or https URL.
         package var endpoint: String
         package var token: String?
@@ -24,6 +24,9 @@ package struct ClientConfiguration: Hashable, Sendable {
             self.token = token
             self.tokenFile = tokenFile
         }
+
+        /// Without the token.
+        package var description: String { "the server at \(endpoint)" }
     }
 
     package var defaultServer: ServerName?

@@ -26,8 +26,9 @@ package final class Console: Sendable {
         style = hasBars ? ProgressBoard.Style(usesColor: usesColor) : nil
     }
 
-    /// Says one or more lines to the person.
+    /// Says one or more lines to the person. Other control characters than the ends of its lines are written out.
     package func say(_ text: String) {
+        let text = text.escapingControls(keepingLineEnds: true)
         state.peek { state in
             let erase = Self.erase(state.drawnCount)
             let bars = style.map { draw(&state, $0, at: .now) } ?? ""
@@ -35,8 +36,10 @@ package final class Console: Sendable {
         }
     }
 
-    /// Gives a result.
-    package func result(_ text: String) { Terminal.put("\(text)\n", on: Terminal.standardOutput) }
+    /// Gives a result, one or more lines, in the same way.
+    package func result(_ text: String) {
+        Terminal.put("\(text.escapingControls(keepingLineEnds: true))\n", on: Terminal.standardOutput)
+    }
 
     /// Asks the person, and gives the line that was typed; nil at the end of the input.
     package func ask(_ question: String) -> String? {

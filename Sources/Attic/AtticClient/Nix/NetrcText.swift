@@ -42,6 +42,12 @@ package struct NetrcText: Hashable, Sendable {
         return false
     }
 
+    /// The password of a machine's first entry.
+    package func password(of machine: String) -> String? {
+        guard case .password(let word) = entry(of: machine) else { return nil }
+        return word.text
+    }
+
     /// What there is of a machine.
     private enum Entry {
         case password(Word)

@@ -8,20 +8,32 @@ package struct NixFiles: Sendable {
         package let substituter: String
         /// `name:base64`; nil where the server did not say.
         package let publicKey: String?
-        /// The host that the token is for, without port, and the token; nil where the cache needs none.
-        package let credentials: (host: String, token: String)?
+        /// Nil where the cache needs none.
+        package let credentials: Credentials?
 
-        package init(substituter: String, publicKey: String?, credentials: (host: String, token: String)?) {
+        package init(substituter: String, publicKey: String?, credentials: Credentials?) {
             self.substituter = substituter
             self.publicKey = publicKey
             self.credentials = credentials
         }
+    }
 
-        package static func == (left: Self, right: Self) -> Bool {
-            left.substituter == right.substituter && left.publicKey == right.publicKey
-                && left.credentials?.host == right.credentials?.host && left.credentials?.token == right.credentials?.token
+    /// What Nix shows to a host.
+    package struct Credentials: Hashable, Sendable, CustomStringConvertible {
+        /// Without port.
+        package let host: String
+        package let token: String
+        /// Whether it is the host that the user named, and not another that this one sends its clients to.
+        package let isForItsServer: Bool
+
+        package init(host: String, token: String, isForItsServer: Bool = true) {
+            self.host = host
+            self.token = token
+            self.isForItsServer = isForItsServer
         }
-        package func hash(into hasher: inout Hasher) { hasher.combine(substituter) }
+
+        /// Without the token.
+        package var description: String { "a token for \(host)" }
     }
 
     /// What was done that a person should know of.
@@ -52,11 +64,11 @@ package struct NixFiles: Sendable {
         var text = ConfigText(conf.bytes)
         text.addSubstituter(cache.substituter)
         outcome.keyChange = cache.publicKey.map { text.trust($0) }
-        if let (host, token) = cache.credentials {
+        if let credentials = cache.credentials {
             let named = try existingNetrc(text)
             let path = named ?? netrcPath
             outcome.netrc = path
-            outcome.looseNetrcPermissions = try setToken(token, for: host, in: path)
+            outcome.looseNetrcPermissions = try setToken(credentials, in: path)
             if named == nil { text.append("netrc-file", path) }
         }
         try Self.store(text.bytes, in: confPath, instead: conf, permissions: conf.permissions ?? 0o644)
@@ -75,10 +87,17 @@ package struct NixFiles: Sendable {
     }
 
     /// - Returns: the permissions, where the file is not ours and others can read it.
-    private func setToken(_ token: String, for host: String, in path: String) throws(ClientFailure) -> UInt32? {
+    private func setToken(_ credentials: Credentials, in path: String) throws(ClientFailure) -> UInt32? {
+        let (host, token) = (credentials.host, credentials.token)
         let isOurs = path == netrcPath
         let old = try Self.load(path)
         var text = NetrcText(old.bytes)
+        if !credentials.isForItsServer, let known = text.password(of: host), known != token {
+            // A server can send its clients anywhere, and must not thereby take what they have for others.
+            throw ClientFailure(
+                .failed, "the server says that the cache is at \(host), for which \(path) has another password",
+                advice: "Where the token is for \(host) as well, remove that entry, and run the command again.")
+        }
         guard NetrcText.isPlainWord(host), text.set(token, for: host) else {
             throw ClientFailure(
                 .failed, "cannot put the token into \(path): the file breaks off within an entry",

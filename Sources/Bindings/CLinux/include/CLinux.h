@@ -60,3 +60,7 @@ ssize_t clinux_getdents(int descriptor, void *buffer, size_t size);
 int clinux_pipe(int descriptors[2]);
 // Columns and rows of the terminal behind the descriptor (TIOCGWINSZ); -1 with errno where there is none.
 int clinux_terminal_size(int descriptor, int *columns, int *rows);
+// Whether the process leaves a core file, and others of its user may look into it (PR_SET_DUMPABLE of prctl(2)).
+int clinux_set_dumpable(bool is_dumpable);
+// An argument where the kernel laid it down; NULL behind the last one.
+char *clinux_argument(int index);

@@ -1,5 +1,6 @@
 import ArgumentParser
 import AtticClient
+import Platform
 
 struct Login: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -30,6 +31,7 @@ struct Login: ParsableCommand {
     }
 
     func run() throws {
+        if let token { ProcessArguments.hide(token) }
         let source: LoginToServer.TokenSource = switch (token, tokenFile) {
         case ("-", _), (nil, "-"): .standardInput
         case (let token?, _): .argument(token)
