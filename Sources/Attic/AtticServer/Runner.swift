@@ -61,11 +61,13 @@ package struct Runner: Sendable {
             Signals.block()
             // Signing keys lie in the database: what this process makes is for its user alone.
             File.keepToOwner()
+            ProcessMemory.keepToItself()
             if mode != .checkConfig && mode != .garbageCollectorOnce {
                 Terminal.say("Tetryx Server \(Release.version) (\(Release.build))\n")
             }
             let environment = Environment.all
             let configuration = try configuration(environment)
+            Environment.hide(EnvironmentVariable.secrets)
             return try run(configuration)
         } catch {
             Terminal.say("atticd: \(error)\(Runner.advice(error))")
@@ -110,6 +112,8 @@ package struct Runner: Sendable {
     private func run(_ configuration: Configuration) throws -> ExitStatus {
         let log = Runner.logger()
         for warning in configuration.warnings { log.warning("\(warning)") }
+        // It has the signing keys of all caches.
+        if let warning = Configuration.looseness(configuration.databasePath) { log.warning("\(warning)") }
         switch mode {
         case .monolithic:
             try migrate(configuration, log)

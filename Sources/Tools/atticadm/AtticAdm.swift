@@ -19,11 +19,14 @@ struct AtticAdm: ParsableCommand {
     /// Runs the command. Ends with 0 (done), 1 (failed), 2 (the arguments are wrong), 6 (repaired) or 7 (damaged); an error is
     /// one line.
     static func main() {
+        // All commands read the secret that tokens are made with.
+        File.keepToOwner()
+        ProcessMemory.keepToItself()
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch let failure as Failure {
-            Terminal.say("atticadm: \(failure.sentence)")
+            Terminal.say("atticadm: \(failure.sentence.escapingControls())")
             Glibc.exit(1)
         } catch let code as ExitCode {
             // What there is to say was said.

@@ -61,7 +61,28 @@ extension Configuration {
             throw .unreadable(error)
         }
         guard let text = content else { throw .notUTF8(path: path) }
-        return try parse(text, name: path, environment: environment)
+        var configuration = try parse(text, name: path, environment: environment)
+        if let warning = looseness(path, holdsSecret: configuration.holdsSecret) { configuration.warnings.append(warning) }
+        return configuration
+    }
+}
+
+extension Configuration {
+    /// What is wrong with who can reach a file, of which others than its user and group should see nothing.
+    ///
+    /// - Returns: a sentence with what to do; nil where all is well, or cannot be known.
+    static func looseness(_ path: String, holdsSecret: Bool = true) -> String? {
+        guard let resolved = try? File.resolve(path), let permissions = (try? File.status(resolved))?.permissions else { return nil }
+        // Below a directory that is closed to others it does not matter what they might do.
+        var above = File.parent(of: resolved)
+        while above != "/" {
+            guard let passage = (try? File.status(above))?.permissions, passage & 0o001 != 0 else { return nil }
+            above = File.parent(of: above)
+        }
+        let mode = String(permissions, radix: 8)
+        if permissions & 0o002 != 0 { return "everyone on this machine can write to \(path) (mode \(mode)): chmod o-rwx \(path)" }
+        guard holdsSecret, permissions & 0o004 != 0 else { return nil }
+        return "everyone on this machine can read \(path) (mode \(mode)), and with it make tokens or sign: chmod o-rwx \(path)"
     }
 }
 

@@ -24,6 +24,7 @@ extension Configuration {
             noKey = try readJWT(file.root.section("jwt"))
             try file.finish()
         } catch { throw .file(error) }
+        holdsSecret = noKey == nil
         // Only what the file leaves out is taken from the environment, so that a file means the same everywhere.
         if let noDatabase { try readDatabase(environment, otherwise: noDatabase) }
         if let noKey { try readKey(environment, otherwise: noKey) }

@@ -58,6 +58,8 @@ package struct Configuration: Sendable, Equatable {
 
     package internal(set) var tokenKey = TokenKey.hs256(secret: [])
     package internal(set) var tokenRules = TokenRules()
+    /// Whether the key of tokens stood in the text itself, and not in a variable.
+    package internal(set) var holdsSecret = false
 
     /// What works but should not stay as it is; a sentence each, for the log.
     package internal(set) var warnings: [String] = []

@@ -41,6 +41,9 @@ package enum EnvironmentVariable {
     package static let hs256Secret = "ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64"
     package static let rs256Secret = "ATTIC_SERVER_TOKEN_RS256_SECRET_BASE64"
     package static let rs256PublicKey = "ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64"
+
+    /// Those that hold secrets, or may: a database's URL can have a password in it.
+    static let secrets = [configBase64, databaseURL, hs256Secret, rs256Secret]
 }
 
 /// What is wrong with one value, wherever it came from.

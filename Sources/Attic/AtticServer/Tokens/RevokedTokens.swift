@@ -73,7 +73,7 @@ package struct RevokedTokens {
             }
             return JSON.array(entries).serialized() + "\n"
         }
-        return records.map { "\($0.revokedAt.text)  \($0.kind.rawValue)  \($0.name)\n" }.joined()
+        return records.map { "\($0.revokedAt.text)  \($0.kind.rawValue)  \($0.name.escapingControls())\n" }.joined()
     }
 
     /// What a person means: what is said, else a token is recognised by its two dots, an id of ours by its form; all else is a

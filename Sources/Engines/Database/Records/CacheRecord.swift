@@ -3,7 +3,7 @@ import Platform
 import SQL
 
 /// A cache as the database keeps it.
-package struct CacheRecord: Sendable, Hashable {
+package struct CacheRecord: Sendable, Hashable, CustomStringConvertible {
     package let id: Int64
     package let name: CacheName
     /// The secret signing key, `name:base64`. Never in a log.
@@ -15,6 +15,9 @@ package struct CacheRecord: Sendable, Hashable {
     /// Its own retention period; nil: the server's default; 0: objects never go by age.
     package let retentionSeconds: Int64?
     package let createdAt: WallTime
+
+    /// Without the key.
+    package var description: String { "the cache \(name)" }
 
     static let columns = """
         id, name, keypair, is_public, store_directory, priority, upstream_cache_key_names, retention_seconds, created_at
@@ -35,7 +38,7 @@ package struct CacheRecord: Sendable, Hashable {
 }
 
 /// A cache to be made.
-package struct NewCache: Sendable {
+package struct NewCache: Sendable, CustomStringConvertible {
     package var name: CacheName
     package var keypair: String
     package var isPublic: Bool
@@ -58,10 +61,13 @@ package struct NewCache: Sendable {
         self.retentionSeconds = retentionSeconds
         self.createdAt = createdAt
     }
+
+    /// Without the key.
+    package var description: String { "the new cache \(name)" }
 }
 
 /// What to change of a cache; nil keeps.
-package struct CacheChanges: Sendable {
+package struct CacheChanges: Sendable, CustomStringConvertible {
     package enum Retention: Sendable, Hashable {
         /// The server's default from now on.
         case global
@@ -86,6 +92,9 @@ package struct CacheChanges: Sendable {
         self.upstreamCacheKeyNames = upstreamCacheKeyNames
         self.retention = retention
     }
+
+    /// Without the key.
+    package var description: String { "changes of a cache" }
 }
 
 /// A list of texts in one column, one a line. A text that holds a line break comes back as two.

@@ -19,7 +19,6 @@ struct BackupCommand: ParsableCommand {
 
     func run() throws {
         Signals.block()
-        File.keepToOwner()
         let progress = ProgressLine(program: "atticadm", environment: Environment.all)
         let report: Backup.Report
         do {
@@ -39,7 +38,7 @@ struct BackupCommand: ParsableCommand {
         }
         progress.clear()
         for loss in report.losses {
-            Terminal.say("atticadm: \(loss); \"atticadm fsck --repair\" says whose it is")
+            Terminal.say("atticadm: \(loss.escapingControls()); \"atticadm fsck --repair\" says whose it is")
         }
         Terminal.put("\(report)\n", on: Terminal.standardOutput)
         if !report.losses.isEmpty { throw ExitCode(ExitStatus.damaged.rawValue) }

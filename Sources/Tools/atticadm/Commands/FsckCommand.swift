@@ -44,7 +44,6 @@ struct FsckCommand: ParsableCommand {
     func run() throws {
         // Stopping is asked for between two steps, so that what was found is told.
         Signals.block()
-        File.keepToOwner()
         let progress = ProgressLine(program: "atticadm", environment: Environment.all)
         let report: CheckReport
         do {
@@ -58,7 +57,7 @@ struct FsckCommand: ParsableCommand {
             var isStopped = false
             report = try Fsck.run(configuration, checks, log: OperatorLog.make("atticadm"), tell: { finding in
                 progress.clear()
-                if !isJSON { Terminal.put(finding.line(isRehearsal: isRehearsal) + "\n", on: Terminal.standardOutput) }
+                if !isJSON { Terminal.put(finding.line(isRehearsal: isRehearsal).escapingControls() + "\n", on: Terminal.standardOutput) }
             }, move: { progress.show($0) }, goesOn: {
                 if !isStopped { isStopped = Signals.wait(atMost: .zero) != nil }
                 return !isStopped
@@ -71,7 +70,7 @@ struct FsckCommand: ParsableCommand {
         if json {
             Terminal.put(report.json + "\n", on: Terminal.standardOutput)
         } else {
-            for notice in report.notices { Terminal.say("atticadm: \(notice)") }
+            for notice in report.notices { Terminal.say("atticadm: \(notice.escapingControls())") }
             Terminal.put(report.summary + "\n", on: Terminal.standardOutput)
         }
         switch report.outcome {

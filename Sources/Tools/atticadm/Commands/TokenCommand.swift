@@ -1,6 +1,5 @@
 import ArgumentParser
 import AtticServer
-import Logging
 import Platform
 
 /// `atticadm token`: tokens that are refused before they expire.
@@ -27,7 +26,11 @@ struct RevokeTokenCommand: ParsableCommand {
 
     @OptionGroup var meaning: MeaningOptions
 
-    func run() throws { try revokedTokens(options) { Terminal.say(try $0.revoke(what, as: meaning.meaning)) } }
+    func run() throws {
+        // It may be a token, and others can read a process's arguments.
+        ProcessArguments.hide(what)
+        try revokedTokens(options) { Terminal.say(try $0.revoke(what, as: meaning.meaning)) }
+    }
 }
 
 struct RestoreTokenCommand: ParsableCommand {
@@ -41,7 +44,10 @@ struct RestoreTokenCommand: ParsableCommand {
 
     @OptionGroup var meaning: MeaningOptions
 
-    func run() throws { try revokedTokens(options) { Terminal.say(try $0.restore(what, as: meaning.meaning)) } }
+    func run() throws {
+        ProcessArguments.hide(what)
+        try revokedTokens(options) { Terminal.say(try $0.restore(what, as: meaning.meaning)) }
+    }
 }
 
 struct ListRevokedCommand: ParsableCommand {
@@ -75,6 +81,6 @@ struct MeaningOptions: ParsableArguments {
 private func revokedTokens(_ options: ConfigurationOptions, _ body: (RevokedTokens) throws -> Void) throws {
     do {
         let configuration = try Configuration.load(path: options.file, environment: Environment.all)
-        try body(try RevokedTokens(configuration, log: Logger(label: "atticadm") { StreamLogHandler.standardError(label: $0) }))
+        try body(try RevokedTokens(configuration, log: OperatorLog.make("atticadm")))
     } catch { throw Failure(sentence: "\(error)") }
 }
