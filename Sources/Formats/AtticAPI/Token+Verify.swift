@@ -70,6 +70,8 @@ extension Token {
         // RFC 7519, section 4.1.4: not accepted on or after the expiration time.
         if let expiry, nowSeconds >= expiry { throw .expired(at: expiry) }
         if let notBefore, nowSeconds < notBefore { throw .notYetValid(from: notBefore) }
+        // Revoking all tokens of a subject spares those that are made later: one must not claim to be.
+        if let issuedAt, issuedAt > nowSeconds, issuedAt - nowSeconds > Token.clockDifferenceMax { throw .madeInTheFuture(at: issuedAt) }
         if let wanted = rules.issuer, issuer != wanted { throw .wrongIssuer }
         if !rules.audiences.isEmpty, !rules.audiences.contains(where: audiences.contains) { throw .wrongAudience }
     }

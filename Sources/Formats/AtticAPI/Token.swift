@@ -16,6 +16,9 @@ package struct Token: Sendable {
     /// its head already; this is for all other ways in.
     package static let byteCountMax = 32 << 10
 
+    /// How far the clock of whoever makes tokens may be ahead of the server's, in seconds.
+    package static let clockDifferenceMax: Int64 = 300
+
     package let subject: String?
     /// `jti`: tells this token from all others, so that it can be revoked; nil in tokens that others made.
     package let id: String?
@@ -67,6 +70,12 @@ package struct Token: Sendable {
     package func permissions(for cache: CacheName) -> Permissions {
         let entry = caches.first { $0.pattern.rawValue == cache.rawValue } ?? caches.first { $0.pattern.matches(cache) }
         return entry?.permissions ?? []
+    }
+
+    /// Whether it allows this with every cache, whatever its name.
+    package func allowsEverywhere(_ permission: Permissions) -> Bool {
+        // The first pattern that matches decides, so one without the permission may stand before.
+        caches.contains { $0.pattern == .all } && caches.allSatisfy { $0.permissions.isSuperset(of: permission) }
     }
 
     /// The claims, compact, members in the order sub, exp, nbf, iss, aud, permissions, iat, jti; what is not set is left out.

@@ -11,6 +11,8 @@ package enum TokenError: Error, Hashable, Sendable, CustomStringConvertible {
     case expired(at: Int64)
     /// Its `nbf` is to come, in seconds since 1970.
     case notYetValid(from: Int64)
+    /// Its `iat` is further ahead than clocks differ, in seconds since 1970.
+    case madeInTheFuture(at: Int64)
     /// Its `iss` is missing or not the one that the server asks for.
     case wrongIssuer
     /// Its `aud` is missing or names nobody that the server answers to.
@@ -24,6 +26,8 @@ package enum TokenError: Error, Hashable, Sendable, CustomStringConvertible {
         case .badSignature: "the token's signature is wrong: it was made with another secret, or changed"
         case .expired(let moment): "the token has expired (at \(moment) seconds since 1970); make a new one"
         case .notYetValid(let moment): "the token is not valid yet (from \(moment) seconds since 1970)"
+        case .madeInTheFuture(let moment):
+            "the token says that it was made in the future (at \(moment) seconds since 1970): the clock of who made it, or this server's, is wrong"
         case .wrongIssuer: "the token's issuer is not the one that this server takes"
         case .wrongAudience: "the token is for another audience"
         }
