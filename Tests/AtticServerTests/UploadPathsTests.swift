@@ -94,7 +94,7 @@ struct UploadPathsTests {
             case .hash: "nar_hash says"
             // The next path begins within this one's NAR.
             case .size: "bytes after its end"
-            case .knownSize: "but the NAR of that hash has"
+            case .knownSize: "but nar_hash says"
             case .noBytes: #"\"nar_size\" must be above 0"#
             case .otherCache: "one request is for one cache"
             case .storeDirectory: #"\"store_path\":"#

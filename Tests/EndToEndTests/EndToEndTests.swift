@@ -32,8 +32,11 @@ struct EndToEndTests {
     @Test("What comes into a watched store is pushed, also after the server was away")
     func watch() throws { try passes("watch.sh", minutes: 3) }
 
-    @Test("A revoked token opens nothing on a running server")
+    @Test("A revoked token opens nothing on a running server, and ends what it had begun")
     func revoke() throws { try passes("revoke.sh", minutes: 3) }
+
+    @Test("What is secret is in no file, log, argument or variable that others can read")
+    func secrets() throws { try passes("secrets.sh", minutes: 3) }
 
     @Test("A pull whose connections are cut within NARs goes on by ranges, and all is whole")
     func resume() throws { try passes("resume.sh", minutes: 5) }

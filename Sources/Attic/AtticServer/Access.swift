@@ -10,6 +10,21 @@ import HTTP
 package struct Visitor: Sendable {
     package let token: Token?
     package let refusal: String
+    /// Of the token, where there is one: what the request does may be over only after it was revoked.
+    let standing: TokenStanding?
+
+    init(token: Token?, refusal: String, standing: TokenStanding? = nil) {
+        self.token = token
+        self.refusal = refusal
+        self.standing = standing
+    }
+
+    /// Turns away whose token was revoked since the request began.
+    func requireStanding() throws(Problem) {
+        if standing?.holds == false { throw .unauthorized(reason: Visitor.revoked) }
+    }
+
+    static let revoked = "The token was revoked; ask for a new one."
 
     /// What this visitor may do with a cache of that name; `isPublic` adds pull for everyone.
     package func permissions(on cache: CacheName, isPublic: Bool) -> Permissions {

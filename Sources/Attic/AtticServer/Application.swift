@@ -17,16 +17,19 @@ package final class Application: RequestHandler {
             let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
         else { return nil }
         let now = context.time.now()
+        var response = answer.response
         if !answer.isPublic {
-            let held = context.visitors.permissions(of: head, on: answer.cache, nowSeconds: now.seconds)
-            guard held?.contains(.pull) == true else { return nil }
+            guard let known = context.visitors.find(head, now.seconds), known.permissions(on: answer.cache).contains(.pull) else {
+                return nil
+            }
+            response.permit = known.visitor.standing
         }
         if let nar = answer.nar {
             // And so is whatever has become of the packs.
             guard nar.assembly.isWhole else { return nil }
             context.accessTimes.note(nar.objectID, at: now)
         }
-        return answer.response
+        return response
     }
 
     /// Thread: loop.
@@ -46,30 +49,9 @@ package final class Application: RequestHandler {
             let now = context.time.now()
             let visitor = context.visitors.visitor(of: request.head, nowSeconds: now.seconds)
             let call = Call(context: context, request: request, visitor: visitor, now: now)
-            switch try Route(request.head.method, request.head.target.segments) {
-            case .welcome: return Application.welcome
-            case .cacheInfo(let cache): return try GetCacheInfo.respond(call, cache)
-            case .narInfo(let cache, let hash): return try GetNarInfo.respond(call, cache, hash)
-            case .narInfos(let cache): return try GetNarInfos.respond(call, cache)
-            case .closure(let cache, let hash): return try GetClosure.respond(call, cache, hash)
-            case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
-            case .putCacheInfo(let cache): return try PutCacheInfo.respond(call, cache)
-            case .putNarInfo(let cache, let hash): return try PutNarInfo.respond(call, cache, hash)
-            case .putNar(let cache, let name): return try PutNar.respond(call, cache, name)
-            case .getListing(let cache, let hash): return try GetListing.respond(call, cache, hash)
-            case .putListing(let cache, let hash): return try PutListing.respond(call, cache, hash)
-            case .getBuildLog(let cache, let derivation): return try GetBuildLog.respond(call, cache, derivation)
-            case .putBuildLog(let cache, let derivation): return try PutBuildLog.respond(call, cache, derivation)
-            case .getRealisation(let cache, let id): return try GetRealisation.respond(call, cache, id)
-            case .putRealisation(let cache, let id): return try PutRealisation.respond(call, cache, id)
-            case .getCacheConfig(let cache): return try GetCacheConfig.respond(call, cache)
-            case .createCache(let cache): return try CreateCache.respond(call, cache)
-            case .configureCache(let cache): return try ConfigureCache.respond(call, cache)
-            case .destroyCache(let cache): return try DestroyCache.respond(call, cache)
-            case .findMissingPaths: return try FindMissingPaths.respond(call)
-            case .uploadPath: return try UploadPath.respond(call)
-            case .uploadPaths: return try UploadPaths.respond(call)
-            }
+            var response = try answer(call)
+            response.permit = visitor.standing
+            return response
         } catch {
             return told(Problem(cause: error, of: request, log: context.log, troubles: context.troubles), request.head).response
         }
@@ -80,6 +62,33 @@ package final class Application: RequestHandler {
         guard case .nar(let cache, let name)? = try? Route(head.method, head.target.segments) else { return }
         do { try GetNar.note(unsent: part, of: cache, name, context) } catch {
             context.log.error("what is lost of the NAR \(head.target.path) could not be looked for: \(error)")
+        }
+    }
+
+    private func answer(_ call: Call) throws -> Response {
+        switch try Route(call.request.head.method, call.request.head.target.segments) {
+        case .welcome: return Application.welcome
+        case .cacheInfo(let cache): return try GetCacheInfo.respond(call, cache)
+        case .narInfo(let cache, let hash): return try GetNarInfo.respond(call, cache, hash)
+        case .narInfos(let cache): return try GetNarInfos.respond(call, cache)
+        case .closure(let cache, let hash): return try GetClosure.respond(call, cache, hash)
+        case .nar(let cache, let name): return try GetNar.respond(call, cache, name)
+        case .putCacheInfo(let cache): return try PutCacheInfo.respond(call, cache)
+        case .putNarInfo(let cache, let hash): return try PutNarInfo.respond(call, cache, hash)
+        case .putNar(let cache, let name): return try PutNar.respond(call, cache, name)
+        case .getListing(let cache, let hash): return try GetListing.respond(call, cache, hash)
+        case .putListing(let cache, let hash): return try PutListing.respond(call, cache, hash)
+        case .getBuildLog(let cache, let derivation): return try GetBuildLog.respond(call, cache, derivation)
+        case .putBuildLog(let cache, let derivation): return try PutBuildLog.respond(call, cache, derivation)
+        case .getRealisation(let cache, let id): return try GetRealisation.respond(call, cache, id)
+        case .putRealisation(let cache, let id): return try PutRealisation.respond(call, cache, id)
+        case .getCacheConfig(let cache): return try GetCacheConfig.respond(call, cache)
+        case .createCache(let cache): return try CreateCache.respond(call, cache)
+        case .configureCache(let cache): return try ConfigureCache.respond(call, cache)
+        case .destroyCache(let cache): return try DestroyCache.respond(call, cache)
+        case .findMissingPaths: return try FindMissingPaths.respond(call)
+        case .uploadPath: return try UploadPath.respond(call)
+        case .uploadPaths: return try UploadPaths.respond(call)
         }
     }
 

@@ -28,6 +28,9 @@ enum Bounds {
     static let uploadPathsInfoBytesMax = 4 << 20
     /// References of all paths of one `upload-paths`: each is a row of that one transaction.
     static let uploadPathsReferencesMax = 25_000
+    /// Caches that are looked through after an upload, to find out whether its sender may read all of them: some hundred microseconds.
+    /// Where there are more, only a token for all caches counts as one.
+    static let overlapCachesMax = 500
     /// Texts shorter than this, in bytes, are never compressed for a client: they fit into one packet as they are.
     static let codedTextBytesMin = 1024
     /// Texts longer than this, in bytes, are opened while they are sent: one for each of many slow clients would not fit into

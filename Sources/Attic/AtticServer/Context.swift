@@ -43,9 +43,12 @@ package final class Context: Sendable {
     }
 
     /// Reads from the database which tokens are revoked; from then on they are refused.
-    package func readRevocations() throws(DatabaseError) {
+    ///
+    /// - Returns: whether they are others than before.
+    @discardableResult
+    package func readRevocations() throws(DatabaseError) -> Bool {
         let records = try catalog.read { session throws(DatabaseError) in try session.revocations() }
-        visitors.take(Revocations(records))
+        return visitors.take(Revocations(records))
     }
 }
 
@@ -72,7 +75,12 @@ package struct Call: Sendable {
         context.hot.keep(answer, readAt: generation)
     }
 
-    /// The request's whole body, of a JSON document at most `byteCountMax` long.
-    func body(byteCountMax: Int) throws -> [UInt8] { try request.body.readAll(byteCountMax: byteCountMax) }
+    /// The request's whole body, of a JSON document at most `byteCountMax` long. What it asks for is still allowed to the visitor when
+    /// it is there.
+    func body(byteCountMax: Int) throws -> [UInt8] {
+        let bytes = try request.body.readAll(byteCountMax: byteCountMax)
+        try visitor.requireStanding()
+        return bytes
+    }
 }
 

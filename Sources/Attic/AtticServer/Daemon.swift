@@ -52,7 +52,7 @@ package final class Daemon: Sendable {
     package var boundAddresses: [String] { server.boundAddresses }
 
     package func start() {
-        upkeep.start()
+        upkeep.start { [server] in server.permitsChanged() }
         server.start()
     }
 

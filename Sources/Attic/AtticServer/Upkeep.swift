@@ -12,6 +12,7 @@ package final class Upkeep: Sendable {
         var lostRecords = 0
         /// A change of others was seen, and could not be followed yet.
         var isBehind = false
+        var onRevocation: @Sendable () -> Void = {}
         var threads: [ThreadHandle] = []
     }
 
@@ -48,7 +49,9 @@ package final class Upkeep: Sendable {
         sweeper = sweepIntervalSeconds == 0 ? nil : puncher
     }
 
-    package func start() {
+    /// - Parameter onRevocation: is called when other tokens are revoked than before.
+    package func start(onRevocation: @escaping @Sendable () -> Void) {
+        state.update { $0.onRevocation = onRevocation }
         let threads = [
             ThreadHandle(named: "upkeep") { [self] in run() }, ThreadHandle(named: "collection") { [self] in collect() },
         ]
@@ -73,6 +76,7 @@ package final class Upkeep: Sendable {
             return state.threads
         }
         for thread in threads { thread.join() }
+        state.update { $0.onRevocation = {} }
     }
 
     private var isStopping: Bool { state.peek { $0.isStopping } }
@@ -114,7 +118,7 @@ package final class Upkeep: Sendable {
             state.peek { $0.isBehind = true }
             context.hot.forgetAll()
             context.store.releaseRemovedFiles()
-            try context.readRevocations()
+            if try context.readRevocations() { state.peek({ $0.onRevocation })() }
             state.peek { $0.isBehind = false }
         } catch {
             // Not known to be right any more, so they go.

@@ -71,6 +71,11 @@ package final class Server: Sendable {
     /// Bytes in memory, now, that slow clients hold: of answers that wait to be sent, of bodies that are awaited.
     package var heldByteCount: Int { shared.clients.heldBytes }
 
+    /// Breaks off soon, and not only when their clients take more, the answers whose permits hold no longer.
+    package func permitsChanged() {
+        for loop in loops { loop.mailbox.post(.permitsChanged) }
+    }
+
     /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
     /// are answered; then the threads end. Returns when they have.
     ///

@@ -15,7 +15,7 @@ enum PutNar {
         let cache = try call.enter(name, needing: .push)
         let file = try announced(call, nar)
         let lease = UploadLease(catalog: call.context.catalog, time: call.context.time)
-        let pipeline = try UploadPipeline(call.context, lease: lease)
+        let pipeline = try UploadPipeline(call.context, lease: lease, for: call.visitor)
         let intake = NarFileIntake(
             file.coding, declaredByteCount: call.request.body.declaredByteCount,
             narSizeMax: call.context.configuration.maxNarSize, windows: call.context.largeWindows, into: pipeline)

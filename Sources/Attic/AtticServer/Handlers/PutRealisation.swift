@@ -21,6 +21,7 @@ enum PutRealisation {
         guard realisation.signatures.count <= Bounds.signaturesMax else {
             throw Problem.request("\"signatures\" has more than \(Bounds.signaturesMax) entries.")
         }
+        try call.visitor.requireStanding()
         let now = call.now
         let outcome = try call.context.catalog.write { session throws(DatabaseError) in
             try session.putRealisation(realisation, cache.id, signaturesMax: Bounds.signaturesMax, at: now)
@@ -29,8 +30,10 @@ enum PutRealisation {
         case .stored: return Response(.ok)
         case .noSuchCache: throw Problem.noSuchCache
         case .contradicts(let known):
+            // What it is, is for those who may read it.
+            let mayRead = call.visitor.permissions(on: name, isPublic: cache.isPublic).contains(.pull)
             throw Problem.request(
-                "\(id) is known to be \(known), which the cache has; \(realisation.outputPath) is not taken in its place. "
+                "\(id) is known to be \(mayRead ? "\(known)" : "another path"), which the cache has; \(realisation.outputPath) is not taken in its place. "
                     + "Builds of this derivation differ: substitute the one that is there.")
         }
     }

@@ -1,5 +1,4 @@
 import AtticAPI
-import Crypto
 import Database
 import HTTP
 import HTTPServer
@@ -53,25 +52,22 @@ enum UploadPath {
         _ call: Call, _ path: AnnouncedPath, _ nar: NarRecord, _ lease: UploadLease
     ) throws -> Response {
         let info = path.info
-        let content = try path.naming(nar)
-        if try call.needsProof(of: nar) {
-            var hash = SHA256()
-            var size: Int64 = 0
-            try unsafe call.request.body.forEachBuffer(upTo: info.narSize) { bytes in
-                unsafe hash.update(bytes)
-                size += Int64(bytes.count)
-            }
-            try UploadPipeline.check(hash.finish(), size, against: info.narHash, info.narSize)
+        let needsProof = try call.needsProof(of: nar)
+        if needsProof {
+            var proof = NarProof()
+            try unsafe call.request.body.forEachBuffer(upTo: info.narSize) { bytes in try unsafe proof.take(bytes) }
+            try proof.finish(expectedHash: info.narHash, expectedSize: info.narSize)
         }
-        try call.commit([Commit.Path(path.object, naming: content)], into: info.cache, storedBy: nil, lease: lease)
-        return answer(UploadPathResult(kind: .deduplicated, fileSize: nar.fileSize, fracDeduplicated: 1))
+        try call.commit(
+            [Commit.Path(path.object, naming: path.naming(nar))], into: info.cache, storedBy: nil, lease: lease)
+        return answer(.known(nar, isToldSo: !needsProof))
     }
 
     // MARK: A NAR that is new
 
     private static func uploaded(_ call: Call, _ path: AnnouncedPath, _ lease: UploadLease) throws -> Response {
         let info = path.info
-        let pipeline = try UploadPipeline(call.context, lease: lease)
+        let pipeline = try UploadPipeline(call.context, lease: lease, for: call.visitor)
         let stored: UploadPipeline.Stored
         do {
             pipeline.begin(narSize: info.narSize)
@@ -89,10 +85,20 @@ enum UploadPath {
             [Commit.Path(path.object, naming: .uploaded(nar.nar, chunks: nar.chunks))], into: info.cache,
             packs: stored.packs, storedBy: pipeline, lease: lease)
         return answer(UploadPathResult(
-            kind: .uploaded, fileSize: nar.nar.fileSize, fracDeduplicated: nar.fracDeduplicated))
+            kind: .uploaded, fileSize: nar.nar.fileSize, fracDeduplicated: try call.mayKnowOverlap() ? nar.fracDeduplicated : nil))
     }
 
     private static func answer(_ result: UploadPathResult) -> Response {
         Response(.ok, headers: [("Content-Type", "application/json")], body: .bytes(result.json()))
+    }
+}
+
+extension UploadPathResult {
+    /// Of a NAR that was here before.
+    ///
+    /// - Parameter isToldSo: whether that may be known; otherwise it was uploaded like any other.
+    static func known(_ nar: NarRecord, isToldSo: Bool) -> UploadPathResult {
+        UploadPathResult(
+            kind: isToldSo ? .deduplicated : .uploaded, fileSize: nar.fileSize, fracDeduplicated: isToldSo ? 1 : nil)
     }
 }

@@ -9,7 +9,7 @@ enum UploadPaths {
     static func respond(_ call: Call) throws -> Response {
         try call.visitor.requirePush()
         let lease = UploadLease(catalog: call.context.catalog, time: call.context.time)
-        let pipeline = try UploadPipeline(call.context, lease: lease)
+        let pipeline = try UploadPipeline(call.context, lease: lease, for: call.visitor)
         let intake = PathsIntake(call, pipeline)
         let arrived: PathsIntake.Arrived
         do {
@@ -70,7 +70,7 @@ private final class PathsIntake {
     private var infoBytes: UInt64 = 0
     private var referenceCount = 0
     /// Of a NAR that the pipeline does not get.
-    private var proof = SHA256()
+    private var proof = NarProof()
 
     init(_ call: Call, _ pipeline: UploadPipeline) {
         self.call = call
@@ -172,8 +172,9 @@ private final class PathsIntake {
     private func findIntactNar(_ path: AnnouncedPath) throws -> NarRecord? {
         let (catalog, hash) = (call.context.catalog, path.info.narHash)
         guard let nar = try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }), !nar.isDamaged else { return nil }
-        // First: what is announced wrongly must not cost a look at every pack of a large NAR.
-        _ = try path.naming(nar)
+        // First: what is announced wrongly must not cost a look at every pack of a large NAR. Its bytes will not have the hash, and that
+        // is what is said then: of which size the NAR is here, or that it is, is not told to whoever knows its hash.
+        guard nar.narSize == path.info.narSize else { return nil }
         return try nar.isIntact(in: call.context.store, of: catalog) ? nar : nil
     }
 
@@ -183,8 +184,8 @@ private final class PathsIntake {
             try unsafe pipeline.receive(bytes)
             if isLast { try pipeline.end(expectedHash: info.narHash, expectedSize: info.narSize) }
         } else {
-            unsafe proof.update(bytes)
-            if isLast { try UploadPipeline.check(proof.finish(), info.narSize, against: info.narHash, info.narSize) }
+            try unsafe proof.take(bytes)
+            if isLast { try proof.finish(expectedHash: info.narHash, expectedSize: info.narSize) }
         }
     }
 
@@ -199,6 +200,7 @@ private final class PathsIntake {
             throw Problem.request("the body has no path: each is 8 bytes with the length of its description, the description, and its NAR.")
         }
         let stored = try pipeline.finish()
+        let mayKnowOverlap = try call.mayKnowOverlap()
         var paths: [Commit.Path] = []
         var results: [UploadPathsResult.Path] = []
         for item in items {
@@ -206,13 +208,13 @@ private final class PathsIntake {
             switch item.source {
             case .existing(let nar):
                 paths.append(Commit.Path(item.path.object, naming: .existing(id: nar.id, hash: nar.narHash)))
-                result = UploadPathResult(kind: .deduplicated, fileSize: nar.fileSize, fracDeduplicated: 1)
+                result = .known(nar, isToldSo: try mayKnowOverlap || item.isRepeated || !call.needsProof(of: nar))
             case .new(let number):
                 let new = stored.nars[number]
                 paths.append(Commit.Path(item.path.object, naming: .uploaded(new.nar, chunks: new.chunks)))
                 result = UploadPathResult(
                     kind: item.isRepeated ? .deduplicated : .uploaded, fileSize: new.nar.fileSize,
-                    fracDeduplicated: item.isRepeated ? 1 : new.fracDeduplicated)
+                    fracDeduplicated: item.isRepeated ? 1 : mayKnowOverlap ? new.fracDeduplicated : nil)
             }
             results.append(UploadPathsResult.Path(storePathHash: item.path.info.storePathHash, result: result))
         }

@@ -4,7 +4,7 @@ import Platform
 
 /// Visitors by their Authorization header: a token is verified once and then known, until it expires. Thread: any.
 package final class HotVisitors: Sendable {
-    private final class Known: Sendable {
+    final class Known: Sendable {
         let header: [UInt8]
         let visitor: Visitor
         private let permissions = Monitor<[CacheName: Permissions]>([:])
@@ -31,14 +31,9 @@ package final class HotVisitors: Sendable {
     /// Caches whose permissions are kept for one token at most.
     private static let cachesMax = 256
 
-    private struct State {
-        var known: [Int: Known] = [:]
-        var revocations = Revocations()
-        /// Moves with the revocations: what was verified before they changed is not kept after.
-        var generation = 0
-    }
-
-    private let state = Monitor(State())
+    private let known = Monitor<[Int: Known]>([:])
+    /// What was verified before it changed is not kept after.
+    private let revocations = RevocationList()
     private let access: Access
 
     package init(_ access: Access) { self.access = access }
@@ -46,42 +41,38 @@ package final class HotVisitors: Sendable {
     /// The visitor behind a request, verified now or before.
     func visitor(of head: RequestHead, nowSeconds: Int64) -> Visitor {
         if let found = find(head, nowSeconds) { return found.visitor }
-        let (revocations, generation) = state.peek { ($0.revocations, $0.generation) }
-        let visitor = access.visitor(of: head, nowSeconds: nowSeconds)
-        if let token = visitor.token, revocations.refuse(token) {
-            return Visitor(token: nil, refusal: "The token was revoked; ask for a new one.")
-        }
+        let generation = revocations.generation
+        let stranger = access.visitor(of: head, nowSeconds: nowSeconds)
         // Only good tokens are kept: the others cost their bearer a verification each time.
-        if visitor.token != nil, let header = unsafe head.withHeader("Authorization", { unsafe [UInt8]($0) }) {
+        guard let token = stranger.token else { return stranger }
+        if revocations.refuses(token) { return Visitor(token: nil, refusal: Visitor.revoked) }
+        let visitor = Visitor(
+            token: token, refusal: stranger.refusal, standing: TokenStanding(token, revocations, goodAt: generation))
+        if let header = unsafe head.withHeader("Authorization", { unsafe [UInt8]($0) }) {
             let key = unsafe header.span.withUnsafeBytes { unsafe HotVisitors.key($0) }
-            state.peek { state in
-                guard state.generation == generation else { return }
-                if state.known.count >= HotVisitors.tokensMax { state.known = [:] }
-                state.known[key] = Known(header: header, visitor: visitor)
+            known.peek { known in
+                guard revocations.generation == generation else { return }
+                if known.count >= HotVisitors.tokensMax { known = [:] }
+                known[key] = Known(header: header, visitor: visitor)
             }
         }
         return visitor
     }
 
     /// Takes the revocations that hold from now on, and verifies everyone anew where they are others than before.
-    func take(_ revocations: Revocations) {
-        state.peek { state in
-            guard state.revocations != revocations else { return }
-            state.revocations = revocations
-            state.generation += 1
-            state.known = [:]
-        }
+    ///
+    /// - Returns: whether they are.
+    func take(_ revocations: Revocations) -> Bool {
+        guard self.revocations.take(revocations) else { return false }
+        known.peek { $0 = [:] }
+        return true
     }
 
-    /// What a request may do with a private cache, where its token is known; nil where it must be verified first.
-    func permissions(of head: RequestHead, on cache: CacheName, nowSeconds: Int64) -> Permissions? {
-        find(head, nowSeconds)?.permissions(on: cache)
-    }
-
-    private func find(_ head: RequestHead, _ nowSeconds: Int64) -> Known? {
+    /// Who brings the request's token, where that is known; nil where it must be verified first.
+    func find(_ head: RequestHead, _ nowSeconds: Int64) -> Known? {
         let found: Known?? = unsafe head.withHeader("Authorization") { value in
             let key = unsafe HotVisitors.key(value)
-            guard let candidate = state.peek({ $0.known[key] }) else { return nil }
+            guard let candidate = known.peek({ $0[key] }) else { return nil }
             return unsafe candidate.header.withUnsafeBytes { unsafe Bytes.equal($0, value) } ? candidate : nil
         }
         guard let known = found ?? nil else { return nil }

@@ -15,13 +15,17 @@ struct NarScan {
     private let frameByteCountMax: Int
     private var reader = NarReader()
     /// Nil when the listing has outgrown a bound: no more of it is made.
-    private var writer: NarListingWriter? = NarListingWriter()
+    private var writer: NarListingWriter?
     private var frame: ListingFrame?
 
     /// - Parameters:
     ///   - textByteCountMax: of a longer listing no more is made.
     ///   - frameByteCountMax: nor of one that has more bytes when it is compressed.
-    init(textByteCountMax: Int = Bounds.listingBytesMax, frameByteCountMax: Int = Bounds.listingFrameBytesMax) {
+    ///   - makesListing: false where it is only to be checked whether it is a NAR.
+    init(
+        textByteCountMax: Int = Bounds.listingBytesMax, frameByteCountMax: Int = Bounds.listingFrameBytesMax, makesListing: Bool = true
+    ) {
+        writer = makesListing ? NarListingWriter() : nil
         self.textByteCountMax = textByteCountMax
         self.frameByteCountMax = frameByteCountMax
     }

@@ -45,6 +45,7 @@ extension Call {
     }
 
     private func write(_ commit: Commit, into cache: CacheName) throws {
+        try visitor.requireStanding()
         let outcome = try context.catalog.write { session throws(DatabaseError) in
             try session.commitUpload(commit)
         }

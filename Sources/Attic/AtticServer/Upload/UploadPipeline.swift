@@ -46,6 +46,7 @@ final class UploadPipeline {
     private let context: Context
     private let scope: UploadScope
     private let lease: UploadLease
+    private let visitor: Visitor?
     private let files: StoredFiles
     private var cutter: Cutter
     private var narHash = SHA256()
@@ -54,9 +55,11 @@ final class UploadPipeline {
     private var nars: [Intake] = []
     private var batchCount = 0
 
-    init(_ context: Context, lease: UploadLease) throws {
+    /// - Parameter visitor: whose upload it is; it ends where their token is revoked. Nil where nobody's is asked for.
+    init(_ context: Context, lease: UploadLease, for visitor: Visitor? = nil) throws {
         self.context = context
         self.lease = lease
+        self.visitor = visitor
         cutter = Cutter(sizes: context.configuration.chunking.sizes, blocks: context.chunkBlocks)
         scope = UploadScope(
             catalog: context.catalog, store: context.store, lease: lease,
@@ -159,6 +162,7 @@ final class UploadPipeline {
     }
 
     private func submit(_ gathered: Cutter.Gathered) throws {
+        try visitor?.requireStanding()
         try files.admit()
         let (number, scope, files, blocks) = (batchCount, scope, files, context.chunkBlocks)
         batchCount += 1

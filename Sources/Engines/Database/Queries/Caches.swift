@@ -22,6 +22,18 @@ extension CatalogSession {
         }
     }
 
+    /// The names of caches that are not destroyed, `limit` of them at most, and which of them everyone may read.
+    package func cacheNames(limit: Int) throws(DatabaseError) -> [(name: CacheName, isPublic: Bool)] {
+        try trying("list the caches' names") { connection throws(SQLError) in
+            try connection.query(
+                "SELECT name, is_public FROM cache WHERE deleted_at IS NULL LIMIT $1", [.integer(Int64(limit))]
+            ) { row throws(SQLError) in
+                guard let name = CacheName(try row.text(0)) else { throw row.mismatch(0, "it is not a name of a cache") }
+                return (name: name, isPublic: try row.bool(1))
+            }
+        }
+    }
+
     /// Makes a cache; false where one of that name exists. Needs `write`.
     package func createCache(_ cache: NewCache) throws(DatabaseError) -> Bool {
         try trying("create a cache") { connection throws(SQLError) in

@@ -11,6 +11,8 @@ package struct Response: Sendable {
     /// Header lines in the order they are sent.
     package var headers: [(String, String)]
     package var body: ResponseBody
+    /// What the answer rests on to its end; nil where nobody can take it back.
+    package var permit: (any Permit)?
     /// The head as it was rendered before; see `prepared()`.
     var preparedHead: PreparedHead?
 

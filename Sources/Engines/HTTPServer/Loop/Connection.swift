@@ -67,6 +67,8 @@ struct Connection: ~Copyable {
         var heldByteCount = 0
         /// Waits for its body, then for a thread.
         var waiting: (request: Request, lane: Lane)?
+        /// What the answer rests on.
+        var permit: (any Permit)?
     }
 }
 

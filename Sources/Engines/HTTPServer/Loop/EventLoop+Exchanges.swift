@@ -122,6 +122,7 @@ extension EventLoop {
     ) {
         precondition(connection.exchange != nil, "an answer without an exchange")
         connection.exchange?.status = response.status
+        connection.exchange?.permit = response.permit
         let hasBody = hasBody(response, connection)
         let isJoined = hasBody && ResponseSender.isJoined(response.body)
         if hasBody, !isJoined, case .bytes(let bytes) = response.body, bytes.count > limits.uncountedBodyBytesMax {

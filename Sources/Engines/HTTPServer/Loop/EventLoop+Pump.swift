@@ -96,6 +96,7 @@ extension EventLoop {
     }
 
     private mutating func send(_ connection: inout Connection, _ budget: inout Int) {
+        if let permit = connection.exchange?.permit, !permit.holds { return breakOff(&connection) }
         var sent = 0
         let outcome = connection.sender.send(
             to: connection.socket, disk: context.shared.disk, byteCountMax: budget, sent: &sent)
@@ -116,15 +117,10 @@ extension EventLoop {
             let what = cause.map { "A file cannot be read (\($0))" } ?? "A file ended before its extent did"
             context.shared.log.error("\(what); the answer \(id) is broken off")
             if let head = connection.exchange?.head { tellLoss(of: part, for: head) }
-            // The length was promised: a close in good order after fewer bytes could pass for the whole.
-            connection.socket.resetOnClose()
-            close(&connection)
+            breakOff(&connection)
         case .producerFailed where !connection.sender.hasBegun:
             refuseStream(&connection, Refusal(.internalServerError, "the server encountered an internal error"))
-        case .producerFailed:
-            // Also where it is chunked or ends with the connection: nobody shall take what came for the whole.
-            connection.socket.resetOnClose()
-            close(&connection)
+        case .producerFailed: breakOff(&connection)
         }
     }
 
@@ -133,6 +129,19 @@ extension EventLoop {
         let handler = context.shared.handler
         // Where it is not taken, the next who asks for the same finds it so again.
         _ = context.shared.readers.submit { handler.couldNotSend(part, for: head) }
+    }
+
+    /// Breaks off an answer that waits for its client, or for the disk, and may not go on: it may be long before that is asked
+    /// again.
+    mutating func checkPermit(_ connection: inout Connection) {
+        if connection.exchange?.permit?.holds == false { breakOff(&connection) }
+    }
+
+    /// Ends a connection within an answer. Its length was promised, or it is chunked, or ends with the connection: a close in good
+    /// order could pass for the whole.
+    private mutating func breakOff(_ connection: inout Connection) {
+        connection.socket.resetOnClose()
+        close(&connection)
     }
 
     /// Has a part of a file read, which goes on beside the connection.

@@ -116,6 +116,8 @@ struct EventLoop: ~Copyable {
             if let seat = table.find(cookie) { fileRead(&seat.connection) }
         case .bytesMade(let cookie):
             if let seat = table.find(cookie) { bytesMade(&seat.connection) }
+        case .permitsChanged:
+            for seat in table.all { checkPermit(&seat.connection) }
         case .drain: drain()
         case .stop: isStopped = true
         }

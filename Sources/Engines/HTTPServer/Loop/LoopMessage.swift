@@ -25,6 +25,8 @@ enum LoopMessage: Sendable {
     case fileRead(Cookie)
     /// There is more of a stream that an answer waits for, or its end.
     case bytesMade(Cookie)
+    /// Answers may have lost what they rest on.
+    case permitsChanged
     /// Accept no more, finish what has begun, and end.
     case drain
     /// End now.
