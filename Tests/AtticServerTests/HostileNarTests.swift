@@ -1,4 +1,5 @@
 import AtticAPI
+import Compression
 import Crypto
 import Database
 import Nix
@@ -71,6 +72,24 @@ private struct HostileNar: CustomTestStringConvertible {
         HostileNar("padding that is not zero", changed(file, at: file.count - 17, to: 1), at: file.count - 17, "padding that is not zero"),
         HostileNar("a file of 2^63 bytes", NarTokens.magic + NarTokens.regular + [0, 0, 0, 0, 0, 0, 0, 0x80], at: 88, "63 bits"),
         HostileNar("a socket", NarTokens.magic + NarTokens.run("(", "type", "socket", ")"), at: 56, "found \"socket\""),
+        HostileNar("a file of 2^64-1 bytes", NarTokens.magic + NarTokens.regular + [UInt8](repeating: 0xFF, count: 8), at: 88, "63 bits"),
+        HostileNar("a name of 2^63 bytes", start + NarTokens.entry + [0, 0, 0, 0, 0, 0, 0, 0x80], at: nameOffset - 8, "at most 255"),
+        HostileNar("a keyword of 2^64-1 bytes", NarTokens.magic + [UInt8](repeating: 0xFF, count: 8), at: 24, "at most 16"),
+        HostileNar("a target of 2^40 bytes", NarTokens.magic + NarTokens.symbolicLink + [0, 0, 0, 0, 0, 1, 0, 0], at: 88, "at most"),
+        HostileNar("a NUL in a target", NarTokens.magic + NarTokens.symbolicLink + encoded("/etc\0x") + NarTokens.close, at: 96, "symbolic link's target"),
+        HostileNar(
+            "executable twice", NarTokens.magic + NarTokens.run("(", "type", "regular", "executable", "", "executable", "", "contents", "", ")"), at: 104,
+            "found \"executable\""),
+        HostileNar("executable and more", NarTokens.magic + NarTokens.run("(", "type", "regular", "executable", "yes", "contents", "", ")"), at: 96, "found \"yes\""),
+        HostileNar("a type twice", NarTokens.magic + NarTokens.run("(", "type", "regular", "type", "regular", "contents", "", ")"), at: 72, "found \"type\""),
+        HostileNar("no contents", NarTokens.magic + NarTokens.run("(", "type", "regular", ")"), at: 72, "found \")\""),
+        HostileNar("contents twice", NarTokens.magic + NarTokens.run("(", "type", "regular", "contents", "", "contents", "", ")"), at: 96, "found \"contents\""),
+        HostileNar("a link with contents", NarTokens.magic + NarTokens.run("(", "type", "symlink", "contents", "x", ")"), at: 72, "found \"contents\""),
+        HostileNar("an entry without a node", start + NarTokens.entry + encoded("a") + NarTokens.close, at: nameOffset + 8, "found \")\""),
+        HostileNar("an entry in a file", NarTokens.magic + NarTokens.run("(", "type", "regular", "contents", "", "entry"), at: 96, "found \"entry\""),
+        HostileNar("a name in other padding", changed(directory("a"), at: nameOffset + 3, to: 1), at: nameOffset + 3, "padding that is not zero"),
+        HostileNar("two NARs", file + file, at: file.count, "bytes after its end"),
+        HostileNar("nothing but its magic", NarTokens.magic, at: NarTokens.magic.count, "ends too early"),
         HostileNar("an empty target", NarTokens.magic + NarTokens.symbolicLink + encoded("") + NarTokens.close, at: 96, "symbolic link's target"),
     ]
 }
@@ -114,5 +133,35 @@ struct HostileNarTests {
         let response = try fixture.send("PUT", Endpoint.uploadPaths, token: fixture.root(), body: body)
         #expect(response.text.contains("-hostile: "))
         try expectRefused(fixture, response.status.code, response.text, nar)
+    }
+
+    @Test("are refused where plain Nix sends them, in any compression, and nothing is stored", arguments: HostileNar.all)
+    fileprivate func plain(_ nar: HostileNar) throws {
+        let path = try path(nar)
+        for coding in [StreamCoding.none, .gzip, .xz, .zstd, .brotli] {
+            let fixture = try Fixture()
+            let cache = try fixture.makeCache("hello")
+            let push = PlainPush(path, coding)
+            let response = try fixture.putNar(push, to: cache)
+            try expectRefused(fixture, response.status.code, response.text, nar)
+            // Nothing to say whose it is.
+            #expect(try fixture.putNarInfo(push, to: cache).status == .badRequest)
+        }
+    }
+
+    @Test("stand beside some that are odd and allowed, as Nix has them", arguments: [
+        "~nix~case~hack~1", ".hidden", "...", " ", "a\nb", "\u{1B}[2J", String(repeating: "a", count: 255), "\\", "con", "é",
+    ])
+    func odd(name: String) throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        var text: [UInt8] = []
+        NarTokens.append(Array(name.utf8), to: &text)
+        let link = NarTokens.symbolicLink + NarTokens.run("../../../etc/passwd") + NarTokens.close
+        let nar = NarTokens.magic + NarTokens.directory + NarTokens.entry + text + NarTokens.node + link + NarTokens.close + NarTokens.close
+        let path = TestPath(storePath: try TestPath("odd", seeds: [1], byteCount: 8).storePath, nar: nar)
+        #expect(try fixture.push(path, to: cache).status == .ok)
+        let listing = try fixture.send("GET", "/hello/\(path.storePath.hash).ls", token: fixture.root())
+        #expect(listing.status == .ok && !listing.text.unicodeScalars.contains { $0.value < 0x20 })
     }
 }
