@@ -13,6 +13,16 @@ extension CatalogSession {
         }
     }
 
+    /// The same, where everyone may read it.
+    package func findPublicCache(_ name: CacheName) throws(DatabaseError) -> CacheRecord? {
+        try trying("find a public cache") { connection throws(SQLError) in
+            try connection.first(
+                "SELECT \(CacheRecord.columns) FROM cache WHERE name = $1 AND deleted_at IS NULL AND is_public <> 0",
+                [.text(name.rawValue)]
+            ) { row throws(SQLError) in try CacheRecord(row) }
+        }
+    }
+
     /// All caches but the destroyed, by name.
     package func listCaches() throws(DatabaseError) -> [CacheRecord] {
         try trying("list the caches") { connection throws(SQLError) in
