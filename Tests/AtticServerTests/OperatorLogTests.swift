@@ -32,6 +32,6 @@ struct OperatorLogTests {
         #expect(kept.count == 1)
         #expect(kept.first?.hasPrefix("database: \\u{1b}[2Jx\\n2026-11-23T00:00:00Z error forged list=") == true)
         #expect(kept.first?.hasSuffix(" path=/a\\r\\nb") == true)
-        #expect(kept.first?.unicodeScalars.contains { $0.isControl } == false)
+        #expect(kept.first?.unicodeScalars.contains { $0.actsOnTerminals } == false)
     }
 }

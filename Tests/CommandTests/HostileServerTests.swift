@@ -72,7 +72,7 @@ struct HostileServerTests {
 
     private func expectHarmless(_ outcome: Subprocess.Outcome) {
         for text in [outcome.errorText, outcome.outputText] {
-            #expect(!text.unicodeScalars.contains { $0.isControl && $0 != "\n" }, "\(text.escapingControls())")
+            #expect(!text.unicodeScalars.contains { $0.actsOnTerminals && $0 != "\n" }, "\(text.escapingControls())")
             #expect(text.utf8.count < 20_000)
             // One sentence, and one that says what to do.
             #expect(text.split(separator: "\n").count <= 2, "\(text.escapingControls())")
@@ -124,7 +124,7 @@ struct HostileServerTests {
             _ = try tool.run("login", "local", server.endpoint, "eyJ.a.b")
             let outcome = try tool.run("cache", "info", "hello")
             #expect(outcome.isSuccess)
-            #expect(!outcome.outputText.unicodeScalars.contains { $0.isControl && $0 != "\n" })
+            #expect(!outcome.outputText.unicodeScalars.contains { $0.actsOnTerminals && $0 != "\n" })
             #expect(outcome.outputText.contains("http://h/\\u{9b}2J") && outcome.outputText.split(separator: "\n").count == 3)
         }
     }

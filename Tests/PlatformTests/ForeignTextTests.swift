@@ -11,7 +11,7 @@ struct ForeignTextTests {
     ])
     func escaped(text: String, expected: String) {
         #expect(text.escapingControls() == expected)
-        #expect(!text.escapingControls().unicodeScalars.contains { $0.isControl })
+        #expect(!text.escapingControls().unicodeScalars.contains { $0.actsOnTerminals })
     }
 
     @Test("keeps the line ends that were put between its lines, where that is said")
