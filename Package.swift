@@ -83,6 +83,10 @@ let tests: [(name: String, uses: [String])] = [
         "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
         "Crypto", "Encoding", "ConfigFile", "SQL", "Platform",
     ]),
+    ("SimulationTests", [
+        "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
+        "Crypto", "Encoding", "SQL", "Platform",
+    ]),
     ("AtticClientTests", [
         "AtticClient", "HTTPClient", "NixStore", "AtticAPI", "HTTP", "Nix", "Compression", "ConfigFile", "Crypto", "Encoding", "Platform",
     ]),

@@ -47,8 +47,10 @@ struct CutterTests {
         _ nars: [[UInt8]], pieces: Int, isChunked: Bool = true, from threshold: Int64? = nil, sizes: ChunkSizes? = nil
     ) throws -> [Cut] {
         let sizes = try sizes ?? Self.sizes()
-        let blocks = Cutter.blocks(for: sizes)
-        var cutter = Cutter(sizes: sizes, blocks: blocks)
+        var rules = ChunkingRules()
+        rules.sizes = sizes
+        let blocks = Cutter.blocks(for: rules)
+        var cutter = Cutter(rules, blocks: blocks)
         var cuts: [Cut] = []
         func take(_ gathered: Cutter.Gathered) {
             cuts += chunks(gathered)

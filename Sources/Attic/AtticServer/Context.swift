@@ -37,7 +37,7 @@ package final class Context: Sendable {
         self.accessTimes = accessTimes
         self.press = press
         listings = Listings(catalog: catalog, store: store)
-        chunkBlocks = Cutter.blocks(for: configuration.chunking.sizes)
+        chunkBlocks = Cutter.blocks(for: configuration.chunking)
         self.time = time
         self.log = log
     }

@@ -109,7 +109,7 @@ package final class Upkeep: Sendable {
 
     /// Where another process has changed the database (a collection, another server, atticadm), forgets the hot answers,
     /// lets go of packs that it removed, and learns which tokens were revoked.
-    private func noticeOthers() { looking.peek { _ in noticeOthersAlone() } }
+    func noticeOthers() { looking.peek { _ in noticeOthersAlone() } }
 
     private func noticeOthersAlone() {
         do {
@@ -130,7 +130,7 @@ package final class Upkeep: Sendable {
     }
 
     /// Moves for a while what requests noted in the database into the objects' times; whether there is more.
-    private func settleAccesses() -> Bool {
+    func settleAccesses() -> Bool {
         let end = MonotonicTime.now + Upkeep.settleTime
         do {
             return try !context.catalog.settleAccesses {
@@ -203,7 +203,7 @@ package final class Upkeep: Sendable {
     }
 
     /// Gives back the space of what was collected a while ago, by this process or another.
-    private func punch() {
+    func punch() {
         do {
             guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
             defer { withExtendedLifetime(lock) {} }
@@ -216,11 +216,16 @@ package final class Upkeep: Sendable {
         }
     }
 
-    private func sweep(_ sweeper: Sweeper) {
+    /// Collects garbage, unless another process is at it; what fails is for the log, and for the next one.
+    ///
+    /// - Returns: nil where nothing was collected, or not all that was to be.
+    @discardableResult
+    func sweep(_ sweeper: Sweeper) -> Sweeper.Report? {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
             guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
-                return context.log.notice("garbage collection: another process is at it")
+                context.log.notice("garbage collection: another process is at it")
+                return nil
             }
             defer { withExtendedLifetime(lock) {} }
             noticeOthers()
@@ -228,8 +233,10 @@ package final class Upkeep: Sendable {
                 now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping })
             context.log.info("garbage collection: \(report)")
             Daemon.reserveLog(of: context.catalog, log: context.log)
+            return report
         } catch {
             context.log.error("garbage collection stopped, the next one goes on: \(error)")
+            return nil
         }
     }
 }

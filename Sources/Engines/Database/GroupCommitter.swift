@@ -103,6 +103,7 @@ final class GroupCommitter: Sendable {
     private func commit(_ batch: [any WriteJob], on connection: SQLiteConnection) {
         do throws(SQLError) {
             try prepare(connection, for: batch.contains { $0.durability == .powerCut } ? .powerCut : .crash)
+            try check(.begin)
             try retryingBusy { () throws(SQLError) in try connection.execute("BEGIN IMMEDIATE") }
             try noticeOthers(on: connection)
         } catch {
@@ -134,6 +135,7 @@ final class GroupCommitter: Sendable {
         }
         do throws(SQLError) {
             // "If COMMIT fails with SQLITE_BUSY, the transaction remains active and the COMMIT can be retried later."
+            try check(.commit)
             try retryingBusy { () throws(SQLError) in try connection.execute("COMMIT") }
         } catch {
             abandon(connection)
@@ -172,6 +174,14 @@ final class GroupCommitter: Sendable {
         if connection.isInTransaction { _ = try? connection.execute("ROLLBACK") }
     }
 
+    /// Fails where a test wants it to, as the database does on a disk that is full or broken.
+    private func check(_ site: FaultSite) throws(SQLError) {
+        do throws(Errno) { try Faults.check(site) } catch {
+            throw SQLError(
+                kind: error == .noSpace ? .full : .inputOutput, code: 0, operation: site.name, subject: "a transaction", message: "\(error)")
+        }
+    }
+
     private func noticeOthers(on connection: SQLiteConnection) throws(SQLError) {
         let version = try connection.dataVersion()
         if lastDataVersion.exchange(version, ordering: .relaxed) != version {
@@ -188,6 +198,13 @@ final class GroupCommitter: Sendable {
         }
         _ = try statement()
     }
+}
+
+extension FaultSite {
+    /// A transaction is about to begin. Thread: db-writer.
+    package static let begin = FaultSite("begin")
+    /// All of a transaction was done, and it is about to be committed. Thread: db-writer.
+    package static let commit = FaultSite("commit")
 }
 
 /// What a write has to survive before its caller may go on.

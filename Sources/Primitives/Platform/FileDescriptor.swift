@@ -65,7 +65,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
     package func writeAll(at offset: Int64, _ bytes: UnsafeRawBufferPointer) throws(Errno) {
         var written = 0
         while written < bytes.count {
-            let end = written + (try Faults.limit(.write, bytes.count - written))
+            let end = written + (try Faults.limit(.write, rawValue, bytes.count - written))
             let rest = unsafe UnsafeRawBufferPointer(rebasing: bytes[written..<end])
             let position = off_t(offset + Int64(written))
             written += try retryingInterrupts { unsafe pwrite(rawValue, rest.baseAddress, rest.count, position) }
@@ -83,7 +83,7 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// Makes the bytes durable (fdatasync(2): with the size, without the times).
     package func syncBytes() throws(Errno) {
-        try Faults.check(.sync)
+        try Faults.check(.sync, rawValue)
         try retryingInterrupts { fdatasync(rawValue) }
     }
 
@@ -95,19 +95,19 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// Makes bytes and metadata durable (fsync(2)); on a directory, the names in it.
     package func sync() throws(Errno) {
-        try Faults.check(.sync)
+        try Faults.check(.sync, rawValue)
         try retryingInterrupts { fsync(rawValue) }
     }
 
     /// Cuts the file off, or extends it with zeros.
     package func truncate(to byteCount: Int64) throws(Errno) {
-        try Faults.check(.truncate)
+        try Faults.check(.truncate, rawValue, byteCount: byteCount)
         try retryingInterrupts { ftruncate(rawValue, off_t(byteCount)) }
     }
 
     /// Gives the bytes of a range back to the file system; they read as zeros, the size stays (fallocate(2)).
     package func punchHole(at offset: Int64, byteCount: Int64) throws(Errno) {
-        try Faults.check(.punch)
+        try Faults.check(.punch, rawValue)
         try retryingInterrupts { clinux_punch_hole(rawValue, offset, byteCount) }
     }
 

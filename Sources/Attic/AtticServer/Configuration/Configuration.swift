@@ -75,6 +75,9 @@ package struct ChunkingRules: Sendable, Equatable {
     /// Changing them makes new chunks unlike those that are stored: nothing breaks, but nothing is shared between
     /// old and new.
     package internal(set) var sizes = Self.sizesDefault
+    /// Chunk bytes that are gathered before they go to the press: one look-up serves a dozen chunks, and a NAR of a few
+    /// mebibytes still keeps every core busy. No key of `server.toml`.
+    package internal(set) var gatheredBytesTarget = 1 << 20
 
     /// 16, 64 and 256 KiB, as in the known servers, whose users move their configuration here.
     package static let sizesDefault: ChunkSizes = {

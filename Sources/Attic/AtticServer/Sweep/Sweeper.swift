@@ -43,23 +43,24 @@ package struct Sweeper: Sendable {
     let store: any ChunkStore
     private let defaultRetentionSeconds: Int64
     let punchDelay: Duration
+    private let tellInterval: Duration
     let log: Logger
-
-    /// How long objects may be gone before those who answer from memory hear of it; more often, a long collection would leave
-    /// them nothing to answer from.
-    private static let tellInterval = Duration.milliseconds(500)
 
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a retention period of their own; 0 is for ever.
     ///   - punchDelay: how long an extent must have been dead before its bytes are given back. Who began to download a NAR
     ///     just before it was collected reads on; zero where no server is running.
+    ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
+    ///     collection would leave them nothing to answer from.
     package init(
-        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration, log: Logger
+        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration,
+        tellInterval: Duration = .milliseconds(500), log: Logger
     ) {
         self.catalog = catalog
         self.store = store
         self.defaultRetentionSeconds = defaultRetentionSeconds
         self.punchDelay = punchDelay
+        self.tellInterval = tellInterval
         self.log = log
     }
 
@@ -84,7 +85,7 @@ package struct Sweeper: Sendable {
                 guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
                 rowsRemoved()
                 toldCount = rows.objectCount
-                nextTelling = .now + Sweeper.tellInterval
+                nextTelling = .now + tellInterval
             }, while: goesOn)
         } catch {
             rowsRemoved()

@@ -14,13 +14,11 @@ struct Cutter: ~Copyable {
         let nars: [Int]
     }
 
-    /// Chunk bytes that are gathered before they go to the press: one look-up serves a dozen chunks, and a NAR of a few
-    /// mebibytes still keeps every core busy.
-    private static let gatheredBytesTarget = 1 << 20
     /// The size of a piece in bytes.
     private static let pieceByteCount = 1 << 20
 
     private let cutter: FastCDC
+    private let gatheredBytesTarget: Int
     private var isChunked = true
     /// Bytes of the NAR that must be there before it is known how it is cut; 0 where that is known.
     private var undecidedByteCount = 0
@@ -33,20 +31,21 @@ struct Cutter: ~Copyable {
     private var cutEnd = 0
     private var tail = 0
 
-    /// - Parameter blocks: what `blocks(for:)` made for these sizes.
-    init(sizes: ChunkSizes, blocks: ByteBlockPool) {
-        cutter = FastCDC(sizes: sizes)
+    /// - Parameter blocks: what `blocks(for:)` made for these rules.
+    init(_ rules: ChunkingRules, blocks: ByteBlockPool) {
+        cutter = FastCDC(sizes: rules.sizes)
+        gatheredBytesTarget = rules.gatheredBytesTarget
         self.blocks = blocks
         block = blocks.take()
     }
 
     deinit { blocks.giveBack(block) }
 
-    /// Blocks for cutters of these sizes: with room for what is gathered, a largest chunk that was begun before, and one to
+    /// Blocks for cutters of these rules: with room for what is gathered, a largest chunk that was begun before, and one to
     /// look ahead.
-    static func blocks(for sizes: ChunkSizes) -> ByteBlockPool {
-        let chunkBytesMax = max(sizes.maximum, pieceByteCount)
-        return ByteBlockPool(blockByteCount: gatheredBytesTarget + 2 * chunkBytesMax, keptMax: 8)
+    static func blocks(for rules: ChunkingRules) -> ByteBlockPool {
+        let chunkBytesMax = max(rules.sizes.maximum, pieceByteCount)
+        return ByteBlockPool(blockByteCount: rules.gatheredBytesTarget + 2 * chunkBytesMax, keptMax: 8)
     }
 
     /// Begins the next NAR, by content or in pieces.
@@ -61,7 +60,7 @@ struct Cutter: ~Copyable {
     /// would be had they been announced. What has a mebibyte is cut in any case: no more is held back to find out.
     mutating func begin(chunkedFrom byteCount: Int64) {
         begin(isChunked: false)
-        undecidedByteCount = Int(min(byteCount, Int64(Cutter.gatheredBytesTarget)))
+        undecidedByteCount = Int(min(byteCount, Int64(gatheredBytesTarget)))
     }
 
     /// Takes bytes of the NAR, and hands on what is gathered.
@@ -76,14 +75,14 @@ struct Cutter: ~Copyable {
             if tail - cutEnd < undecidedByteCount { continue }
             if undecidedByteCount > 0 { (isChunked, undecidedByteCount) = (true, 0) }
             cut(whileAtLeast: isChunked ? cutter.sizes.maximum : Cutter.pieceByteCount)
-            if cutEnd >= Cutter.gatheredBytesTarget { try full(turn()) }
+            if cutEnd >= gatheredBytesTarget { try full(turn()) }
         }
     }
 
     /// Ends the NAR: what is left of it is cut to its end. Chunks of the next may be gathered beside its last.
     mutating func end(_ full: (Gathered) throws -> Void) throws {
         cut(whileAtLeast: 1)
-        if cutEnd >= Cutter.gatheredBytesTarget { try full(turn()) }
+        if cutEnd >= gatheredBytesTarget { try full(turn()) }
     }
 
     /// What is gathered when no more NARs come; nil where nothing is.

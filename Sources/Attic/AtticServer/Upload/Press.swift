@@ -37,11 +37,19 @@ package final class Press: Sendable {
         }
     }
 
+    /// Without threads each job is run at once, by whoever submits it: always in the same order.
+    private let isInline: Bool
+    private let kind: CompressionKind
+    private let level: Int32
     private let queue = Monitor(Queue())
     private let lent = Monitor(0)
     private let lentMax: Int
 
+    /// - Parameter threadCount: 0 for a press that must do the same each time: it works on the threads of its callers.
     package init(threadCount: Int, kind: CompressionKind, level: Int32) {
+        isInline = threadCount == 0
+        self.kind = kind
+        self.level = level
         lentMax = 2 * threadCount
         for number in 0..<threadCount {
             let thread = ThreadHandle(named: "press-\(number)") { [queue] in
@@ -53,6 +61,10 @@ package final class Press: Sendable {
 
     /// Queues a job. Uploads bound how many they have under way, so the queue is bounded by the uploads.
     package func submit(_ job: @escaping Job) {
+        if isInline {
+            var tools = Tools(compressor: Compressor(kind, level: level))
+            return job(&tools)
+        }
         queue.update { queue in
             precondition(!queue.isClosed, "nothing is pressed after the press was closed")
             queue.jobs.append(job)

@@ -60,7 +60,7 @@ final class UploadPipeline {
         self.context = context
         self.lease = lease
         self.visitor = visitor
-        cutter = Cutter(sizes: context.configuration.chunking.sizes, blocks: context.chunkBlocks)
+        cutter = Cutter(context.configuration.chunking, blocks: context.chunkBlocks)
         scope = UploadScope(
             catalog: context.catalog, store: context.store, lease: lease,
             compression: context.configuration.compressionKind)

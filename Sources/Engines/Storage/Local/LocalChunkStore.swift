@@ -17,6 +17,7 @@ package final class LocalChunkStore: ChunkStore {
     let pool = PackPool()
     let log: Logger
     private let files: OpenPackCache
+    private let newName: @Sendable () -> PackName
     /// Held for as long as the store lives.
     private let serverLock: OpenFile?
 
@@ -26,11 +27,12 @@ package final class LocalChunkStore: ChunkStore {
     ///   - path: the directory. Only its owner may look into a new one: private caches lie in it.
     ///   - sealByteCount: a pack that has reached this many bytes gets no more. The last chunk may reach beyond.
     ///   - openFilesMax: how many packs stay open for readers.
+    ///   - newName: names packs that are made; none twice.
     ///   - forServing: takes the directory's lock as the one that writes; without it nothing can be borrowed.
     /// - Throws: `.inUse` where another server has the directory, `.unknownVersion` where another layout lies in it.
     package init(
         path: String, sealByteCount: Int64 = 64 << 20, openFilesMax: Int = 256, forServing: Bool = true,
-        log: Logger = Logger(label: "tetryx.storage")
+        log: Logger = Logger(label: "tetryx.storage"), newName: @escaping @Sendable () -> PackName = { .random() }
     ) throws(StorageError) {
         precondition(sealByteCount >= 1, "a pack holds at least a byte")
         let layout = LocalLayout(root: path)
@@ -38,6 +40,7 @@ package final class LocalChunkStore: ChunkStore {
         self.sealByteCount = sealByteCount
         self.log = log
         files = OpenPackCache(countMax: openFilesMax)
+        self.newName = newName
         try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700, isDurable: true) }
         // A collector that looks whether a server is here holds the lock for an instant.
         serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: .milliseconds(200)) : nil
@@ -126,7 +129,7 @@ package final class LocalChunkStore: ChunkStore {
 
     private func makePack() throws(SystemError) -> LockedPack {
         while true {
-            let name = PackName.random()
+            let name = newName()
             let path = layout.file(of: name)
             let file: FileDescriptor
             do throws(SystemError) {

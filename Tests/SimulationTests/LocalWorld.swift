@@ -1,0 +1,129 @@
+import Database
+import Encoding
+import Logging
+import Platform
+import Storage
+import Support
+
+@testable import AtticServer
+
+/// SQLite and a directory.
+final class LocalWorld: World {
+    let configuration: Configuration
+    private let directory: TemporaryDirectory
+
+    /// A pack is full soon, so that there are many.
+    private static let sealByteCount: Int64 = 40_000
+
+    init(secret: [UInt8]) throws {
+        directory = try TemporaryDirectory()
+        let text = """
+            [database]
+            url = "sqlite://\(directory.path)/server.db"
+            [storage]
+            type = "local"
+            path = "\(directory.path)/storage"
+            [chunking]
+            nar-size-threshold = 600
+            min-size = 128
+            avg-size = 512
+            max-size = 2048
+            [jwt.signing]
+            token-hs256-secret-base64 = "\(Base64.encode(secret))"
+            """
+        var configuration = try Configuration.parse(text, name: "the simulation's configuration", environment: [:])
+        configuration.chunking.gatheredBytesTarget = 4000
+        self.configuration = configuration
+    }
+
+    func open(_ stage: Stage, log: Logger) throws -> (catalog: Catalog, store: any ChunkStore) {
+        let catalog = try Catalog(path: configuration.databasePath, readers: 2, log: log)
+        do {
+            try catalog.migrate()
+            let store = try LocalChunkStore(
+                path: configuration.storagePath, sealByteCount: LocalWorld.sealByteCount, openFilesMax: 4, log: log
+            ) {
+                guard let name = PackName(stage.nextPackText()) else { preconditionFailure("a pack's name has 32 digits") }
+                return name
+            }
+            try Daemon.recover(store, catalog, log: log)
+            return (catalog, store)
+        } catch {
+            catalog.close()
+            throw error
+        }
+    }
+
+    // MARK: Crash
+
+    func crashed(isPowerCut: Bool, _ dice: inout Dice, _ stage: Stage) throws -> any World {
+        let other = try LocalWorld(secret: configuration.secret)
+        var synced: (byteCounts: [String: Int64], names: [String: Set<String>]) = ([:], [:])
+        for name in ["server.db", "server.db-wal"] where File.exists(directory.file(name)) {
+            try other.directory.write(name, File.readAll(directory.file(name)))
+        }
+        let root = configuration.storagePath
+        for name in (try? Directory.names(root)) ?? [] where name != "packs" {
+            try other.directory.write("storage/\(name)", File.readAll("\(root)/\(name)"))
+        }
+        let packs = "\(root)/packs"
+        guard File.exists(packs) else { return other }
+        try Directory.make(other.directory.file("storage/packs"), permissions: 0o700)
+        for shard in try Directory.names(packs) {
+            if isPowerCut && !stage.syncedNames(packs).contains(shard) { continue }
+            let here = "storage/packs/\(shard)"
+            try Directory.make(other.directory.file(here), permissions: 0o700)
+            var names: Set<String> = []
+            for name in try Directory.names("\(packs)/\(shard)") {
+                if isPowerCut && !stage.syncedNames("\(packs)/\(shard)").contains(name) { continue }
+                var bytes = try File.readAll("\(packs)/\(shard)/\(name)")
+                if isPowerCut { LocalWorld.cut(&bytes, to: stage.syncedByteCount("\(packs)/\(shard)/\(name)") ?? 0, &dice) }
+                try other.directory.write("\(here)/\(name)", bytes)
+                synced.byteCounts[other.directory.file("\(here)/\(name)")] = Int64(bytes.count)
+                names.insert(name)
+            }
+            synced.names[other.directory.file(here)] = names
+            synced.names[other.directory.file("storage/packs"), default: []].insert(shard)
+        }
+        stage.setSynced(synced.byteCounts, synced.names)
+        return other
+    }
+
+    /// What was not synced is gone, or is there by its length only.
+    private static func cut(_ bytes: inout [UInt8], to byteCount: Int64, _ dice: inout Dice) {
+        guard byteCount < bytes.count else { return }
+        let isCut = dice.chance(50)
+        let length = bytes.count
+        bytes.removeLast(bytes.count - Int(byteCount))
+        if !isCut { bytes += Array(repeating: 0, count: length - bytes.count) }
+    }
+
+    // MARK: What lies there
+
+    func strayBytes(beside living: [String: [Range<Int64>]]) throws -> String? {
+        let packs = "\(configuration.storagePath)/packs"
+        for shard in try Directory.names(packs) {
+            for file in try Directory.names("\(packs)/\(shard)") {
+                let name = String(file.prefix(32))
+                guard let ranges = living[name] else { return "no chunk lies in the file \(file)" }
+                let bytes = try File.readAll("\(packs)/\(shard)/\(file)")
+                var end = 0
+                for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) + [Int64(bytes.count)..<Int64(bytes.count)] {
+                    guard range.lowerBound >= end, range.upperBound <= bytes.count else {
+                        return "chunks of \(file) overlap, or lie beyond its \(bytes.count) bytes"
+                    }
+                    if let stray = bytes[end..<Int(range.lowerBound)].firstIndex(where: { $0 != 0 }) {
+                        return "byte \(stray) of \(file), of \(bytes.count), belongs to no chunk and was not given back"
+                    }
+                    end = Int(range.upperBound)
+                }
+            }
+        }
+        return nil
+    }
+}
+
+extension Configuration {
+    /// Of its token key.
+    fileprivate var secret: [UInt8] { SimulatedServer.secret }
+}

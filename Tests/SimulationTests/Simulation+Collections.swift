@@ -1,0 +1,259 @@
+import AtticAPI
+import HTTP
+import HTTPServer
+import Platform
+
+@testable import AtticServer
+@testable import Database
+
+extension Simulation {
+    /// A collection under way.
+    struct Collection {
+        /// What it takes for now lies between these.
+        var nowLow: WallTime
+        var nowHigh: WallTime
+        /// It has asked what time it is.
+        var hasTime = false
+        var isTroubled = false
+        /// By the serial of the cache, the paths whose objects it may take, and those that it must.
+        var mayGo: [Int: Set<Int>] = [:]
+        var mustGo: [Int: Set<Int>] = [:]
+        /// What is made after it has begun it need not find.
+        var hasBegun = false
+
+        mutating func note(_ now: WallTime) {
+            guard !hasTime else { return }
+            nowLow.lower(to: now)
+            nowHigh.raise(to: now)
+        }
+    }
+
+    var isCollecting: Bool { running.contains { if case .collection = $0.work { true } else { false } } }
+
+    func beginCollection() throws {
+        // One at a time: another would wait for its lock.
+        if isCollecting || running.contains(where: { if case .punch = $0.work { true } else { false } }) { return }
+        say("a collection begins")
+        count("collections")
+        let (server, stage) = (server, stage)
+        // It writes what was pulled before it does anything else.
+        if !stage.hasTrouble { model.flush() }
+        try begin(.collection(Collection(nowLow: now, nowHigh: now)), pauseChance: dice.pick([0, 0, 10, 50, 90])) {
+            .collected(server.upkeep.sweep(server.sweeper) { stage.pauseByDice() })
+        }
+    }
+
+    func beginPunch() throws {
+        if isCollecting || running.contains(where: { if case .punch = $0.work { true } else { false } }) { return }
+        say("upkeep gives back what is dead")
+        let server = server
+        try begin(.punch, pauseChance: dice.pick([0, 30])) {
+            server.upkeep.punch {}
+            return .done
+        }
+    }
+
+    func end(_ collection: Collection, _ report: Sweeper.Report?, _ number: Int) throws {
+        say("\(number) has collected: \(report.map { "\($0)" } ?? "it stopped")")
+        if report == nil && !collection.isTroubled { throw fail("a collection stopped for no reason") }
+        if let report, report.failures > 0, !collection.isTroubled { throw fail("a collection failed to delete for no reason: \(report)") }
+        for name in model.caches.keys.sorted() {
+            guard let cache = model.caches[name] else { continue }
+            let mustGo = report == nil || collection.isTroubled ? [] : collection.mustGo[cache.serial] ?? []
+            for path in cache.objects.keys.sorted() where collection.mayGo[cache.serial]?.contains(path) == true {
+                if try narInfo(name, path) == nil {
+                    model.caches[name]?.objects[path] = nil
+                    model.caches[name]?.pulled[path] = nil
+                } else if mustGo.contains(path) {
+                    throw fail("path \(path) of \(Model.names[name]) is there after a collection, though unused for longer than \(cache.retention) s")
+                }
+            }
+            // What was held for a day may be gone from then on.
+            model.caches[name]?.received = cache.received.filter { $0.value > collection.nowHigh }
+        }
+        for index in running.indices {
+            guard case .push(var push) = running[index].work else { continue }
+            push.hasCollectionRun = true
+            running[index].work = .push(push)
+        }
+    }
+
+    /// Keeps up with what a collection that runs may take, and what pulls may lose; after whatever has changed.
+    func noteStateChange() {
+        let isCollecting = isCollecting
+        var arriving: [Int: Set<Int>] = [:]
+        for index in running.indices {
+            guard case .push(var push) = running[index].work else { continue }
+            if isCollecting { push.hasCollectionRun = true }
+            if model.caches[push.cache]?.serial != push.serial { push.hasCacheChanged = true }
+            if push.kind == .narInfo, push.isCertain {
+                let nar = push.items[0].nar
+                push.isCertain = model.caches[push.cache]?.received[nar] != nil || isPullable(nar, by: push.user)
+            }
+            if !push.isPullable, push.kind != .narInfo { push.isPullable = push.items.allSatisfy { isPullable($0.nar, by: push.user) } }
+            running[index].work = .push(push)
+            if let serial = push.serial { arriving[serial, default: []].formUnion(push.items.map(\.path).filter { $0 >= 0 }) }
+        }
+        for index in running.indices {
+            guard case .collection(var collection) = running[index].work else { continue }
+            for cache in model.caches.values where cache.retention > 0 {
+                let extra = arriving[cache.serial] ?? []
+                let all = Set(cache.objects.keys)
+                let safe = cache.kept(since: collection.nowHigh - .seconds(cache.retention), by: \.low, pool)
+                let kept = cache.kept(since: collection.nowLow - .seconds(cache.retention), by: \.high, extra: extra, pool)
+                collection.mayGo[cache.serial, default: []].formUnion(all.subtracting(safe))
+                let going = all.subtracting(kept)
+                collection.mustGo[cache.serial] = collection.mustGo[cache.serial]?.intersection(going) ?? (collection.hasBegun ? [] : going)
+            }
+            for cache in model.caches.values where cache.retention == 0 { collection.mustGo[cache.serial] = [] }
+            collection.hasBegun = true
+            running[index].work = .collection(collection)
+        }
+        notePulls(afterTurnOf: nil)
+    }
+
+    /// Keeps up with what pulls that run may lose.
+    ///
+    /// - Parameter work: what has just gone on, and may have given bytes back.
+    func notePulls(afterTurnOf work: Running.Work?) {
+        let gives = switch work {
+        case nil, .push: false
+        case .collection, .punch, .check: true
+        }
+        for index in pulls.indices {
+            if !model.isNamed(pulls[index].nar) && pulls[index].unnamedSince == nil { pulls[index].unnamedSince = now }
+            // A collection may be taking it, and nobody has asked yet.
+            if pulls[index].unnamedSince == nil, mayGoEverywhere(pulls[index].nar) { pulls[index].unnamedSince = now }
+            if let since = pulls[index].unnamedSince {
+                pulls[index].unnamedSince = min(since, now)
+                if gives && latest.milliseconds - min(since, now).milliseconds >= 60_000 { pulls[index].isOverdue = true }
+            }
+        }
+    }
+
+    private func mayGoEverywhere(_ nar: Int) -> Bool {
+        model.caches.allSatisfy { name, cache in
+            cache.objects.allSatisfy { $0.value.nar != nar || mayBeGone(name, $0.key) }
+        }
+    }
+
+    /// Objects that were just used are in no collection's list any more.
+    func noteUse(_ name: Int, _ paths: [Int]) {
+        guard let cache = model.caches[name] else { return }
+        for index in running.indices {
+            guard case .collection(var collection) = running[index].work else { continue }
+            for path in paths {
+                guard let object = cache.objects[path], object.low >= collection.nowHigh - .seconds(cache.retention) else { continue }
+                collection.mayGo[cache.serial]?.remove(path)
+                collection.mustGo[cache.serial]?.remove(path)
+            }
+            running[index].work = .collection(collection)
+        }
+    }
+
+    /// Whether a collection that runs may have taken the object.
+    func mayBeGone(_ name: Int, _ path: Int) -> Bool {
+        guard let serial = model.caches[name]?.serial else { return true }
+        return running.contains { work in
+            if case .collection(let collection) = work.work { collection.mayGo[serial]?.contains(path) == true } else { false }
+        }
+    }
+
+    // MARK: Upkeep and checks
+
+    func doUpkeep() throws {
+        server.flush()
+        model.flush()
+        _ = server.upkeep.settleAccesses()
+        server.upkeep.noticeOthers()
+        say("upkeep writes what was pulled")
+        noteStateChange()
+    }
+
+    func beginCheck() throws {
+        if running.contains(where: { if case .check = $0.work { true } else { false } }) { return }
+        let isRepairing = dice.chance(40)
+        var options = CheckOptions(now: now)
+        options.repairs = isRepairing
+        options.verifiesContent = dice.chance(40)
+        say("a check begins\(isRepairing ? ", and repairs" : "")\(options.verifiesContent ? ", of contents" : "")")
+        count("checks")
+        let (context, chosen) = (server.context, options)
+        try begin(.check(isRepairing: isRepairing, injectedAtStart: stage.injectedCount), pauseChance: dice.pick([0, 10, 50])) {
+            .checked(Simulation.check(context, chosen))
+        }
+    }
+
+    /// What a check finds, a line each.
+    static func check(_ context: Context, _ options: CheckOptions) -> Result<[String], SimulationFault> {
+        do {
+            let report = try Checker(context.catalog, context.store, options).run()
+            return .success(report.findings.map { "\($0.kind.rawValue): \($0.line(isRehearsal: false))" } + (report.isComplete ? [] : ["it is not complete"]))
+        } catch { return .failure(SimulationFault(text: "\(error)")) }
+    }
+
+    /// Beside others it finds nothing but what they may leave for a while.
+    func endCheck(_ result: Result<[String], SimulationFault>, _ isRepairing: Bool, _ injected: Int, _ number: Int) throws {
+        switch result {
+        case .failure(let fault):
+            say("\(number) stopped: \(fault.text)")
+            if stage.injectedCount == injected { throw fail("a check stopped for no reason: \(fault.text)") }
+        case .success(let findings):
+            say("\(number) found \(findings.count)")
+            for finding in findings where !isExcused(finding) { throw fail("a check found \(finding)") }
+        }
+    }
+
+    private func isExcused(_ finding: String) -> Bool {
+        // By the clock, which jumps.
+        if finding.hasPrefix("expired-lease") { return true }
+        // What an error kept somebody from clearing away waits for the next start or collection.
+        let isOfTrouble = finding.hasPrefix("pack-tail") || finding.hasPrefix("unnamed-file") || finding.hasPrefix("temporary-file")
+        return isOfTrouble && stage.injectedCount > injectedAtStart
+    }
+
+    // MARK: Caches
+
+    func changeCache(_ name: Int) throws {
+        let endpoint = Endpoint.cacheConfig(Model.names[name])
+        let root = users[0].token
+        guard let cache = model.caches[name] else {
+            let isPublic = dice.chance(40)
+            let body = CreateCacheRequest(
+                keypair: .generate, isPublic: isPublic, storeDirectory: "/nix/store", priority: 41, upstreamCacheKeyNames: [])
+            try expectOK(server.send("POST", endpoint, token: root, body: body.json()), "make \(Model.names[name])")
+            model.make(name, isPublic: isPublic)
+            if dice.chance(70) { try setRetention(name) }
+            return noteStateChange()
+        }
+        switch dice.below(10) {
+        case 0:
+            try expectOK(server.send("DELETE", endpoint, token: root), "destroy \(Model.names[name])")
+            model.caches[name] = nil
+        case 1...3:
+            let body = CacheConfig(isPublic: !cache.isPublic).json()
+            try expectOK(server.send("PATCH", endpoint, token: root, body: body), "make \(Model.names[name]) \(cache.isPublic ? "private" : "public")")
+            model.caches[name]?.isPublic.toggle()
+        default: try setRetention(name)
+        }
+        noteStateChange()
+    }
+
+    private func setRetention(_ name: Int) throws {
+        let seconds = dice.pick([0, 600, 3600, 20_000, 100_000])
+        let body = CacheConfig(retentionPeriod: .period(seconds: Int64(seconds))).json()
+        let response = try server.send("PATCH", Endpoint.cacheConfig(Model.names[name]), token: users[0].token, body: body)
+        try expectOK(response, "keep \(Model.names[name]) for \(seconds) s")
+        model.caches[name]?.retention = Int64(seconds)
+    }
+
+    private func expectOK(_ response: Response, _ what: String) throws {
+        say("root: \(what)")
+        if response.status != .ok { throw fail("\(what): \(response.status.code) \(response.shortText)") }
+    }
+}
+
+extension Stage {
+    /// Between two steps of a collection.
+    func pauseByDice() { Faults.pass(FaultSite("between-steps")) }
+}

@@ -1,0 +1,189 @@
+import Platform
+
+/// Whose turn it is: the director's (0), or that of one strand. Whoever has it is the only one that runs.
+///
+/// It is also what every fault site asks, so that strands can be stopped there, and calls made to fail. Thread: any.
+final class Stage: FaultSource {
+    /// What goes wrong, while something does.
+    struct Trouble: Sendable {
+        /// Of a hundred arrivals.
+        var chance = 0
+        var errors: [Errno] = []
+        /// Whether writes are cut short instead of failing.
+        var shortens = false
+        /// Only there, where it is not nil.
+        var site: String?
+        /// Arrivals until all is well again.
+        var arrivalsLeft = 0
+    }
+
+    private struct State {
+        var turn = 0
+        /// Where the strand that ran last stands.
+        var place = ""
+        var dice = Dice(seed: 0)
+        /// Of a hundred arrivals at a site, how often a strand stops there.
+        var pauseChance = 0
+        var trouble = Trouble()
+        var injectedCount = 0
+        /// The server was killed: nothing works any more.
+        var isDead = false
+        /// The director's own requests meet trouble, too.
+        var isDirectorExposed = false
+        /// Files and directories by path, and what of them a power cut leaves.
+        var syncedByteCounts: [String: Int64] = [:]
+        var syncedNames: [String: Set<String>] = [:]
+        var packCount: UInt64 = 0
+    }
+
+    private let state = Monitor(State())
+
+    init(seed: UInt64) { state.update { $0.dice = Dice(seed: seed ^ 0x5354_4147) } }
+
+    // MARK: The director
+
+    var place: String { state.peek { $0.place } }
+    var injectedCount: Int { state.peek { $0.injectedCount } }
+    var hasTrouble: Bool { state.peek { $0.trouble.arrivalsLeft > 0 } }
+    var isDead: Bool {
+        get { state.peek { $0.isDead } }
+        set { state.peek { $0.isDead = newValue } }
+    }
+
+    func set(_ trouble: Trouble) { state.peek { $0.trouble = trouble } }
+    func setPauseChance(_ ofHundred: Int) { state.peek { $0.pauseChance = ofHundred } }
+
+    /// Runs a request of the director's that may meet trouble.
+    func exposed<Result>(_ body: () throws -> Result) rethrows -> Result {
+        state.peek { $0.isDirectorExposed = true }
+        defer { state.peek { $0.isDirectorExposed = false } }
+        return try body()
+    }
+
+    /// Hands a strand the turn, until it hands it back.
+    func resume(_ strand: Int) {
+        state.update { $0.turn = strand }
+        state.wait { $0.turn == 0 ? () : nil }
+    }
+
+    /// What of a file a power cut leaves; nil where it was never synced.
+    func syncedByteCount(_ path: String) -> Int64? { state.peek { $0.syncedByteCounts[path] } }
+    func syncedNames(_ directory: String) -> Set<String> { state.peek { $0.syncedNames[directory] ?? [] } }
+
+    /// All that is there has been there before the last crash.
+    func setSynced(_ byteCounts: [String: Int64], _ names: [String: Set<String>]) {
+        state.peek { ($0.syncedByteCounts, $0.syncedNames) = (byteCounts, names) }
+    }
+
+    /// A name for a pack, that no other has.
+    func nextPackText() -> String {
+        let (number, noise) = state.peek { state in
+            state.packCount += 1
+            var dice = Dice(seed: state.packCount &* 77)
+            return (state.packCount, dice.next())
+        }
+        func hex(_ word: UInt64) -> String {
+            let digits = String(word, radix: 16)
+            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        }
+        // A few shards only, so that they are shared and emptied.
+        return "0" + String(noise % 4) + hex(noise).dropFirst(2) + hex(number)
+    }
+
+    // MARK: Strands
+
+    /// Waits for the first turn. Thread: the strand's.
+    func waitForTurn(_ strand: Int) { state.wait { $0.turn == strand ? () : nil } }
+
+    /// Hands the turn back, and waits for the next. Nothing where the director runs. Thread: the strand's.
+    func pause(at place: String) {
+        let strand: Int? = state.update { state in
+            guard state.turn != 0, !state.isDead else { return nil }
+            defer { state.turn = 0 }
+            state.place = place
+            return state.turn
+        }
+        if let strand { waitForTurn(strand) }
+    }
+
+    /// Hands the turn back for good. Thread: the strand's.
+    func end() {
+        state.update { state in
+            state.place = "its end"
+            state.turn = 0
+        }
+    }
+
+    // MARK: Sites
+
+    /// Reached on the database's thread, which nobody stops.
+    private static let unpausedSites: Set<String> = ["begin", "commit"]
+
+    func limit(_ site: FaultSite, _ descriptor: Int32?, _ byteCount: Int64) throws(Errno) -> Int64 {
+        let pauses = state.peek { state in
+            state.turn != 0 && !Stage.unpausedSites.contains(site.name) && state.pauseChance > 0
+                && state.dice.chance(state.pauseChance)
+        }
+        if pauses { pause(at: site.name) }
+        let outcome: Result<Int64, Errno> = state.peek { state in
+            if state.isDead { return .failure(.inputOutput) }
+            guard state.turn != 0 || state.isDirectorExposed, state.trouble.arrivalsLeft > 0 else { return .success(byteCount) }
+            if let wanted = state.trouble.site, wanted != site.name { return .success(byteCount) }
+            state.trouble.arrivalsLeft -= 1
+            guard state.dice.chance(state.trouble.chance) else { return .success(byteCount) }
+            state.injectedCount += 1
+            if state.trouble.shortens { return .success(site == .write ? max(1, byteCount / 2) : byteCount) }
+            return .failure(state.dice.pick(state.trouble.errors))
+        }
+        let count = try outcome.get()
+        if let descriptor { note(site, descriptor, count) }
+        return count
+    }
+
+    /// Keeps what a power cut would leave: nothing else runs between this and the call.
+    private func note(_ site: FaultSite, _ descriptor: Int32, _ byteCount: Int64) {
+        guard site == .sync || site == .truncate,
+            let path = try? File.resolve("/proc/self/fd/\(descriptor)"), let status = try? File.status(path)
+        else { return }
+        if site == .truncate {
+            return state.peek { state in
+                if let synced = state.syncedByteCounts[path] { state.syncedByteCounts[path] = min(synced, byteCount) }
+            }
+        }
+        if status.kind == .directory {
+            let names = Set((try? Directory.names(path)) ?? [])
+            state.peek { $0.syncedNames[path] = names }
+        } else {
+            state.peek { $0.syncedByteCounts[path] = status.byteCount }
+        }
+    }
+}
+
+/// Something that runs in turns, on a thread of its own.
+final class Strand<Output: Sendable>: Sendable {
+    private let number: Int
+    private let stage: Stage
+    private let result = Monitor<Output?>(nil)
+    private let thread: ThreadHandle
+
+    init(_ number: Int, on stage: Stage, _ body: @escaping @Sendable () -> Output) {
+        self.number = number
+        self.stage = stage
+        let result = result
+        thread = ThreadHandle(named: "strand-\(number % 1_000_000)") {
+            stage.waitForTurn(number)
+            let output = body()
+            result.update { $0 = output }
+            stage.end()
+        }
+    }
+
+    /// Nil until it has ended.
+    var output: Output? { result.peek { $0 } }
+
+    /// Lets it go on to where it stops next, or ends.
+    func resume() {
+        stage.resume(number)
+        if output != nil { thread.join() }
+    }
+}
