@@ -1,4 +1,5 @@
 import AtticAPI
+import Crypto
 import Database
 import HTTP
 import Nix
@@ -7,6 +8,7 @@ import Storage
 import Testing
 
 @testable import AtticServer
+@testable import HTTPServer
 
 @Suite("Garbage collection")
 struct SweeperTests {
@@ -82,6 +84,58 @@ struct SweeperTests {
         #expect(try fixture.sweep().objects == 1)
         #expect(try isThere(fixture, paths[0], in: cache))
         #expect(try isThere(fixture, paths[1], in: cache))
+    }
+
+    @Test("a pull counts for every path of the cache that has the NAR, and for none of another")
+    func sharedNar() throws {
+        let fixture = try Fixture()
+        let caches = [try fixture.makeCache("first"), try fixture.makeCache("second")]
+        let one = try TestPath("one", seeds: [1], byteCount: 100)
+        let two = TestPath(storePath: try TestPath("two", seeds: [2], byteCount: 8).storePath, nar: one.nar)
+        for cache in caches {
+            for path in [one, two] { _ = try fixture.push(path, to: cache) }
+            try setRetention(fixture, cache, .period(seconds: 60))
+        }
+        fixture.advance(.seconds(50))
+        let url = try fixture.narInfo(two, in: caches[0]).url
+        _ = try fixture.send("GET", "/first/\(url)", token: fixture.root())
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == 2)
+        for path in [one, two] {
+            #expect(try isThere(fixture, path, in: caches[0]))
+            #expect(try !isThere(fixture, path, in: caches[1]))
+        }
+    }
+
+    @Test("a path whose upload took longer than its cache keeps things is as new as the end of its upload")
+    func longUpload() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        try setRetention(fixture, cache, .period(seconds: 60))
+        let path = try TestPath("tool", seeds: [1], byteCount: 100)
+        let info = UploadPathNarInfo(
+            cache: cache, storePathHash: path.storePath.hash, storePath: path.storePath.absolute(), references: [],
+            narHash: SHA256.digest(of: path.nar), narSize: Int64(path.nar.count)
+        ).json()
+        let head = try RequestHead(parsing: """
+            PUT \(Endpoint.uploadPath) HTTP/1.1\r
+            Host: cache.test\r
+            Authorization: Bearer \(fixture.root())\r
+            \(Endpoint.narInfoHeader): \(String(decoding: info, as: UTF8.self))\r
+            Content-Length: \(path.nar.count)\r
+            \r
+
+            """)
+        let pipe = BytePipe<RequestBodyError>(capacity: path.nar.count, onRoom: {})
+        #expect(unsafe path.nar.withUnsafeBytes { unsafe pipe.write($0) } == path.nar.count)
+        pipe.finish(.complete)
+        let clock = fixture.clock
+        let body = RequestBody(declaredByteCount: Int64(path.nar.count), pipe: pipe) { clock.update { $0 = $0 + .seconds(100) } }
+        let request = Request(head: head, id: "0123456789abcdef", remoteAddress: "192.0.2.1", body: body)
+        #expect(fixture.application.respond(to: request).status == .ok)
+        fixture.advance(.seconds(50))
+        #expect(try fixture.sweep().objects == 0)
+        #expect(try isThere(fixture, path, in: cache))
     }
 
     @Test("without a retention period nothing goes; with the server's default, caches without their own follow it")

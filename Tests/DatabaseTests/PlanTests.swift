@@ -18,6 +18,7 @@ import Testing
         CatalogSession.findReceivedFileSQL, CatalogSession.hasReceivedSQL, CatalogSession.lapsedFilesSQL,
         CatalogSession.deleteUnnamedFileSQL, CatalogSession.formerNarSQL,
         "UPDATE received_file SET held_until = NULL WHERE nar_id = $1 AND cache_id = $2 AND held_until IS NOT NULL",
+        CatalogSession.touchObjectsSQL,
         "SELECT nar_id FROM chunk_reference WHERE chunk_id = $1",
         "SELECT id FROM upload WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2",
         "SELECT 1 FROM dead_extent WHERE pack_id = $1 AND pack_offset = $2",

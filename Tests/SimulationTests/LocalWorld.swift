@@ -60,11 +60,11 @@ final class LocalWorld: World {
         let other = try LocalWorld(secret: configuration.secret)
         var synced: (byteCounts: [String: Int64], names: [String: Set<String>]) = ([:], [:])
         for name in ["server.db", "server.db-wal"] where File.exists(directory.file(name)) {
-            try other.directory.write(name, File.readAll(directory.file(name)))
+            try other.directory.write(name, LocalWorld.bytes(directory.file(name)))
         }
         let root = configuration.storagePath
         for name in (try? Directory.names(root)) ?? [] where name != "packs" {
-            try other.directory.write("storage/\(name)", File.readAll("\(root)/\(name)"))
+            try other.directory.write("storage/\(name)", LocalWorld.bytes("\(root)/\(name)"))
         }
         let packs = "\(root)/packs"
         guard File.exists(packs) else { return other }
@@ -76,7 +76,7 @@ final class LocalWorld: World {
             var names: Set<String> = []
             for name in try Directory.names("\(packs)/\(shard)") {
                 if isPowerCut && !stage.syncedNames("\(packs)/\(shard)").contains(name) { continue }
-                var bytes = try File.readAll("\(packs)/\(shard)/\(name)")
+                var bytes = try LocalWorld.bytes("\(packs)/\(shard)/\(name)")
                 if isPowerCut { LocalWorld.cut(&bytes, to: stage.syncedByteCount("\(packs)/\(shard)/\(name)") ?? 0, &dice) }
                 try other.directory.write("\(here)/\(name)", bytes)
                 synced.byteCounts[other.directory.file("\(here)/\(name)")] = Int64(bytes.count)
@@ -98,6 +98,17 @@ final class LocalWorld: World {
         if !isCut { bytes += Array(repeating: 0, count: length - bytes.count) }
     }
 
+    /// All of a file, at once: some are large, and this is what most of the time would go to.
+    private static func bytes(_ path: String) throws -> [UInt8] {
+        let file = try File.open(path, .read)
+        let count = Int(try file.status().byteCount)
+        return try [UInt8](capacity: count) { output throws(Errno) in
+            try unsafe output.withUnsafeMutableBufferPointer { buffer, count throws(Errno) in
+                count = try unsafe file.readFully(at: 0, into: UnsafeMutableRawBufferPointer(buffer))
+            }
+        }
+    }
+
     // MARK: What lies there
 
     func strayBytes(beside living: [String: [Range<Int64>]]) throws -> String? {
@@ -106,7 +117,7 @@ final class LocalWorld: World {
             for file in try Directory.names("\(packs)/\(shard)") {
                 let name = String(file.prefix(32))
                 guard let ranges = living[name] else { return "no chunk lies in the file \(file)" }
-                let bytes = try File.readAll("\(packs)/\(shard)/\(file)")
+                let bytes = try LocalWorld.bytes("\(packs)/\(shard)/\(file)")
                 var end = 0
                 for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) + [Int64(bytes.count)..<Int64(bytes.count)] {
                     guard range.lowerBound >= end, range.upperBound <= bytes.count else {

@@ -21,8 +21,8 @@ struct Model {
         var objects: [Int: Object] = [:]
         /// NARs that plain Nix sent and that are surely held, and until when.
         var received: [Int: WallTime] = [:]
-        /// Pulls that upkeep has not written yet.
-        var pulled: [Int: WallTime] = [:]
+        /// Pulls that upkeep has not written yet, by NAR: when, and which paths had it.
+        var pulled: [Int: (at: WallTime, paths: Set<Int>)] = [:]
     }
 
     static let names: [CacheName] = ["a0", "a1", "b0", "b1"].compactMap { CacheName($0) }
@@ -30,6 +30,8 @@ struct Model {
     /// By the number of the name.
     var caches: [Int: Cache] = [:]
     private var serial = 0
+
+    mutating func remove(_ path: Int, of name: Int) { caches[name]?.objects[path] = nil }
 
     mutating func make(_ name: Int, isPublic: Bool) {
         serial += 1
@@ -45,9 +47,14 @@ struct Model {
     /// Upkeep has written when objects were pulled.
     mutating func flush() {
         for name in caches.keys {
-            for (path, at) in caches[name]?.pulled ?? [:] {
-                caches[name]?.objects[path]?.low.raise(to: at)
-                caches[name]?.objects[path]?.high.raise(to: at)
+            for (nar, pull) in caches[name]?.pulled ?? [:] {
+                // Where one of them has another NAR by now, it may have been that one which stood for all.
+                let isSure = pull.paths.allSatisfy { caches[name]?.objects[$0]?.nar == nar }
+                for path in caches[name]?.objects.filter({ $0.value.nar == nar }).map(\.key) ?? [] {
+                    if isSure { caches[name]?.objects[path]?.low.raise(to: pull.at) }
+                    caches[name]?.objects[path]?.high.raise(to: pull.at)
+                }
+                if !isSure { for path in pull.paths { caches[name]?.objects[path]?.high.raise(to: pull.at) } }
             }
             caches[name]?.pulled = [:]
         }

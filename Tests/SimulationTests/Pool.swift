@@ -84,7 +84,9 @@ struct Pool {
                 bytes += dice.pick(segments) + bytes
             default: for _ in 0..<dice.from(1...6) { bytes += dice.pick(segments) }
             }
-            all.append(Array(bytes.prefix(30_000)))
+            bytes = Array(bytes.prefix(30_000))
+            // Each is told from the others by its hash.
+            if !all.contains(bytes) { all.append(bytes) }
         }
         // Many chunks; the second has a listing of its own.
         all.append((0..<3).flatMap { _ in segments.flatMap { $0 } }.prefix(90_000) + [1])

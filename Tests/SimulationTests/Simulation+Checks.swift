@@ -34,8 +34,7 @@ extension Simulation {
         guard let info = try narInfo(cache, path) else {
             guard let wanted else { return }
             guard mayBeGone(cache, path) else { throw fail("\(name) is gone: NAR \(wanted.nar)") }
-            model.caches[cache]?.objects[path] = nil
-            model.caches[cache]?.pulled[path] = nil
+            model.remove(path, of: cache)
             return noteStateChange()
         }
         var allowed = arriving(cache, path)
@@ -96,8 +95,7 @@ extension Simulation {
             if !isMissing {
                 if arriving(name, path).isEmpty { throw fail("path \(path) of \(Model.names[name]) is not there, and not told as missing") }
             } else if mayBeGone(name, path) {
-                model.caches[name]?.objects[path] = nil
-                model.caches[name]?.pulled[path] = nil
+                model.remove(path, of: name)
             } else {
                 throw fail("path \(path) of \(Model.names[name]) is there, and told as missing")
             }

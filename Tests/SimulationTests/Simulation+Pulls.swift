@@ -50,8 +50,9 @@ extension Simulation {
         guard case .files(let extents, let byteCount) = response.body, byteCount == info.fileSize,
             let nar = pool.nars.firstIndex(where: { $0.hash == info.narHash }), let fileHash = info.fileHash
         else { throw fail("\(url) is answered with other than the \(info.fileSize ?? -1) bytes of a file") }
-        model.caches[cache]?.pulled[path] = now
-        model.caches[cache]?.objects[path]?.high.raise(to: now)
+        let sharing = Set(model.caches[cache]?.objects.filter { $0.value.nar == nar }.map(\.key) ?? [])
+        model.caches[cache]?.pulled[nar] = (now, sharing)
+        for path in sharing { model.caches[cache]?.objects[path]?.high.raise(to: now) }
         pulls.append(Pull(nar: nar, fileHash: fileHash, extents: extents, byteCount: Int(byteCount)))
         if dice.chance(50) { try readOn(pulls.count - 1, whole: true) }
         noteStateChange()

@@ -177,6 +177,8 @@ extension Simulation {
         push.isPullable = push.isPullable || push.items.allSatisfy { isPullable($0.nar, by: push.user) }
         if status < 300 {
             guard push.isPermitted || push.hasCacheChanged else { throw fail("\(number) was let in without permission") }
+            // Its cache was destroyed when all was done, before that was told.
+            if push.hasCacheChanged { return }
             guard model.caches[push.cache] != nil else { throw fail("\(number) was taken into a cache that is not there") }
             if !push.isHonest && push.kind == .path && push.isPullable {
                 // Nobody looked at the bytes: the sender could have pulled them.

@@ -179,6 +179,8 @@ final class Simulation {
     }
 
     private func makeTrouble() {
+        // What it cannot read it marks as damaged, as it should, and it would be right.
+        if running.contains(where: { if case .check(true, _) = $0.work { true } else { false } }) { return }
         var trouble = Stage.Trouble()
         trouble.chance = dice.pick([5, 20, 60, 100])
         trouble.errors = dice.pick([[.noSpace], [.inputOutput], [.tooManyFiles], [.noSpace, .inputOutput, .tooManyFiles]])

@@ -11,8 +11,14 @@ extension Call {
         _ paths: [Commit.Path], into cache: CacheName, packs: [Database.PackState] = [], storedBy pipeline: UploadPipeline?,
         lease: UploadLease
     ) throws {
-        try commit(
-            Commit(uploadID: lease.id, packs: packs, paths: paths, at: context.time.now()), into: cache, pipeline, lease)
+        // Pushed when it is done: one that took longer than its cache keeps things is not old.
+        let now = context.time.now()
+        let paths = paths.map { path in
+            var path = path
+            path.object.at = now
+            return path
+        }
+        try commit(Commit(uploadID: lease.id, packs: packs, paths: paths, at: now), into: cache, pipeline, lease)
     }
 
     /// The same of a NAR's file that came by itself.

@@ -12,15 +12,20 @@ extension CatalogSession {
     private static let notedPathsMax = 500
 
     /// Notes when objects were last pulled; never moves a time back. Needs `write`.
+    ///
+    /// A NAR is asked for by its own name, so a pull of one object is one of all of its cache that have the same NAR.
     package func touchObjects(_ touches: [(objectID: Int64, at: WallTime)]) throws(DatabaseError) {
         try trying("note accesses") { connection throws(SQLError) in
             for touch in touches {
-                try connection.execute(
-                    "UPDATE object SET last_accessed_at = $1 WHERE id = $2 AND last_accessed_at < $1",
-                    [.time(touch.at), .integer(touch.objectID)])
+                try connection.execute(CatalogSession.touchObjectsSQL, [.time(touch.at), .integer(touch.objectID)])
             }
         }
     }
+
+    static let touchObjectsSQL = """
+        UPDATE object SET last_accessed_at = $1 WHERE last_accessed_at < $1
+        AND nar_id = (SELECT nar_id FROM object WHERE id = $2) AND cache_id = (SELECT cache_id FROM object WHERE id = $2)
+        """
 
     /// Notes an access of those of the paths that the cache has: a client that was told it need not push them relies on their
     /// staying. No collection overlooks it from then on. Needs `write`. Requests go by `Catalog.noteAccesses`, which keeps
