@@ -90,8 +90,16 @@ extension Simulation {
                 push.isCertain = model.caches[push.cache]?.received[nar] != nil || isPullable(nar, by: push.user)
             }
             if !push.isPullable, push.kind != .narInfo { push.isPullable = push.items.allSatisfy { isPullable($0.nar, by: push.user) } }
+            for other in running where other.number != running[index].number {
+                guard case .push(let rival) = other.work, rival.cache == push.cache else { continue }
+                for item in rival.items where push.items.contains(where: { $0.path == item.path && $0.nar != item.nar }) {
+                    push.rivals[item.path, default: []].insert(item.nar)
+                }
+            }
             running[index].work = .push(push)
-            if let serial = push.serial { arriving[serial, default: []].formUnion(push.items.map(\.path).filter { $0 >= 0 }) }
+            for serial in Set([push.serial, model.caches[push.cache]?.serial].compactMap(\.self)) {
+                arriving[serial, default: []].formUnion(push.items.map(\.path).filter { $0 >= 0 })
+            }
         }
         for index in running.indices {
             guard case .collection(var collection) = running[index].work else { continue }

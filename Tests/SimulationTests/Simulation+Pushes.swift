@@ -29,6 +29,8 @@ extension Simulation {
         /// The cache of that name was made or destroyed meanwhile.
         var hasCacheChanged = false
         var hasCollectionRun = false
+        /// Others pushed other NARs for its paths meanwhile: by path, what they may have left.
+        var rivals: [Int: Set<Int>] = [:]
         /// Of the clock, since it began.
         var first: WallTime
         var last: WallTime
@@ -178,7 +180,12 @@ extension Simulation {
         if status < 300 {
             guard push.isPermitted || push.hasCacheChanged else { throw fail("\(number) was let in without permission") }
             // Its cache was destroyed when all was done, before that was told.
-            if push.hasCacheChanged { return }
+            if push.hasCacheChanged {
+                for item in push.items where item.path >= 0 && model.caches[push.cache] != nil {
+                    if try narInfo(push.cache, item.path)?.narHash == pool.nars[item.nar].hash { put(item, push) }
+                }
+                return
+            }
             guard model.caches[push.cache] != nil else { throw fail("\(number) was taken into a cache that is not there") }
             if !push.isHonest && push.kind == .path && push.isPullable {
                 // Nobody looked at the bytes: the sender could have pulled them.
@@ -203,6 +210,13 @@ extension Simulation {
                 continue
             }
             put(item, push)
+            if let rivals = push.rivals[item.path], let info = try narInfo(push.cache, item.path),
+                let last = rivals.first(where: { pool.nars[$0].hash == info.narHash })
+            {
+                // Who was told first need not have been first.
+                model.caches[push.cache]?.objects[item.path]?.nar = last
+                model.caches[push.cache]?.objects[item.path]?.low.lower(to: push.first)
+            }
             try check(push.cache, item.path)
         }
     }
