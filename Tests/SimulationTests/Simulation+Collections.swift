@@ -35,11 +35,11 @@ extension Simulation {
         if isCollecting || running.contains(where: { if case .punch = $0.work { true } else { false } }) { return }
         say("a collection begins")
         count("collections")
-        let (server, stage) = (server, stage)
+        let server = server
         // It writes what was pulled before it does anything else.
         if !stage.hasTrouble { model.flush() }
         try begin(.collection(Collection(nowLow: now, nowHigh: now)), pauseChance: dice.pick([0, 0, 10, 50, 90])) {
-            .collected(server.upkeep.sweep(server.sweeper) { stage.pauseByDice() })
+            .collected(server.upkeep.sweep(server.sweeper))
         }
     }
 
@@ -48,7 +48,7 @@ extension Simulation {
         say("upkeep gives back what is dead")
         let server = server
         try begin(.punch, pauseChance: dice.pick([0, 30])) {
-            server.upkeep.punch {}
+            server.upkeep.punch()
             return .done
         }
     }
@@ -260,9 +260,4 @@ extension Simulation {
         say("root: \(what)")
         if response.status != .ok { throw fail("\(what): \(response.status.code) \(response.shortText)") }
     }
-}
-
-extension Stage {
-    /// Between two steps of a collection.
-    func pauseByDice() { Faults.pass(FaultSite("between-steps")) }
 }
