@@ -21,6 +21,8 @@ struct Model {
         var objects: [Int: Object] = [:]
         /// NARs that plain Nix sent and that are surely held, and until when.
         var received: [Int: WallTime] = [:]
+        /// NARs whose file was ever sent.
+        var sent: Set<Int> = []
         /// Pulls that upkeep has not written yet, by NAR: when, and which paths had it.
         var pulled: [Int: (at: WallTime, paths: Set<Int>)] = [:]
     }

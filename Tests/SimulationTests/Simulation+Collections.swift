@@ -89,7 +89,7 @@ extension Simulation {
                 let nar = push.items[0].nar
                 push.isCertain = model.caches[push.cache]?.received[nar] != nil || isPullable(nar, by: push.user)
             }
-            if !push.isPullable, push.kind != .narInfo { push.isPullable = push.items.allSatisfy { isPullable($0.nar, by: push.user) } }
+            if !push.isPullable { push.isPullable = push.items.allSatisfy { mayBeNamed($0.nar, by: push.user, in: push.kind == .narInfo ? push.cache : nil) } }
             for other in running where other.number != running[index].number {
                 guard case .push(let rival) = other.work, rival.cache == push.cache else { continue }
                 for item in rival.items where push.items.contains(where: { $0.path == item.path && $0.nar != item.nar }) {
@@ -236,10 +236,12 @@ extension Simulation {
             return noteStateChange()
         }
         switch dice.below(10) {
-        case 0:
+        case 0...1:
             try expectOK(server.send("DELETE", endpoint, token: root), "destroy \(Model.names[name])")
             model.caches[name] = nil
-        case 1...3:
+            noteStateChange()
+            if dice.chance(50) { try beginCollection() }
+        case 2...4:
             let body = CacheConfig(isPublic: !cache.isPublic).json()
             try expectOK(server.send("PATCH", endpoint, token: root, body: body), "make \(Model.names[name]) \(cache.isPublic ? "private" : "public")")
             model.caches[name]?.isPublic.toggle()

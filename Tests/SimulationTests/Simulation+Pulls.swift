@@ -54,7 +54,7 @@ extension Simulation {
         model.caches[cache]?.pulled[nar] = (now, sharing)
         for path in sharing { model.caches[cache]?.objects[path]?.high.raise(to: now) }
         pulls.append(Pull(nar: nar, fileHash: fileHash, extents: extents, byteCount: Int(byteCount)))
-        if dice.chance(50) { try readOn(pulls.count - 1, whole: true) }
+        if dice.chance(30) { try readOn(pulls.count - 1, whole: true) }
         noteStateChange()
     }
 

@@ -37,16 +37,28 @@ extension Simulation {
         /// Of the clock, since the last piece of its body came.
         var spanLow: WallTime
 
-        /// A lease may have ended, by the clock.
-        var mayHaveLapsed: Bool { last.milliseconds - first.milliseconds >= 2_900_000 }
+        /// Each piece of its body is so long that it goes to the press, and the lease is renewed.
+        var isRenewedByPieces = false
+        /// Of the clock, when it was last renewed for certain, and how long it was not.
+        var renewed: WallTime
+        var unrenewedMilliseconds: Int64 = 0
+
+        /// A lease may have ended, by the clock: it is for an hour, and renewed where ten minutes have passed.
+        var mayHaveLapsed: Bool { unrenewedMilliseconds >= 2_990_000 }
 
         mutating func note(_ now: WallTime) {
             first.lower(to: now)
             last.raise(to: now)
             spanLow.lower(to: now)
+            unrenewedMilliseconds = max(unrenewedMilliseconds, now.milliseconds - renewed.milliseconds)
+            renewed.lower(to: now)
         }
 
-        mutating func restartSpan(_ now: WallTime) { spanLow = now }
+        /// A piece has come, and was worked on.
+        mutating func notePiece(_ now: WallTime) {
+            spanLow = now
+            if isRenewedByPieces { renewed = now }
+        }
     }
 
     func beginPush() throws {
@@ -72,7 +84,7 @@ extension Simulation {
         var push = Push(
             kind: kind, cache: cache, serial: target?.serial, user: user, items: items,
             isPermitted: isPermitted(user, .push, cache), isHonest: !isWrong && !isDropped,
-            first: now, last: now, spanLow: now)
+            first: now, last: now, spanLow: now, renewed: now)
         push.isPullable = nars.allSatisfy { isPullable($0, by: user) }
         push.hasCollectionRun = isCollecting
         let message = try message(push)
@@ -85,6 +97,7 @@ extension Simulation {
         let piece = max(16, dice.pick([body.count + 1, body.count / 2 + 1, body.count / 3 + 1, body.count / 7 + 1]))
         say("\(users[user].name) pushes \(kind) \(items.map { "\($0.path):\($0.nar)" }.joined(separator: " ")) to \(Model.names[cache])\(isWrong ? ", wrong" : "")\(isDropped ? ", dropped" : "")")
         count("pushes")
+        push.isRenewedByPieces = piece >= 8000
         let feed = Feed(body, pieceByteCount: piece, isDropped: isDropped, on: stage)
         let server = server
         try begin(.push(push), pauseChance: dice.pick([0, 0, 10, 60])) {
@@ -113,8 +126,8 @@ extension Simulation {
         let wasReceived = received.contains(nar)
         var push = Push(
             kind: .narInfo, cache: cache, serial: model.caches[cache]?.serial, user: user, items: [(path, nar)],
-            isPermitted: isPermitted(user, .push, cache), isHonest: true, first: now, last: now, spanLow: now)
-        push.isPullable = wasReceived || isPullable(nar, by: user)
+            isPermitted: isPermitted(user, .push, cache), isHonest: true, first: now, last: now, spanLow: now, renewed: now)
+        push.isPullable = mayBeNamed(nar, by: user, in: cache)
         push.isCertain = wasReceived || isPullable(nar, by: user)
         push.hasCollectionRun = isCollecting
         let (head, body) = try message(push)
@@ -176,7 +189,7 @@ extension Simulation {
         say("\(number) is answered \(status) \(status < 300 ? "" : response.shortText)")
         count("answers \(status)")
         var push = push
-        push.isPullable = push.isPullable || push.items.allSatisfy { isPullable($0.nar, by: push.user) }
+        push.isPullable = push.isPullable || push.items.allSatisfy { mayBeNamed($0.nar, by: push.user, in: push.kind == .narInfo ? push.cache : nil) }
         if status < 300 {
             guard push.isPermitted || push.hasCacheChanged else { throw fail("\(number) was let in without permission") }
             // Its cache was destroyed when all was done, before that was told.
@@ -192,7 +205,7 @@ extension Simulation {
             } else if !push.isHonest {
                 throw fail("\(number) was taken, though its bytes were wrong or did not all come")
             }
-            if push.kind == .narInfo, !push.isPullable, !push.hasCollectionRun {
+            if push.kind == .narInfo, !push.isPullable {
                 throw fail("\(number) got a NAR named that its sender neither sent nor may pull")
             }
             try take(push)
@@ -207,9 +220,18 @@ extension Simulation {
         for item in push.items {
             if push.kind == .nar {
                 model.caches[push.cache]?.received[item.nar] = push.first + .seconds(Bounds.receivedFileSeconds)
+                model.caches[push.cache]?.sent.insert(item.nar)
                 continue
             }
             put(item, push)
+            // It may have grown old before it was told.
+            let retention = model.caches[push.cache]?.retention ?? 0
+            if retention > 0, push.hasCollectionRun, push.last.milliseconds - push.spanLow.milliseconds >= retention * 1000,
+                try narInfo(push.cache, item.path) == nil
+            {
+                model.remove(item.path, of: push.cache)
+                continue
+            }
             if let rivals = push.rivals[item.path], let info = try narInfo(push.cache, item.path),
                 let last = rivals.first(where: { pool.nars[$0].hash == info.narHash })
             {
@@ -274,6 +296,17 @@ extension Simulation {
     func isPermitted(_ user: Int, _ needed: Permissions, _ cache: Int) -> Bool {
         let isPublic = model.caches[cache]?.isPublic ?? false
         return users[user].permissions(on: Model.names[cache], isPublic: isPublic).contains(needed)
+    }
+
+    /// Whether a cache may have the NAR that the user may pull, or the user's own cache was sent it: also where the answer
+    /// to that push is yet to come.
+    func mayBeNamed(_ nar: Int, by user: Int, in cache: Int?) -> Bool {
+        if isPullable(nar, by: user) { return true }
+        if let cache, model.caches[cache]?.sent.contains(nar) == true { return true }
+        return running.contains { work in
+            guard case .push(let push) = work.work, push.items.contains(where: { $0.nar == nar }) else { return false }
+            return push.kind == .nar ? push.cache == cache : isPermitted(user, .pull, push.cache)
+        }
     }
 
     func isPullable(_ nar: Int, by user: Int) -> Bool {

@@ -155,7 +155,7 @@ final class Simulation {
         let milliseconds: Int64 = switch dice.below(20) {
         case 0: -Int64(dice.from(1...7200)) * 1000
         case 1: Int64(dice.from(3600...400_000)) * 1000
-        case 2...4: Int64(dice.from(600...4000)) * 1000
+        case 2...6: Int64(dice.from(600...2900)) * 1000
         default: Int64(dice.from(1...90_000))
         }
         setClock(now + .milliseconds(milliseconds))
@@ -235,7 +235,7 @@ final class Simulation {
         switch running[index].work {
         case .push(var push):
             push.isTroubled = push.isTroubled || isTroubled
-            if stage.place.hasPrefix("the body") { push.restartSpan(now) }
+            if stage.place.hasPrefix("the body") { push.notePiece(now) }
             running[index].work = .push(push)
         case .collection(var collection):
             collection.isTroubled = collection.isTroubled || isTroubled
