@@ -30,6 +30,19 @@ struct UploadTroubleTests {
         #expect(try UploadTests().plain(fixture.send("GET", url, token: fixture.root()).bytes) == path.nar)
     }
 
+    @Test("an upload whose lease has ended is told to come again, and not that the server is broken")
+    func lapsed() throws {
+        let fixture = try Fixture()
+        let path = try TestPath("tool", seeds: [1], byteCount: 5000)
+        _ = try fixture.push(path, to: fixture.makeCache("hello"))
+        let hash = SHA256.digest(of: path.nar)
+        let lease = UploadLease(catalog: fixture.context.catalog, time: fixture.context.time)
+        #expect(try lease.holdNar(hash) != nil)
+        fixture.advance(.seconds(Bounds.leaseSeconds + 1))
+        try fixture.sweep()
+        #expect(throws: Problem.busy(retryAfterSeconds: 1)) { try lease.holdNar(hash) }
+    }
+
     @Test("a push heals a NAR also where its chunks are compressed to another size now")
     func healedAtAnotherLevel() throws {
         let fixture = try Fixture()

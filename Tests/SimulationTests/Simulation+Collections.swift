@@ -73,6 +73,9 @@ extension Simulation {
         for index in running.indices {
             guard case .push(var push) = running[index].work else { continue }
             push.hasCollectionRun = true
+            if let retention = model.caches[push.cache]?.retention, retention > 0, push.spanLow < collection.nowHigh - .seconds(retention) {
+                push.hasGrownOld = true
+            }
             running[index].work = .push(push)
         }
     }

@@ -29,6 +29,8 @@ extension Simulation {
         /// The cache of that name was made or destroyed meanwhile.
         var hasCacheChanged = false
         var hasCollectionRun = false
+        /// A collection has ended that takes for old what this may have put before it was told.
+        var hasGrownOld = false
         /// Others pushed other NARs for its paths meanwhile: by path, what they may have left.
         var rivals: [Int: Set<Int>] = [:]
         /// Of the clock, since it began.
@@ -225,10 +227,7 @@ extension Simulation {
             }
             put(item, push)
             // It may have grown old before it was told.
-            let retention = model.caches[push.cache]?.retention ?? 0
-            if retention > 0, push.hasCollectionRun, push.last.milliseconds - push.spanLow.milliseconds >= retention * 1000,
-                try narInfo(push.cache, item.path) == nil
-            {
+            if push.hasGrownOld || mayBeGone(push.cache, item.path), try narInfo(push.cache, item.path) == nil {
                 model.remove(item.path, of: push.cache)
                 continue
             }
@@ -250,6 +249,7 @@ extension Simulation {
         model.caches[push.cache]?.objects[item.path] = Model.Object(nar: item.nar, low: push.spanLow, high: high)
         model.caches[push.cache]?.received[item.nar] = nil
         noteUse(push.cache, [item.path])
+        noteStateChange()
     }
 
     /// Whether a refusal is one that may be.

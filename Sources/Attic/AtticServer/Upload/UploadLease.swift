@@ -26,17 +26,31 @@ final class UploadLease: Sendable {
     var id: Int64? { state.peek { $0.id } }
 
     /// Finds chunks and holds them. Thread: press or transfer.
-    func hold(_ digests: [SHA256Digest], compression: String) throws(DatabaseError) -> [SHA256Digest: ChunkRecord] {
-        let id = try begin()
-        return try catalog.write(surviving: .crash) { session throws(DatabaseError) in
-            try session.holdChunks(id, digests, compression)
-        }
+    ///
+    /// - Throws: `Problem.busy` where the lease has ended.
+    func hold(_ digests: [SHA256Digest], compression: String) throws -> [SHA256Digest: ChunkRecord] {
+        try hold { session, id throws(DatabaseError) in try session.holdChunks(id, digests, compression) }
     }
 
     /// Finds a whole NAR and holds it.
-    func holdNar(_ hash: SHA256Digest) throws(DatabaseError) -> NarRecord? {
+    ///
+    /// - Throws: `Problem.busy` where the lease has ended.
+    func holdNar(_ hash: SHA256Digest) throws -> NarRecord? {
+        try hold { session, id throws(DatabaseError) in try session.holdNar(id, hash) }
+    }
+
+    private func hold<Found: Sendable>(
+        _ find: @escaping @Sendable (CatalogSession, Int64) throws(DatabaseError) -> Found
+    ) throws -> Found {
         let id = try begin()
-        return try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.holdNar(id, hash) }
+        do throws(DatabaseError) {
+            return try catalog.write(surviving: .crash) { session throws(DatabaseError) in try find(session, id) }
+        } catch {
+            // A clock that jumped, or a client that slept, and a collection since: what was held may be gone, and the same push
+            // works when it is sent again.
+            if error.kind == .constraint { throw Problem.busy(retryAfterSeconds: 1) }
+            throw error
+        }
     }
 
     /// Renews the lease when it is due; called as the upload makes progress.
