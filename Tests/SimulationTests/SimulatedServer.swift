@@ -31,7 +31,7 @@ final class SimulatedServer: Sendable {
         upkeep = Upkeep(context, sweepIntervalSeconds: 0)
         sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: 0,
-            punchDelay: Sweeper.punchDelayBesideReaders, tellInterval: .zero, log: log)
+            punchDelay: Sweeper.punchDelayBesideReaders, tellInterval: .zero, rowsOfStep: 20, log: log)
     }
 
     func close() { context.catalog.close() }

@@ -25,14 +25,18 @@ struct SweepWatch {
 /// A sweep while it runs. Thread: its caller's.
 final class SweepRun {
     var report = SweepReport()
-    private var pace: SweepPace
+    /// Nil where each step is of as many rows as may be, and none rests.
+    private var pace: SweepPace?
+    private let rowsMax: Int
     private let catalog: Catalog
     private let watch: SweepWatch
 
-    init(_ catalog: Catalog, rowsMax: Int, _ watch: SweepWatch) {
+    /// - Parameter isPaced: false for a sweep that must do the same each time: it does not look at how long things take.
+    init(_ catalog: Catalog, rowsMax: Int, isPaced: Bool, _ watch: SweepWatch) {
         self.catalog = catalog
         self.watch = watch
-        pace = SweepPace(rowsMax: rowsMax)
+        self.rowsMax = rowsMax
+        pace = isPaced ? SweepPace(rowsMax: rowsMax) : nil
     }
 
     /// Whether there is to be another step.
@@ -45,17 +49,17 @@ final class SweepRun {
         _ body: @escaping @Sendable (CatalogSession, _ rows: Int) throws(DatabaseError) -> Result,
         count: (Result, inout SweepReport) -> Void
     ) throws(DatabaseError) -> Result {
-        let rows = pace.rows
+        let rows = pace?.rows ?? rowsMax
         let begin = MonotonicTime.now
         let (result, duration) = try catalog.write { session throws(DatabaseError) in
             let begin = MonotonicTime.now
             let result = try body(session, rows)
             return (result, MonotonicTime.now - begin)
         }
-        pace.note(duration)
+        pace?.note(duration)
         count(result, &report)
         watch.between(report)
-        MonotonicTime.sleep(SweepPace.rest(after: .now - begin))
+        if pace != nil { MonotonicTime.sleep(SweepPace.rest(after: .now - begin)) }
         return result
     }
 
@@ -83,15 +87,16 @@ extension Catalog {
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a period of their own; 0: objects never go by age.
     ///   - batch: rows a transaction at most; fewer where they take long (`SweepPace`).
+    ///   - isPaced: as with `SweepRun`.
     ///   - between: is called after each transaction, with what is gone until then.
     ///   - goesOn: is asked between transactions; where it says no, the next sweep goes on.
     package func sweepRows(
-        at now: WallTime, defaultRetentionSeconds: Int64, batch: Int = 500, between: (SweepReport) -> Void = { _ in },
-        while goesOn: () -> Bool = { true }
+        at now: WallTime, defaultRetentionSeconds: Int64, batch: Int = 500, isPaced: Bool = true,
+        between: (SweepReport) -> Void = { _ in }, while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> SweepReport {
         try withoutActuallyEscaping(between) { between throws(DatabaseError) in
             try withoutActuallyEscaping(goesOn) { goesOn throws(DatabaseError) in
-                let run = SweepRun(self, rowsMax: batch, SweepWatch(between: between, goesOn: goesOn))
+                let run = SweepRun(self, rowsMax: batch, isPaced: isPaced, SweepWatch(between: between, goesOn: goesOn))
                 try sweepRows(run, at: now, defaultRetentionSeconds)
                 return run.report
             }
@@ -128,8 +133,10 @@ extension Catalog {
     /// Forgets a pack and its dead extents in short steps, where no chunk lies in it; false where one does.
     ///
     /// To be called as `forgetPack`. A pack of small chunks has a hundred thousand extents.
-    package func forgetEmptyPack(_ name: String) throws(DatabaseError) -> Bool {
-        let run = SweepRun(self, rowsMax: 1000, SweepWatch(between: { _ in }, goesOn: { true }))
+    ///
+    /// - Parameter isPaced: as with `SweepRun`.
+    package func forgetEmptyPack(_ name: String, isPaced: Bool = true) throws(DatabaseError) -> Bool {
+        let run = SweepRun(self, rowsMax: 1000, isPaced: isPaced, SweepWatch(between: { _ in }, goesOn: { true }))
         while true {
             let left = try run.step({ session, rows throws(DatabaseError) in
                 try session.forgetDeadExtents(ofEmptyPack: name, limit: rows)

@@ -25,8 +25,8 @@ extension Sweeper {
             for text in names where goesOn() {
                 // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
                 // committed is overlooked.
-                remove(text, &report) { [catalog] in
-                    let isForgotten = try catalog.forgetEmptyPack(text)
+                remove(text, &report) { [catalog, rowsOfStep] in
+                    let isForgotten = try catalog.forgetEmptyPack(text, isPaced: rowsOfStep == nil)
                     Faults.pass(.packForgotten)
                     return isForgotten
                 }
@@ -96,7 +96,7 @@ extension Sweeper {
                 try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.forgetDeadExtents(done) }
             }
             if dead.count < Sweeper.batchCount { return }
-            MonotonicTime.sleep(min(.now - begin, Sweeper.restMax))
+            if rowsOfStep == nil { MonotonicTime.sleep(min(.now - begin, Sweeper.restMax)) }
         }
     }
 

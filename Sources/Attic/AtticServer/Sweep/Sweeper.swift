@@ -39,11 +39,15 @@ package struct Sweeper: Sendable {
     /// so only a download that began in the collection's last moments can still be reading them.
     package static let punchDelayBesideReaders = Duration.seconds(60)
 
+    /// Rows of a transaction at most.
+    private static let rowsOfStepMax = 500
+
     let catalog: Catalog
     let store: any ChunkStore
     private let defaultRetentionSeconds: Int64
     let punchDelay: Duration
     private let tellInterval: Duration
+    let rowsOfStep: Int?
     let log: Logger
 
     /// - Parameters:
@@ -52,15 +56,18 @@ package struct Sweeper: Sendable {
     ///     just before it was collected reads on; zero where no server is running.
     ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
     ///     collection would leave them nothing to answer from.
+    ///   - rowsOfStep: nil for steps that take a short while each, and rests between them; a number for steps of so many rows
+    ///     and no rests: always the same, however long they take.
     package init(
         catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration,
-        tellInterval: Duration = .milliseconds(500), log: Logger
+        tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
     ) {
         self.catalog = catalog
         self.store = store
         self.defaultRetentionSeconds = defaultRetentionSeconds
         self.punchDelay = punchDelay
         self.tellInterval = tellInterval
+        self.rowsOfStep = rowsOfStep
         self.log = log
     }
 
@@ -80,7 +87,9 @@ package struct Sweeper: Sendable {
         var toldCount = 0
         var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
-            rows = try catalog.sweepRows(at: now, defaultRetentionSeconds: defaultRetentionSeconds, between: { rows in
+            rows = try catalog.sweepRows(
+                at: now, defaultRetentionSeconds: defaultRetentionSeconds, batch: rowsOfStep ?? Sweeper.rowsOfStepMax,
+                isPaced: rowsOfStep == nil, between: { rows in
                 Faults.pass(.rowsSwept)
                 guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
                 rowsRemoved()
