@@ -89,13 +89,14 @@ package struct Sweeper: Sendable {
         do throws(DatabaseError) {
             rows = try catalog.sweepRows(
                 at: now, defaultRetentionSeconds: defaultRetentionSeconds, batch: rowsOfStep ?? Sweeper.rowsOfStepMax,
-                isPaced: rowsOfStep == nil, between: { rows in
-                Faults.pass(.rowsSwept)
-                guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
-                rowsRemoved()
-                toldCount = rows.objectCount
-                nextTelling = .now + tellInterval
-            }, while: goesOn)
+                isPaced: rowsOfStep == nil,
+                between: { rows in
+                    Faults.pass(.rowsSwept)
+                    guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
+                    rowsRemoved()
+                    toldCount = rows.objectCount
+                    nextTelling = .now + tellInterval
+                }, while: goesOn)
         } catch {
             rowsRemoved()
             throw error
