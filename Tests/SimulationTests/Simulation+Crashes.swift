@@ -17,15 +17,11 @@ extension Simulation {
         stop()
         world = next
         try start()
-        // Nobody was told what became of these.
+        // Nobody was told what became of these: first of what may be gone, then of what may have come.
+        for work in lost { if case .collection(let collection) = work.work { try resolve(collection) } }
         for work in lost {
-            switch work.work {
-            case .push(let push):
-                for item in push.items where item.path >= 0 { try resolve(push, item, mayBeNew: true) }
-            case .collection(let collection):
-                try resolve(collection)
-            case .punch, .check: break
-            }
+            guard case .push(let push) = work.work else { continue }
+            for item in push.items where item.path >= 0 { try resolve(push, item, mayBeNew: true) }
         }
         try checkAll()
         try checkRows(now, verifiesContent: false)

@@ -23,8 +23,9 @@ extension CatalogSession {
     }
 
     static let touchObjectsSQL = """
-        UPDATE object SET last_accessed_at = $1 WHERE last_accessed_at < $1
-        AND nar_id = (SELECT nar_id FROM object WHERE id = $2) AND cache_id = (SELECT cache_id FROM object WHERE id = $2)
+        UPDATE object SET last_accessed_at = $1 WHERE last_accessed_at < $1 AND id IN (
+            SELECT s.id FROM object o CROSS JOIN object s
+            WHERE o.id = $2 AND s.nar_id = o.nar_id AND s.cache_id = o.cache_id)
         """
 
     /// Notes an access of those of the paths that the cache has: a client that was told it need not push them relies on their
