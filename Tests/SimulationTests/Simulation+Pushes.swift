@@ -191,6 +191,10 @@ extension Simulation {
         say("\(number) is answered \(status) \(status < 300 ? "" : response.shortText)")
         count("answers \(status)")
         var push = push
+        if push.isTroubled {
+            // What it could not read it has stored anew, elsewhere.
+            for index in pulls.indices { pulls[index].unnamedSince = min(pulls[index].unnamedSince ?? push.first, push.first) }
+        }
         push.isPullable = push.isPullable || push.items.allSatisfy { mayBeNamed($0.nar, by: push.user, in: push.kind == .narInfo ? push.cache : nil) }
         if status < 300 {
             guard push.isPermitted || push.hasCacheChanged else { throw fail("\(number) was let in without permission") }

@@ -117,7 +117,7 @@ final class Stage: FaultSource {
     // MARK: Sites
 
     /// Reached on the database's thread, which nobody stops.
-    private static let unpausedSites: Set<String> = ["begin", "commit"]
+    private static let unpausedSites: Set<String> = ["begin", "commit", "transaction-durable"]
 
     func limit(_ site: FaultSite, _ descriptor: Int32?, _ byteCount: Int64) throws(Errno) -> Int64 {
         let pauses = state.peek { state in
@@ -129,11 +129,17 @@ final class Stage: FaultSource {
             if state.isDead { return .failure(.inputOutput) }
             guard state.turn != 0 || state.isDirectorExposed, state.trouble.arrivalsLeft > 0 else { return .success(byteCount) }
             if let wanted = state.trouble.site, wanted != site.name { return .success(byteCount) }
+            if site.name == "transaction-durable" { return .success(byteCount) }
             state.trouble.arrivalsLeft -= 1
             guard state.dice.chance(state.trouble.chance) else { return .success(byteCount) }
             state.injectedCount += 1
             if state.trouble.shortens { return .success(site == .write ? max(1, byteCount / 2) : byteCount) }
-            return .failure(state.dice.pick(state.trouble.errors))
+            var error = state.dice.pick(state.trouble.errors)
+            // A full disk has the log begun anew once a second, by a clock that no seed decides.
+            if error == .noSpace, Stage.unpausedSites.contains(site.name) { error = .inputOutput }
+            // Bytes that cannot be read are marked as damaged, as they should be, and the model would not know.
+            if error == .inputOutput, state.turn == 0 { error = .tooManyFiles }
+            return .failure(error)
         }
         let count = try outcome.get()
         if let descriptor { note(site, descriptor, count) }

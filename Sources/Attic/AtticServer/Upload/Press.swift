@@ -62,7 +62,7 @@ package final class Press: Sendable {
     /// Queues a job. Uploads bound how many they have under way, so the queue is bounded by the uploads.
     package func submit(_ job: @escaping Job) {
         if isInline {
-            var tools = Tools(compressor: Compressor(kind, level: level))
+            var tools = Tools(compressor: Compressor(kind, level: level), decompressor: Decompressor(kind))
             return job(&tools)
         }
         queue.update { queue in
