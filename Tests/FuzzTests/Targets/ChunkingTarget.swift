@@ -11,7 +11,13 @@ extension FuzzTarget {
     fileprivate static let sizes = [(64, 256, 1024), (65, 257, 1025), (255, 256, 1024), (100, 1000, 5001)].compactMap {
         try? ChunkSizes(minimum: $0.0, average: $0.1, maximum: $0.2)
     }
-    fileprivate static let blocks = sizes.map { Cutter.blocks(for: $0) }
+    fileprivate static let blocks = sizes.map { Cutter.blocks(for: rules($0)) }
+
+    fileprivate static func rules(_ sizes: ChunkSizes) -> ChunkingRules {
+        var rules = ChunkingRules()
+        rules.sizes = sizes
+        return rules
+    }
 }
 
 private func checkChunking(_ bytes: [UInt8]) throws {
@@ -34,7 +40,7 @@ private func checkChunking(_ bytes: [UInt8]) throws {
             rest = rest.dropFirst(count)
         }
         for ends in arrivals(of: bytes) where ends.count < 2000 {
-            var whole = Cutter(sizes: sizes, blocks: blocks)
+            var whole = Cutter(FuzzTarget.rules(sizes), blocks: blocks)
             whole.begin(isChunked: true)
             for piece in pieces(of: bytes, endingAt: ends) {
                 try unsafe piece.span.withUnsafeBytes { try unsafe whole.feed($0) { _ in throw BrokenRule("so little is not handed on before its end") } }
