@@ -27,6 +27,13 @@ import Testing
         }
     }
 
+    @Test("At the top lies what belongs there, and nothing that a tool left behind")
+    func top() throws {
+        let known: Set<String> = ["Package.swift", "Package.resolved", "README.md", "Sources", "Tests", "docs", "scripts", "server.toml.example"]
+        let strangers = try Directory.names(tree.root).filter { !$0.hasPrefix(".") && !known.contains($0) }
+        #expect(strangers.isEmpty, "remove them, or say in this test why they belong there")
+    }
+
     @Test("No marks of unfinished work are left")
     func finished() throws {
         // Written apart, so that this file passes its own test.
