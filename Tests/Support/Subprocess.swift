@@ -10,7 +10,7 @@ package enum Subprocess {
     }
 
     /// What a program that ended left behind.
-    package struct Outcome: Sendable {
+    package struct Outcome: Sendable, CustomStringConvertible {
         package let status: Status
         package let standardOutput: [UInt8]
         package let standardError: [UInt8]
@@ -18,6 +18,8 @@ package enum Subprocess {
         package var isSuccess: Bool { status == .exited(0) }
         package var outputText: String { String(decoding: standardOutput, as: UTF8.self) }
         package var errorText: String { String(decoding: standardError, as: UTF8.self) }
+        /// As a test that failed shows it: texts, and no bytes.
+        package var description: String { "\(status); it wrote: \(outputText)\nand on standard error: \(errorText)" }
     }
 
     /// Runs a program to its end.

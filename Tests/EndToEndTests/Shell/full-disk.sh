@@ -35,6 +35,13 @@ fill() { # directory: takes what is left of its disk, to the last byte
   dd if=/dev/zero of="$1/filler-2" bs=1 count=8192 status=none 2>/dev/null || true
   [[ $(df --output=avail -B1 "$1" | tail -n 1) -eq 0 ]] || die "$1 could not be filled"
 }
+await_room() { # directory, bytes: what another process removed is free when the server has let go of it
+  for ((tries = 0; tries < 100; tries++)); do
+    (($(df --output=avail -B1 "$1" | tail -n 1) < $2)) || return 0
+    sleep 0.1
+  done
+  die "$1 has no room of $2 bytes: $(df -B1 "$1" | tail -n 1)"
+}
 unfill() { rm -f "$1/filler" "$1/filler-2"; }
 pack_bytes_of() { storage=$1 pack_bytes; } # the storage's directory
 used() { df --output=used -B1 "$1" | tail -n 1 | tr -d ' '; }
@@ -112,6 +119,7 @@ fsck_clean 'after the full disk'
 say 'a collection on a disk without a free byte'
 tetryx cache destroy hello --no-confirm >/dev/null 2>&1
 collect_garbage
+await_room "$XDG_DATA_HOME" $((44 << 20))
 tetryx cache create hello 2>/dev/null
 tetryx use hello >/dev/null 2>&1
 for part in "${parts[@]}"; do tetryx push hello "$part" >push.log 2>&1 || die "the push failed: $(cat push.log)"; done
@@ -121,6 +129,7 @@ tetryx cache configure hello --retention-period 1s >/dev/null 2>&1 || die 'the c
 sleep 1.1
 collect_garbage
 say "collected: $(tail -n 1 collect.log)"
+await_room "$XDG_DATA_HOME" $((41 << 20))
 tetryx cache configure hello --retention-period 1y >/dev/null 2>&1
 tetryx push hello "$large" >push.log 2>&1 || die "after the collection the push failed: $(cat push.log)"
 expect_pulls "$large"
