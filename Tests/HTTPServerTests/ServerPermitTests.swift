@@ -83,6 +83,20 @@ private enum LongBody: String, CaseIterable, CustomTestStringConvertible {
         #expect(throws: (any Error).self) { while try !other.receiveSome().isEmpty {} }
     }
 
+    @Test func whoAsksToWaitHearsWhenNothingIsSentAnyMore() throws {
+        let directory = try TemporaryDirectory()
+        let leave = Leave()
+        var answer = Response(.ok, body: try LongBody.file.make(directory))
+        answer.permit = leave
+        let server = try LoopbackServer { [answer] _ in answer }
+        let client = try server.connect()
+        try client.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+        #expect(try client.receive(1000).count == 1000)
+        leave.takeBack()
+        #expect(server.server.permitsChanged(waitingAtMost: .seconds(60)))
+        #expect(server.server.connectionCount == 0)
+    }
+
     @Test func anAnswerWhosePermitHoldsIsWhole() throws {
         var answer = Response.text("all of it")
         answer.permit = Leave()

@@ -22,7 +22,7 @@ package final class Application: RequestHandler {
             guard let known = context.visitors.find(head, now.seconds), known.permissions(on: answer.cache).contains(.pull) else {
                 return nil
             }
-            response.permit = known.visitor.standing
+            response.permit = BothPermits.of(response.permit, known.visitor.standing)
         }
         if let nar = answer.nar {
             // And so is whatever has become of the packs.
@@ -50,7 +50,7 @@ package final class Application: RequestHandler {
             let visitor = context.visitors.visitor(of: request.head, nowSeconds: now.seconds)
             let call = Call(context: context, request: request, visitor: visitor, now: now)
             var response = try answer(call)
-            response.permit = visitor.standing
+            response.permit = BothPermits.of(response.permit, visitor.standing)
             return response
         } catch {
             return told(Problem(cause: error, of: request, log: context.log, troubles: context.troubles), request.head).response

@@ -21,6 +21,8 @@ package final class Context: Sendable {
     package let largeWindows = LargeWindows(count: Bounds.largeWindowsMax)
     /// The memory that NARs are cut in.
     package let chunkBlocks: ByteBlockPool
+    /// What collections give back, and who must not be sent it.
+    package let bytesToFree = BytesToFree()
     package let time: TimeSource
     package let log: Logger
     let troubles = TroubleLog()

@@ -11,6 +11,8 @@ package final class Daemon: Sendable {
     private let server: Server
     private let upkeep: Upkeep
 
+    /// Loops never wait, so they have heard of freed bytes long before.
+    private static let breakOffTimeout = Duration.seconds(5)
     /// Requests in flight get this long to finish when the daemon stops.
     private static let drainTimeout = Duration.seconds(30)
 
@@ -52,6 +54,7 @@ package final class Daemon: Sendable {
     package var boundAddresses: [String] { server.boundAddresses }
 
     package func start() {
+        context.bytesToFree.use { [server] in server.permitsChanged(waitingAtMost: Daemon.breakOffTimeout) }
         upkeep.start { [server] in server.permitsChanged() }
         server.start()
     }
@@ -106,7 +109,7 @@ package final class Daemon: Sendable {
         defer { withExtendedLifetime(lock) {} }
         let sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
-            punchDelay: isServed(configuration.storagePath) ? Sweeper.punchDelayBesideReaders : .zero, log: log)
+            punchDelay: isServed(configuration.storagePath) ? nil : .zero, log: log)
         return try sweeper.sweep(now: .now, while: goesOn)
     }
 

@@ -45,7 +45,7 @@ package final class Upkeep: Sendable {
         puncher = Sweeper(
             catalog: context.catalog, store: context.store,
             defaultRetentionSeconds: context.configuration.defaultRetentionSeconds,
-            punchDelay: Sweeper.punchDelayBesideReaders, log: context.log)
+            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, log: context.log)
         sweeper = sweepIntervalSeconds == 0 ? nil : puncher
     }
 

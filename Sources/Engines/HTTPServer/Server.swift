@@ -76,6 +76,21 @@ package final class Server: Sendable {
         for loop in loops { loop.mailbox.post(.permitsChanged) }
     }
 
+    /// As `permitsChanged`, and returns when every loop has asked: nothing is sent any more that rests on a permit which does
+    /// not hold. Thread: any but a loop's.
+    ///
+    /// - Returns: false where that took longer.
+    package func permitsChanged(waitingAtMost patience: Duration) -> Bool {
+        let awaited = Monitor(0)
+        for loop in loops {
+            awaited.update { $0 += 1 }
+            loop.mailbox.post(.permitsAsked { awaited.update { $0 -= 1 } })
+        }
+        let limit = MonotonicTime.now + patience
+        // Loops that have ended send nothing.
+        return awaited.wait(until: limit) { $0 == 0 ? true : nil } ?? shared.runningLoops.peek { $0 == 0 }
+    }
+
     /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
     /// are answered; then the threads end. Returns when they have.
     ///

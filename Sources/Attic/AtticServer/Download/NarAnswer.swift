@@ -31,7 +31,9 @@ struct NarAnswer: Sendable {
 
     /// All of it: what is answered to a head that `wantsWhole`.
     func whole(_ assembly: NarAssembly) -> Response {
-        Response(.ok, headers: headers, body: .files(assembly.extents, byteCount: byteCount))
+        var response = Response(.ok, headers: headers, body: .files(assembly.extents, byteCount: byteCount))
+        response.permit = assembly.standing
+        return response
     }
 
     /// What a request asks for: all of it, or one range.
@@ -45,7 +47,9 @@ struct NarAnswer: Sendable {
             return whole(assembly)
         case .partial(let range):
             let part = ResponseBody.files(assembly.extents(of: range), byteCount: Int64(range.count))
-            return Response(.partialContent, headers: headers + contentRange, body: part)
+            var response = Response(.partialContent, headers: headers + contentRange, body: part)
+            response.permit = assembly.standing
+            return response
         case .unsatisfiable:
             // To be asked again: an answer that may be kept for a year would be kept, this one as well.
             let kept = headers.filter { $0.0 == "Accept-Ranges" || $0.0 == "ETag" }

@@ -15,14 +15,17 @@ struct NarAssembly: Sendable {
     let extents: [FileExtent]
     /// Each pack once.
     let packs: [Part]
+    /// That the bytes stay: what sends them rests on it. Nil where nothing is sent.
+    let standing: PlacesStanding?
 
     /// Opens every pack that the NAR lies in and checks that each extent is there in full.
     ///
     /// - Parameters:
     ///   - places: where the chunks lie, in the NAR's order.
     ///   - byteCount: the NAR's file size; the places must add up to it.
+    ///   - bytes: what knows of bytes that go; nil where nothing is to be sent.
     /// - Throws: `Problem.incompleteNar` or `StorageError` where bytes are missing.
-    init(_ places: [StoredExtent], byteCount: Int64, in store: any ChunkStore) throws {
+    init(_ places: [StoredExtent], byteCount: Int64, in store: any ChunkStore, watching bytes: BytesToFree? = nil) throws {
         var merged: [StoredExtent] = []
         var sum: Int64 = 0
         for place in places {
@@ -51,15 +54,16 @@ struct NarAssembly: Sendable {
             return FileExtent(file: pack.openFile, offset: place.offset, byteCount: place.byteCount)
         }
         packs = Array(ends.values)
+        standing = bytes.map { PlacesStanding(merged, $0) }
     }
 
-    /// Whether all bytes are still there: no pack was removed or cut off since it was opened. One system call a pack, none
+    /// Whether all bytes are still there: no pack was removed or cut off since it was opened, and none of them was given back. One system call a pack, none
     /// of which waits for the disk: what fstat(2) tells of an open file is in memory.
     var isWhole: Bool {
         packs.allSatisfy { pack in
             guard let status = try? pack.file.descriptor.status() else { return false }
             return status.linkCount > 0 && status.byteCount >= pack.end
-        }
+        } && standing?.holds != false
     }
 
     /// The extents of a part of the NAR.

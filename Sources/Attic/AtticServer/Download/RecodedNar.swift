@@ -30,7 +30,9 @@ struct RecodedNar: Sendable {
         if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
             return Response(.notModified, headers: headers, body: .empty)
         }
-        return Response(.ok, headers: headers, body: body)
+        var response = Response(.ok, headers: headers, body: body)
+        response.permit = assembly.standing
+        return response
     }
 
     /// The body; its length is known only where it is not compressed.

@@ -21,7 +21,7 @@ enum GetNar {
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
         do {
-            assembly = try NarAssembly(found.places, byteCount: found.nar.fileSize, in: call.context.store)
+            assembly = try NarAssembly(found.places, byteCount: found.nar.fileSize, in: call.context.store, watching: call.context.bytesToFree)
             // Bytes that are wrong may have the right size: what is known of them counts.
             if found.nar.isDamaged { throw Problem.incompleteNar }
         } catch {

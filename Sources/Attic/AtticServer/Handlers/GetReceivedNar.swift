@@ -25,7 +25,7 @@ enum GetReceivedNar {
         let nar = file.nar
         let assembly: NarAssembly
         do {
-            assembly = try NarAssembly(places, byteCount: nar.fileSize, in: call.context.store)
+            assembly = try NarAssembly(places, byteCount: nar.fileSize, in: call.context.store, watching: call.context.bytesToFree)
             if nar.isDamaged { throw Problem.incompleteNar }
         } catch {
             LostBytes.note(error, on: nar, call.context)

@@ -78,6 +78,7 @@ extension Sweeper {
 
     /// Gives the space of dead chunks back where their pack lives on.
     func punchDeadExtents(_ now: WallTime, _ report: inout Report, while goesOn: () -> Bool) throws(DatabaseError) {
+        guard let punchDelay else { return }
         let cutoff = punchDelay == .zero ? nil : now - punchDelay
         var last: DeadExtent?
         while goesOn() {
@@ -89,7 +90,16 @@ extension Sweeper {
             // What fails stays recorded, and is gone past.
             guard let end = dead.last else { return }
             last = end
-            let done = punch(dead, &report)
+            var done: [Int64] = []
+            if let bytesToFree {
+                guard let freed = bytesToFree.free(dead.map(\.extent), { punch(dead, &report) }) else {
+                    log.warning("could not free bytes of dead chunks, will try again: those who are being sent some could not be told in time")
+                    return
+                }
+                done = freed
+            } else {
+                done = punch(dead, &report)
+            }
             Faults.pass(.extentsPunched)
             if !done.isEmpty {
                 // Where a power cut undoes this, they are punched again: no later commit can be there without it.

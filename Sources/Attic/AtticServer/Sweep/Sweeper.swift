@@ -36,7 +36,8 @@ package struct Sweeper: Sendable {
     }
 
     /// How long bytes of dead chunks stay where downloads may be running: the NARs were unused for a retention period,
-    /// so only a download that began in the collection's last moments can still be reading them.
+    /// so only a download that began in the collection's last moments can still be reading them. One that takes longer is
+    /// broken off (`BytesToFree`).
     package static let punchDelayBesideReaders = Duration.seconds(60)
 
     /// Rows of a transaction at most.
@@ -45,7 +46,8 @@ package struct Sweeper: Sendable {
     let catalog: Catalog
     let store: any ChunkStore
     private let defaultRetentionSeconds: Int64
-    let punchDelay: Duration
+    let punchDelay: Duration?
+    private let bytesToFree: BytesToFree?
     private let tellInterval: Duration
     let rowsOfStep: Int?
     let log: Logger
@@ -53,19 +55,22 @@ package struct Sweeper: Sendable {
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a retention period of their own; 0 is for ever.
     ///   - punchDelay: how long an extent must have been dead before its bytes are given back. Who began to download a NAR
-    ///     just before it was collected reads on; zero where no server is running.
+    ///     just before it was collected reads on; zero where no server is running. Nil leaves it to the server that is, which knows
+    ///     who reads.
+    ///   - bytesToFree: what knows who is being sent what; nil where nobody is.
     ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
     ///     collection would leave them nothing to answer from.
     ///   - rowsOfStep: nil for steps that take a short while each, and rests between them; a number for steps of so many rows
     ///     and no rests: always the same, however long they take.
     package init(
-        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration,
-        tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
+        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration?,
+        bytesToFree: BytesToFree? = nil, tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
     ) {
         self.catalog = catalog
         self.store = store
         self.defaultRetentionSeconds = defaultRetentionSeconds
         self.punchDelay = punchDelay
+        self.bytesToFree = bytesToFree
         self.tellInterval = tellInterval
         self.rowsOfStep = rowsOfStep
         self.log = log

@@ -118,6 +118,9 @@ struct EventLoop: ~Copyable {
             if let seat = table.find(cookie) { bytesMade(&seat.connection) }
         case .permitsChanged:
             for seat in table.all { checkPermit(&seat.connection) }
+        case .permitsAsked(let isDone):
+            for seat in table.all { checkPermit(&seat.connection) }
+            isDone()
         case .drain: drain()
         case .stop: isStopped = true
         }

@@ -27,6 +27,8 @@ enum LoopMessage: Sendable {
     case bytesMade(Cookie)
     /// Answers may have lost what they rest on.
     case permitsChanged
+    /// The same; to be called when all have been asked.
+    case permitsAsked(@Sendable () -> Void)
     /// Accept no more, finish what has begun, and end.
     case drain
     /// End now.
