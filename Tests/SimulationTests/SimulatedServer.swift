@@ -16,6 +16,8 @@ final class SimulatedServer: Sendable {
     let application: Application
     let upkeep: Upkeep
     let sweeper: Sweeper
+    /// What answers under way rest on. Loops would ask it before each stretch, and when bytes are about to go.
+    let permits = Monitor<[any Permit]>([])
 
     init(_ world: any World, _ stage: Stage, _ time: TimeSource) throws {
         var log = Logger(label: "simulation")
@@ -31,7 +33,11 @@ final class SimulatedServer: Sendable {
         upkeep = Upkeep(context, sweepIntervalSeconds: 0)
         sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: 0,
-            punchDelay: Sweeper.punchDelayBesideReaders, tellInterval: .zero, rowsOfStep: 20, log: log)
+            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, tellInterval: .zero, rowsOfStep: 20, log: log)
+        context.bytesToFree.use { [permits] in
+            permits.update { $0.removeAll { !$0.holds } }
+            return true
+        }
     }
 
     func close() { context.catalog.close() }

@@ -13,10 +13,11 @@ extension Simulation {
         let fileHash: SHA256Digest
         let extents: [FileExtent]
         let byteCount: Int
+        let permit: (any Permit)?
         var bytes: [UInt8] = []
         /// Since when nothing names the NAR, at the earliest.
         var unnamedSince: WallTime?
-        /// Bytes may have been given back after their time.
+        /// Bytes may have been given back, and it broken off.
         var isOverdue = false
     }
 
@@ -53,7 +54,8 @@ extension Simulation {
         let sharing = Set(model.caches[cache]?.objects.filter { $0.value.nar == nar }.map(\.key) ?? [])
         model.caches[cache]?.pulled[nar] = (now, sharing)
         for path in sharing { model.caches[cache]?.objects[path]?.high.raise(to: now) }
-        pulls.append(Pull(nar: nar, fileHash: fileHash, extents: extents, byteCount: Int(byteCount)))
+        pulls.append(Pull(nar: nar, fileHash: fileHash, extents: extents, byteCount: Int(byteCount), permit: response.permit))
+        if let permit = response.permit { server.permits.update { $0.append(permit) } }
         if dice.chance(30) { try readOn(pulls.count - 1, whole: true) }
         noteStateChange()
     }
@@ -61,6 +63,12 @@ extension Simulation {
     /// Reads the next piece, and at the end looks at all of it.
     func readOn(_ index: Int, whole: Bool = false) throws {
         var pull = pulls[index]
+        if pull.permit?.holds == false {
+            pulls.remove(at: index)
+            say("a pull of NAR \(pull.nar) is broken off")
+            guard pull.isOverdue else { throw fail("a pull of NAR \(pull.nar) was broken off, and nothing of it can have gone") }
+            return count("pulls broken off")
+        }
         let left = pull.byteCount - pull.bytes.count
         let count = whole || dice.chance(20) ? left : min(left, dice.from(1...max(1, pull.byteCount / 3)))
         let part = try read(pull, from: pull.bytes.count, count)
@@ -71,10 +79,7 @@ extension Simulation {
         let isRight = isRight(pull)
         say("a pull of NAR \(pull.nar) has ended\(isRight ? "" : ", wrong")")
         if isRight { return self.count("pulls whole") }
-        guard pull.isOverdue else {
-            throw fail("a pull of NAR \(pull.nar) got \(pull.bytes.count) of \(pull.byteCount) bytes, and not the NAR's; nothing names it since \(pull.unnamedSince.map { String($0.milliseconds - 1_800_000_000_000) } ?? "never")")
-        }
-        self.count("pulls too slow, cut off or wrong")
+        throw fail("a pull of NAR \(pull.nar) got \(pull.bytes.count) of \(pull.byteCount) bytes, and not the NAR's; nothing names it since \(pull.unnamedSince.map { String($0.milliseconds - 1_800_000_000_000) } ?? "never")")
     }
 
     private func isRight(_ pull: Pull) -> Bool {
