@@ -90,15 +90,9 @@ extension Sweeper {
             // What fails stays recorded, and is gone past.
             guard let end = dead.last else { return }
             last = end
-            var done: [Int64] = []
-            if let bytesToFree {
-                guard let freed = bytesToFree.free(dead.map(\.extent), { punch(dead, &report) }) else {
-                    log.warning("could not free bytes of dead chunks, will try again: those who are being sent some could not be told in time")
-                    return
-                }
-                done = freed
-            } else {
-                done = punch(dead, &report)
+            guard let done = withoutReaders(of: dead, { punch(dead, &report) }) else {
+                log.warning("could not free bytes of dead chunks, will try again: those who are being sent some could not be told in time")
+                return
             }
             Faults.pass(.extentsPunched)
             if !done.isEmpty {
@@ -108,6 +102,12 @@ extension Sweeper {
             if dead.count < Sweeper.batchCount { return }
             if rowsOfStep == nil { MonotonicTime.sleep(min(.now - begin, Sweeper.restMax)) }
         }
+    }
+
+    /// Calls `body` when nobody is being sent the extents any more; nil where that cannot be.
+    private func withoutReaders(of dead: [DeadExtent], _ body: () -> [Int64]) -> [Int64]? {
+        guard let bytesToFree else { return body() }
+        return bytesToFree.free(dead.map(\.extent), body)
     }
 
     /// Punches extents, those of a pack together; the numbers of those that are done.

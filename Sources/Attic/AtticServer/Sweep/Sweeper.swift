@@ -47,7 +47,7 @@ package struct Sweeper: Sendable {
     let store: any ChunkStore
     private let defaultRetentionSeconds: Int64
     let punchDelay: Duration?
-    private let bytesToFree: BytesToFree?
+    let bytesToFree: BytesToFree?
     private let tellInterval: Duration
     let rowsOfStep: Int?
     let log: Logger
