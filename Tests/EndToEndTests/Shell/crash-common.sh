@@ -7,9 +7,12 @@ PATH=$TETRYX_TEST_BINARIES:$PATH
 
 database=$XDG_DATA_HOME/tetryx/server.db
 sql() { sqlite3 -cmd '.timeout 10000' "$database" "$1"; }
+rows() { sql "SELECT count(*) FROM $1"; } # table
 
 fresh_server() { # a server that has nothing, and runs
   rm -rf "$XDG_DATA_HOME/tetryx" "$XDG_CONFIG_HOME/tetryx"
+  # What was pushed to the server before says nothing of this one.
+  for log in push-?.log; do [[ ! -e $log ]] || : >"$log"; done
   start_server
   tetryx login local "$url" "$(root_token)" 2>/dev/null
   tetryx cache create hello 2>/dev/null
