@@ -3,6 +3,7 @@ import HTTPServer
 import Logging
 import Platform
 import Support
+import Testing
 
 /// A server on a port of its own, drained when the test lets go.
 final class LoopbackServer: Sendable {
@@ -90,6 +91,14 @@ private final class LaneByPath: RequestHandler {
 
 extension Response {
     static func text(_ text: String) -> Response { Response(.ok, contentType: "text/plain", Array(text.utf8)) }
+}
+
+extension RawConnection {
+    /// Expects a refusal for want of room, after which the connection goes on.
+    func expectToComeBackLater() throws {
+        let refused = try #require(try receiveAnswer())
+        #expect(refused.status == 503 && refused.header("Retry-After") == "7" && refused.header("Connection") == nil)
+    }
 }
 
 /// Answers with the body that was sent, or with why it could not be read.

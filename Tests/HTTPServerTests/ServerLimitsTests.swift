@@ -25,10 +25,15 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         let server = try LoopbackServer(limits: limits)
         let fresh = try server.connect()
         #expect(try fresh.receiveAll() == [])
-        let used = try server.connect()
-        try used.send(get)
-        #expect(try used.receiveAnswer()?.status == 200)
-        #expect(try used.receiveAll() == [])
+        // A machine that is busy may leave a test no time to send within its connection's.
+        for _ in 0..<1000 where server.requests.isEmpty {
+            let used = try server.connect()
+            guard (try? used.send(get)) != nil, let answer = try? used.receiveAnswer() else { continue }
+            #expect(answer.status == 200)
+            #expect(try used.receiveAll() == [])
+            _ = server.waitForRecords(1)
+        }
+        #expect(server.requests == ["GET /a"])
     }
 
     @Test(arguments: [
@@ -151,12 +156,17 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         try late.send(head)
         let answer = try #require(try late.receiveAnswer())
         #expect(answer.text == RequestBodyError.timedOut.description && answer.header("Connection") == "close")
-        let gone = try server.connect()
+        #expect(server.waitForRecords(1).count == 1)
+        #expect(server.server.heldByteCount == 0)
+        // With time enough to go.
+        limits.shortBodyTime = .seconds(60)
+        let patient = try LoopbackServer(limits: limits, lane: .reading, echo)
+        let gone = try patient.connect()
         try gone.send(head)
         gone.shutdownWriting()
         #expect(try gone.receiveAnswer()?.text == RequestBodyError.disconnected.description)
-        #expect(server.waitForRecords(2).count == 2)
-        #expect(server.server.heldByteCount == 0)
+        #expect(patient.waitForRecords(1).count == 1)
+        #expect(patient.server.heldByteCount == 0)
     }
 
     @Test func whoLetsManyBodiesBeAwaitedIsRefusedMore() throws {

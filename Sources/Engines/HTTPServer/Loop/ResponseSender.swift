@@ -96,7 +96,10 @@ struct ResponseSender {
         }
         do throws(Errno) {
             while offset < head.count + bytes.count {
-                guard let count = try sendBytes(to: socket) else { return .blocked }
+                // In turns, as files: who takes as fast as it is sent would otherwise be sent all of it in one call, and nobody
+                // else be served, nor a permit be asked again, before its end.
+                if sent >= limit && offset >= head.count { return .budgetSpent }
+                guard let count = try sendBytes(to: socket, atMost: max(limit - sent, 0)) else { return .blocked }
                 offset += count
                 sent += count
             }
@@ -173,13 +176,14 @@ struct ResponseSender {
 
     private var hasFileBytes: Bool { extents.contains { $0.byteCount > 0 } }
 
-    private func sendBytes(to socket: borrowing FileDescriptor) throws(Errno) -> Int? {
+    /// Sends what is left of the head, and of the bytes behind it at most `byteCountMax`.
+    private func sendBytes(to socket: borrowing FileDescriptor, atMost byteCountMax: Int) throws(Errno) -> Int? {
         let headOffset = min(offset, head.count)
         let bytesOffset = offset - headOffset
         return try unsafe head.span.withUnsafeBytes { head throws(Errno) in
             try unsafe bytes.span.withUnsafeBytes { bytes throws(Errno) in
                 let first = unsafe UnsafeRawBufferPointer(rebasing: head[headOffset...])
-                let second = unsafe UnsafeRawBufferPointer(rebasing: bytes[bytesOffset...])
+                let second = unsafe UnsafeRawBufferPointer(rebasing: bytes[bytesOffset...].prefix(byteCountMax))
                 // The head waits for the first bytes of the file, so that both leave in one packet.
                 if unsafe second.isEmpty { return try unsafe socket.send(first, more: hasFileBytes) }
                 if unsafe first.isEmpty { return try unsafe socket.send(second, more: false) }
