@@ -50,7 +50,7 @@ struct TokenTests {
 
         let token = try Self.token(printed.caches, expiry: printed.expiry)
         #expect(token.claimsJSON() == printed.claims)
-        let made = token.signed(with: Self.key).split(separator: ".")
+        let made = token.signed(with: try #require(Self.key.signer)).split(separator: ".")
         #expect(made[0] == parts[0])
         #expect(made[1] == parts[1])
         #expect(made.count == 3)
@@ -91,7 +91,7 @@ struct TokenTests {
         let token = Token(
             subject: "a \"quoted\" é", expiry: 2000, notBefore: 500, issuedAt: 400, id: "one", issuer: "me", audiences: ["x", "y"],
             caches: [(.all, .all), (try #require(CacheNamePattern("b")), .delete), (try #require(CacheNamePattern("c")), [])])
-        let read = try Self.verify(token.signed(with: Self.key), rules: TokenRules(issuer: "me", audiences: ["z", "y"]))
+        let read = try Self.verify(token.signed(with: try #require(Self.key.signer)), rules: TokenRules(issuer: "me", audiences: ["z", "y"]))
         #expect(read.claimsJSON() == token.claimsJSON())
         #expect(read.issuedAt == 400 && read.id == "one")
         #expect(read.caches[0].permissions == .all)

@@ -94,13 +94,27 @@ struct ConfigurationFindingTests {
     @Test("What the environment says wrongly is named by its variable, and not repeated", arguments: [
         ("ATTIC_SERVER_DATABASE_URL", "postgresql://user:hunter2@host/db", "database type \"postgresql\" is not available in this release; use \"sqlite:///path/server.db\""),
         ("ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64", "hunter2!", "the secret is not base64; write the output of \"openssl rand 64 | base64 -w0\""),
-        ("ATTIC_SERVER_TOKEN_RS256_SECRET_BASE64", "hunter2", "RS256 is not available in this release; use ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64"),
-        ("ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64", "hunter2", "RS256 is not available in this release; use ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64"),
     ])
     func wrongParts(variable: String, value: String, reason: String) {
         var variables = ["ATTIC_SERVER_DATABASE_URL": "sqlite:///env.db", "ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64": "AAAA"]
         variables[variable] = value
         #expect(ConfigurationTests.refusal("[storage]\npath = \"/s\"", variables) == "the environment variable \(variable): \(reason)")
+    }
+
+    @Test("The keys of RSA come from the environment as well, and of the three only one", arguments: [
+        ("ATTIC_SERVER_TOKEN_RS256_SECRET_BASE64", RSAKeys.privatePKCS1, RSAKeys.publicKey),
+        ("ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64", RSAKeys.publicKey, "hunter2"),
+    ])
+    func rs256(variable: String, value: String, wrong: String) throws {
+        let without = "[database]\nurl = \"sqlite:///d\"\n[storage]\npath = \"/s\""
+        let configuration = try ConfigurationTests.parse(without, [variable: Base64.encode(Array(value.utf8))])
+        #expect(configuration.tokenKey.algorithm == "RS256")
+        #expect(!configuration.holdsSecret)
+        let two = ConfigurationTests.refusal(without, [variable: "AAAA", "ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64": "AAAA"])
+        #expect(two == "the environment variable \(variable): ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64 is set as well; exactly one key of tokens is taken")
+        let refused = ConfigurationTests.refusal(without, [variable: Base64.encode(Array(wrong.utf8))])
+        #expect(refused?.hasPrefix("the environment variable \(variable): this is ") == true)
+        #expect(refused?.contains("hunter2") == false)
     }
 
     @Test("Places follow the XDG variables, else HOME")

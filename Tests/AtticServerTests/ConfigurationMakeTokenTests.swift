@@ -1,6 +1,7 @@
 import AtticAPI
 @testable import AtticServer
 import Encoding
+import Support
 import Testing
 
 @Suite("Making tokens by hand")
@@ -20,9 +21,9 @@ struct ConfigurationMakeTokenTests {
             grants: [.init(.pull, "alice-*"), .init(.push, "alice-*"), .init(.createCache, "alice-*")],
             id: "00112233445566778899aabbccddeeff")
         let now: Int64 = 1_680_293_425 - 7_890_048
-        #expect(request.output(for: configuration, nowSeconds: now, dumpsClaims: true)
+        #expect(try request.output(for: configuration, nowSeconds: now, dumpsClaims: true)
             == #"{"sub":"alice","exp":1680293425,"https://jwt.attic.rs/v1":{"caches":{"alice-*":{"r":1,"w":1,"cc":1}}},"iat":1672403377,"jti":"00112233445566778899aabbccddeeff"}"#)
-        let jwt = request.output(for: configuration, nowSeconds: now, dumpsClaims: false)
+        let jwt = try request.output(for: configuration, nowSeconds: now, dumpsClaims: false)
         #expect(jwt.hasPrefix("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbGljZSIsImV4cCI6MTY4MDI5MzQyNSwiaHR0cHM6Ly9qd3QuYXR0aWMucnMvdjEiOnsiY2FjaGVzIjp7ImFsaWNlLSoiOnsiciI6MSwidyI6MSwiY2MiOjF9f"))
         let token = try Token.verify(jwt, with: configuration.tokenKey, nowSeconds: now, rules: configuration.tokenRules)
         #expect(token.caches.map(\.permissions) == [[.pull, .push, .createCache]])
@@ -44,10 +45,26 @@ struct ConfigurationMakeTokenTests {
         let configuration = try ConfigurationTests.parse(
             ConfigurationTests.with("token-bound-issuer = \"me\"\ntoken-bound-audiences = [\"a\", \"b\"]", in: "jwt"))
         let request = try MakeToken(subject: "x", validity: "1 day", grants: [])
-        let jwt = request.output(for: configuration, nowSeconds: 0, dumpsClaims: false)
+        let jwt = try request.output(for: configuration, nowSeconds: 0, dumpsClaims: false)
         let token = try Token.verify(jwt, with: configuration.tokenKey, nowSeconds: 0, rules: configuration.tokenRules)
         #expect(token.issuer == "me")
         #expect(token.audiences == ["a", "b"])
+    }
+
+    @Test("With a private key of RSA a token is made, with a public one only its claims")
+    func rs256() throws {
+        let request = try MakeToken(subject: "x", validity: "1 day", grants: [.init(.pull, "*")])
+        let signing = try ConfigurationTests.parse(ConfigurationTests.keyed("token-rs256-secret-base64", RSAKeys.privatePKCS1))
+        let checking = try ConfigurationTests.parse(ConfigurationTests.keyed("token-rs256-pubkey-base64", RSAKeys.publicKey))
+        let jwt = try request.output(for: signing, nowSeconds: 0, dumpsClaims: false)
+        for configuration in [signing, checking] {
+            #expect(try Token.verify(jwt, with: configuration.tokenKey, nowSeconds: 0, rules: configuration.tokenRules).subject == "x")
+            #expect(try request.output(for: configuration, nowSeconds: 0, dumpsClaims: true).contains("\"sub\":\"x\""))
+        }
+        do throws(TokenKeyError) {
+            _ = try request.output(for: checking, nowSeconds: 0, dumpsClaims: false)
+            Issue.record("a public key has signed")
+        } catch { #expect(error.description.hasPrefix("cannot sign tokens with the public key of [jwt.signing]")) }
     }
 
     @Test("A wrong argument is named with what is allowed")

@@ -166,12 +166,45 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("RS256 is refused, and so are two keys", arguments: ["token-rs256-secret-base64", "token-rs256-pubkey-base64"])
-    func rs256(key: String) {
-        #expect(Self.refusal(Self.minimal.replacing("token-hs256-secret-base64", with: key))
-            == "server.toml:6:\(key.count + 4): \"\(key)\" is not available in this release; use \"token-hs256-secret-base64\"")
+    /// The minimal text with another key of tokens.
+    static func keyed(_ key: String, _ value: String) -> String {
+        minimal.replacing("token-hs256-secret-base64 = \"\(Base64.encode(secret))\"", with: "\(key) = \"\(Base64.encode(Array(value.utf8)))\"")
+    }
+
+    @Test("Tokens are checked with one of three keys", arguments: [
+        ("token-rs256-secret-base64", RSAKeys.privatePKCS1, true), ("token-rs256-secret-base64", RSAKeys.privatePKCS8, true),
+        ("token-rs256-pubkey-base64", RSAKeys.publicKey, false), ("token-rs256-pubkey-base64", RSAKeys.publicPKCS1, false),
+    ])
+    func rs256(key: String, value: String, signs: Bool) throws {
+        let configuration = try Self.parse(Self.keyed(key, value))
+        #expect(configuration.tokenKey.algorithm == "RS256")
+        #expect((configuration.tokenKey.signer != nil) == signs)
+        #expect(configuration.holdsSecret == signs)
+        // A backup's configuration has the same key.
+        let copy = try Self.parse(configuration.text(databasePath: "/d", storagePath: "/s"))
+        #expect(copy.tokenKey == configuration.tokenKey)
+        #expect(!String(reflecting: configuration).contains("BEGIN"))
         #expect(Self.refusal(Self.with("\(key) = \"x\"", in: "jwt.signing"))
             == "server.toml:6:\(key.count + 4): [jwt.signing] has 2 keys; write exactly one")
+    }
+
+    @Test("A key that is none, too small, or in another's place is refused, and not repeated", arguments: [
+        ("token-rs256-secret-base64", "hunter2", "this is no key of RSA in PEM; write the output of \"openssl genrsa -traditional 4096 | base64 -w0\""),
+        ("token-rs256-secret-base64", RSAKeys.publicKey, "this is a public key, and the private one belongs here; "),
+        ("token-rs256-secret-base64", RSAKeys.small, "the key has 1024 bits; it must have 2048 to 8192; "),
+        ("token-rs256-secret-base64", RSAKeys.encryptedPKCS8, "the key is encrypted under a passphrase, which nobody could type here; "),
+        ("token-rs256-pubkey-base64", "hunter2", "this is no key of RSA in PEM; write the output of \"openssl rsa -in KEY -pubout | base64 -w0\""),
+        ("token-rs256-pubkey-base64", RSAKeys.privatePKCS1, "this is a private key, and only the public one belongs here; "),
+        ("token-rs256-pubkey-base64", RSAKeys.curvePublic, "this is a key of another algorithm than RSA; "),
+        ("token-hs256-secret-base64", RSAKeys.publicKey, "the secret is the text of a key, in PEM; "),
+        ("token-hs256-secret-base64", RSAKeys.privatePKCS1, "the secret is the text of a key, in PEM; "),
+    ])
+    func wrongKeys(key: String, value: String, message: String) {
+        let refusal = Self.refusal(Self.keyed(key, value))
+        #expect(refusal?.hasPrefix("server.toml:6:\(key.count + 4): \(message)") == true, "\(refusal ?? "it was taken")")
+        #expect(refusal?.contains("hunter2") == false)
+        let notBase64 = Self.minimal.replacing("token-hs256-secret-base64", with: key).replacing(Base64.encode(Self.secret), with: "hunter2!")
+        #expect(Self.refusal(notBase64)?.contains(" is not base64; write the output of ") == true)
     }
 
     @Test("A wrong value is named by its line, with what is allowed", arguments: [

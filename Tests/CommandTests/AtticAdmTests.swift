@@ -1,3 +1,4 @@
+import Encoding
 import Platform
 import Support
 import Testing
@@ -71,6 +72,24 @@ struct AtticAdmTests {
         #expect(outcome.status == .exited(2))
         #expect(isOneLine(outcome.errorText))
         #expect(outcome.outputText.isEmpty)
+    }
+
+    @Test("With a private key of RSA a token is RS256; with a public one make-token says that it cannot sign")
+    func rs256() throws {
+        let variables = ["ATTIC_SERVER_DATABASE_URL": "sqlite:///d"]
+        let configuration = directory.file("keyless.toml")
+        try File.replace(configuration, with: Array("[storage]\npath = \"/s\"\n".utf8), permissions: 0o600)
+        let arguments = ["-f", configuration, "make-token", "--sub", "a", "--validity", "1s", "--pull", "x"]
+        let made = try run(
+            arguments, environment: variables.merging(["ATTIC_SERVER_TOKEN_RS256_SECRET_BASE64": Base64.encode(Array(RSAKeys.privatePKCS1.utf8))]) { $1 })
+        #expect(made.status == .exited(0))
+        #expect(made.outputText.hasPrefix("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9."))
+        let refused = try run(
+            arguments, environment: variables.merging(["ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64": Base64.encode(Array(RSAKeys.publicKey.utf8))]) { $1 })
+        #expect(refused.status == .exited(1))
+        #expect(refused.errorText.hasPrefix("atticadm: cannot sign tokens with the public key of [jwt.signing]"))
+        #expect(isOneLine(refused.errorText))
+        #expect(refused.outputText.isEmpty)
     }
 
     @Test("What cannot be read ends with 1 and one line")

@@ -97,12 +97,9 @@ package struct Token: Sendable {
     }
 
     /// The token in compact form (RFC 7515, section 7.1), signed.
-    package func signed(with key: TokenKey) -> String {
-        let header = "{\"typ\":\"JWT\",\"alg\":\"\(key.algorithm)\"}"
+    package func signed(with signer: TokenSigner) -> String {
+        let header = "{\"typ\":\"JWT\",\"alg\":\"\(signer.algorithm)\"}"
         let input = Base64.encodeURL(Array(header.utf8)) + "." + Base64.encodeURL(Array(claimsJSON().utf8))
-        let signature = switch key {
-        case .hs256(let secret): HMAC.sha256(key: secret, message: Array(input.utf8))
-        }
-        return input + "." + Base64.encodeURL(signature)
+        return input + "." + Base64.encodeURL(signer.sign(Array(input.utf8)))
     }
 }

@@ -18,7 +18,7 @@ package struct Ed25519SecretKey: Sendable, CustomStringConvertible {
     /// Nil where `seed` has not exactly 32 bytes.
     package init?(seed: [UInt8]) {
         guard seed.count == Ed25519PublicKey.byteCount else { return nil }
-        let key = unsafe SharedKey(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count))
+        let key = unsafe SharedKey(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nil, seed, seed.count), "key of Ed25519")
         var publicBytes = [UInt8](repeating: 0, count: Ed25519PublicKey.byteCount)
         var count = publicBytes.count
         unsafe OpenSSL.require(
@@ -60,7 +60,7 @@ package struct Ed25519PublicKey: Sendable, Hashable {
     /// Whether `signature` is this key's signature of `message`.
     package func verify(signature: [UInt8], message: [UInt8]) -> Bool {
         guard signature.count == Self.signatureByteCount else { return false }
-        let key = unsafe SharedKey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count))
+        let key = unsafe SharedKey(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nil, bytes, bytes.count), "key of Ed25519")
         let context = DigestContext()
         unsafe OpenSSL.require(
             EVP_DigestVerifyInit(context.pointer, nil, nil, nil, key.handle.pointer), "begin to verify with Ed25519")
@@ -69,23 +69,4 @@ package struct Ed25519PublicKey: Sendable, Hashable {
         if status != 1 { ERR_clear_error() }
         return status == 1
     }
-}
-
-/// Owns an `EVP_PKEY`, which nobody changes after it was made.
-private final class SharedKey: Sendable {
-    let handle: SharedHandle
-    init(_ key: OpaquePointer?) { unsafe handle = SharedHandle(key, "key of Ed25519") }
-    deinit { unsafe EVP_PKEY_free(handle.pointer) }
-}
-
-/// Owns an `EVP_MD_CTX` for one signature. Making it is a hundredth of the work that follows.
-@safe private struct DigestContext: ~Copyable {
-    let pointer: OpaquePointer
-
-    init() {
-        guard let pointer = unsafe EVP_MD_CTX_new() else { fatalError("no memory for a signature context") }
-        unsafe self.pointer = unsafe pointer
-    }
-
-    deinit { unsafe EVP_MD_CTX_free(pointer) }
 }

@@ -24,7 +24,7 @@ extension Configuration {
             noKey = try readJWT(file.root.section("jwt"))
             try file.finish()
         } catch { throw .file(error) }
-        holdsSecret = noKey == nil
+        if case .rs256PublicKey = tokenKey { holdsSecret = false } else { holdsSecret = noKey == nil }
         // Only what the file leaves out is taken from the environment, so that a file means the same everywhere.
         if let noDatabase { try readDatabase(environment, otherwise: noDatabase) }
         if let noKey { try readKey(environment, otherwise: noKey) }
@@ -212,37 +212,30 @@ extension Configuration {
             issuer: try section.string("token-bound-issuer"),
             audiences: try section.strings("token-bound-audiences") ?? [])
         let signing = try section.section("signing")
-        let keys = ["token-hs256-secret-base64", "token-rs256-secret-base64", "token-rs256-pubkey-base64"]
-            .filter { signing.has($0) }
-        if keys.count > 1 { throw signing.error(at: keys[1], "[jwt.signing] has \(keys.count) keys; write exactly one") }
-        switch keys.first {
-        case nil:
+        // All are asked for, so that none is an unknown key.
+        let given = TokenKeySource.allCases.filter { signing.has($0.key) }
+        if given.count > 1 { throw signing.error(at: given[1].key, "[jwt.signing] has \(given.count) keys; write exactly one") }
+        guard let source = given.first else {
             return signing.error(
-                at: "token-hs256-secret-base64",
-                "\"token-hs256-secret-base64\" in [jwt.signing] is missing; "
+                at: TokenKeySource.hs256.key,
+                "\"\(TokenKeySource.hs256.key)\" in [jwt.signing] is missing; "
                 + "write the output of \"openssl rand 64 | base64 -w0\", or set \(EnvironmentVariable.hs256Secret)")
-        case "token-hs256-secret-base64"?:
-            let text = try signing.string("token-hs256-secret-base64") ?? ""
-            do throws(ValueError) { tokenKey = try hs256Key(text) } catch {
-                throw signing.error(at: "token-hs256-secret-base64", error.sentence)
-            }
-        case let other?:
-            throw signing.error(at: other, "\"\(other)\" is not available in this release; use \"token-hs256-secret-base64\"")
         }
+        let text = try signing.string(source.key) ?? ""
+        do throws(ValueError) { tokenKey = try source.tokenKey(base64: text) } catch { throw signing.error(at: source.key, error.sentence) }
         return nil
     }
 
     private mutating func readKey(
         _ environment: [String: String], otherwise missing: ConfigFileError
     ) throws(ConfigurationError) {
-        func find(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
-        let variable = EnvironmentVariable.hs256Secret
-        for other in [EnvironmentVariable.rs256Secret, EnvironmentVariable.rs256PublicKey] where find(other) != nil {
-            throw .environment(variable: other, reason: "RS256 is not available in this release; use \(variable)")
+        let given = TokenKeySource.allCases.filter { environment[$0.variable]?.isEmpty == false }
+        if given.count > 1 {
+            throw .environment(variable: given[1].variable, reason: "\(given[0].variable) is set as well; exactly one key of tokens is taken")
         }
-        guard let text = find(variable) else { throw .file(missing) }
-        do throws(ValueError) { tokenKey = try hs256Key(text) } catch {
-            throw .environment(variable: variable, reason: error.sentence)
+        guard let source = given.first, let text = environment[source.variable] else { throw .file(missing) }
+        do throws(ValueError) { tokenKey = try source.tokenKey(base64: text) } catch {
+            throw .environment(variable: source.variable, reason: error.sentence)
         }
     }
 }

@@ -47,7 +47,9 @@ extension Configuration {
         if !tokenRules.audiences.isEmpty { writer.value("token-bound-audiences", tokenRules.audiences) }
         writer.table(["jwt", "signing"])
         switch tokenKey {
-        case .hs256(let secret): writer.value("token-hs256-secret-base64", Base64.encode(secret))
+        case .hs256(let secret): writer.value(TokenKeySource.hs256.key, Base64.encode(secret))
+        case .rs256(let key): writer.value(TokenKeySource.rs256Private.key, Base64.encode(key.pem))
+        case .rs256PublicKey(let key): writer.value(TokenKeySource.rs256Public.key, Base64.encode(key.pem))
         }
         return writer.text
     }

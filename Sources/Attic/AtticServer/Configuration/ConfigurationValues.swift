@@ -23,15 +23,6 @@ private func isAddressByte(_ byte: UInt8) -> Bool {
     }
 }
 
-/// The key of a base 64 secret. The error never holds the secret.
-func hs256Key(_ base64: String) throws(ValueError) -> TokenKey {
-    guard let secret = decodeBase64(base64) else {
-        throw ValueError("the secret is not base64; write the output of \"openssl rand 64 | base64 -w0\"")
-    }
-    if secret.isEmpty { throw ValueError("the secret is empty; write the output of \"openssl rand 64 | base64 -w0\"") }
-    return .hs256(secret: secret)
-}
-
 /// The file that a database URL names: `/path/server.db` of `sqlite:///path/server.db`.
 ///
 /// As the known configurations have it: a path may be relative (`sqlite://server.db`), its odd characters

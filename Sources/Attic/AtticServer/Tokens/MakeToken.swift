@@ -65,8 +65,22 @@ package struct MakeToken: Sendable {
     }
 
     /// What is printed: the token, or its claims where only they are asked for.
-    package func output(for configuration: Configuration, nowSeconds: Int64, dumpsClaims: Bool) -> String {
+    ///
+    /// - Throws: where the configuration can only check tokens; their claims can be had even so.
+    package func output(
+        for configuration: Configuration, nowSeconds: Int64, dumpsClaims: Bool
+    ) throws(TokenKeyError) -> String {
         let token = token(for: configuration, nowSeconds: nowSeconds)
-        return dumpsClaims ? token.claimsJSON() : token.signed(with: configuration.tokenKey)
+        if dumpsClaims { return token.claimsJSON() }
+        guard let signer = configuration.tokenKey.signer else { throw TokenKeyError() }
+        return token.signed(with: signer)
+    }
+}
+
+/// A token was to be made where only the public key is.
+package struct TokenKeyError: Error, Sendable, CustomStringConvertible {
+    package var description: String {
+        "cannot sign tokens with the public key of [jwt.signing] (token-rs256-pubkey-base64), which only checks them: make tokens where the "
+            + "private key is, with a configuration that has it as token-rs256-secret-base64"
     }
 }

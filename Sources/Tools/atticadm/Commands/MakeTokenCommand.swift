@@ -58,7 +58,7 @@ struct MakeTokenCommand: ParsableCommand {
             if request.allowsNothing {
                 Terminal.say("atticadm: warning: the token allows nothing; name caches with --pull, --push and the others")
             }
-            print(request.output(for: configuration, nowSeconds: WallTime.now.seconds, dumpsClaims: dumpClaims))
+            print(try request.output(for: configuration, nowSeconds: WallTime.now.seconds, dumpsClaims: dumpClaims))
         } catch { throw Failure(sentence: "\(error)") }
     }
 

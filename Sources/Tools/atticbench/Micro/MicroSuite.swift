@@ -139,10 +139,11 @@ enum MicroSuite: String, CaseIterable {
     }
 
     private static func tokenVerify(_ rounds: Int) throws -> Outcome {
-        let key = TokenKey.hs256(secret: [UInt8](repeating: 5, count: 64))
+        let secret = [UInt8](repeating: 5, count: 64)
+        let key = TokenKey.hs256(secret: secret)
         guard let pattern = CacheNamePattern("hello-*") else { throw BenchFailure("hello-* is no pattern") }
         let token = Token(subject: "bench", expiry: 4_000_000_000, caches: [(pattern, [.pull, .push])])
-        let text = token.signed(with: key)
+        let text = token.signed(with: .hs256(secret: secret))
         let rules = TokenRules(issuer: nil, audiences: [])
         var sum = 0
         for _ in 0..<rounds {
