@@ -40,6 +40,8 @@ struct ConfigurationTests {
     func defaults() throws {
         let configuration = try Self.parse(Self.minimal)
         #expect(configuration.listen == "[::]:8080")
+        #expect(configuration.socketPermissions == 0o660)
+        #expect(configuration.drainDelaySeconds == 0)
         #expect(configuration.allowedHosts == [])
         #expect(configuration.apiEndpoint == nil)
         #expect(configuration.substituterEndpoint == nil)
@@ -68,7 +70,9 @@ struct ConfigurationTests {
     @Test("Every key is taken")
     func everyKey() throws {
         let configuration = try Self.parse("""
-            listen = "127.0.0.1:0"
+            listen = "unix:/run/tetryx/atticd.sock"
+            socket-mode = "600"
+            drain-delay = "15 seconds"
             allowed-hosts = ["cache.example.org", "localhost:8080"]
             api-endpoint = "https://cache.example.org/"
             substituter-endpoint = "http://cdn.example.org/caches/"
@@ -101,7 +105,9 @@ struct ConfigurationTests {
             [jwt.signing]
             token-hs256-secret-base64 = "AAECAw=="
             """)
-        #expect(configuration.listen == "127.0.0.1:0")
+        #expect(configuration.listen == "unix:/run/tetryx/atticd.sock")
+        #expect(configuration.socketPermissions == 0o600)
+        #expect(configuration.drainDelaySeconds == 15)
         #expect(configuration.allowedHosts == ["cache.example.org", "localhost:8080"])
         #expect(configuration.apiEndpoint == "https://cache.example.org/")
         #expect(configuration.substituterEndpoint == "http://cdn.example.org/caches/")
@@ -131,6 +137,34 @@ struct ConfigurationTests {
         let limits = Limits(configuration, openFilesMax: 1 << 20)
         #expect(limits.clientConnectionsMax == most)
         #expect(limits.proxies == [try #require(HostAddress("192.0.2.1"))])
+    }
+
+    @Test("What [limits] says becomes the engine's bounds, as far as there are descriptors for it")
+    func limits() throws {
+        let text = """
+            connections = 5000
+            uploads = 7
+            held-bytes = 67108864
+            idle-time = "11 seconds"
+            head-time = "12 seconds"
+            upload-time = "13 seconds"
+            answer-time = "14 seconds"
+            drain-time = "15 seconds"
+            """
+        let configuration = try Self.parse(Self.with(text, in: "limits"))
+        let limits = Limits(configuration, openFilesMax: 1 << 20)
+        #expect(limits.connectionsMax == 5000 && limits.transferThreads == 7)
+        #expect(limits.heldBytesMax == 64 << 20 && limits.clientHeldBytesMax == 16 << 20)
+        #expect(limits.idleTime == .seconds(11) && limits.headTime == .seconds(12))
+        #expect(limits.bodyProgressTime == .seconds(13) && limits.writeProgressTime == .seconds(14))
+        #expect(configuration.limits.drainSeconds == 15)
+        #expect(Limits(configuration, openFilesMax: 1000).connectionsMax == 500)
+        // What nobody has set is as the engine has it.
+        let (standard, plain) = (Limits(), Limits(try Self.parse(Self.minimal), openFilesMax: 1 << 20))
+        #expect(plain.connectionsMax == standard.connectionsMax && plain.transferThreads == standard.transferThreads)
+        #expect(plain.heldBytesMax == standard.heldBytesMax && plain.clientHeldBytesMax == standard.clientHeldBytesMax)
+        #expect(plain.idleTime == standard.idleTime && plain.headTime == standard.headTime)
+        #expect(plain.bodyProgressTime == standard.bodyProgressTime && plain.writeProgressTime == standard.writeProgressTime)
     }
 
     @Test("A NAR is cut from the threshold on; 1 cuts all")
@@ -208,7 +242,12 @@ struct ConfigurationTests {
     }
 
     @Test("A wrong value is named by its line, with what is allowed", arguments: [
-        ("listen = \"8080\"", nil, "server.toml:1:10: \"8080\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\""),
+        ("listen = \"8080\"", nil, "server.toml:1:10: \"8080\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\", or unix:/path of a socket"),
+        ("listen = \"unix:atticd.sock\"", nil, "server.toml:1:10: \"unix:atticd.sock\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\", or unix:/path of a socket"),
+        ("socket-mode = \"0888\"", nil, "server.toml:1:15: \"0888\" are no permissions; write them in octal, as in \"0660\""),
+        ("socket-mode = \"1777\"", nil, "server.toml:1:15: \"1777\" are no permissions; write them in octal, as in \"0660\""),
+        ("socket-mode = 660", nil, "server.toml:1:15: \"socket-mode\" is an integer; write a string in quotes"),
+        ("drain-delay = \"2 hours\"", nil, "server.toml:1:15: \"2 hours\" is not allowed for \"drain-delay\"; write a duration from 0 to 3600 seconds, as in \"30 seconds\""),
         ("listen = 8080", nil, "server.toml:1:10: \"listen\" is an integer; write a string in quotes"),
         ("lsten = \"x\"", nil, "server.toml:1:1: unknown key \"lsten\"; did you mean \"listen\"?"),
         ("proxies = [\"localhost\"]", nil, "server.toml:1:11: \"localhost\" is no address; write it as in \"192.0.2.1\" or \"2001:db8::1\""),
@@ -249,7 +288,8 @@ struct ConfigurationTests {
         #expect((try? Self.parse(text))?.databasePath == path)
     }
 
-    @Test("An address has a host and a port", arguments: [
+    @Test("An address has a host and a port, or a path", arguments: [
+        ("unix:/run/x.sock", true), ("unix:x.sock", false), ("unix:/", false), ("unix:", false),
         ("[::]:8080", true), ("[::1]:0", true), ("localhost:65535", true), ("0.0.0.0:80", true), ("[fe80::1%eth0]:1", true),
         ("8080", false), (":8080", false), ("localhost:", false), ("localhost:65536", false), ("localhost:-1", false), ("::1:8080", false),
         ("[]:80", false), ("[::1:80", false), ("a b:80", false), ("http://x:80", false), ("localhost:+1", false), ("", false),

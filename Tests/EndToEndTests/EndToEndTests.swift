@@ -59,6 +59,9 @@ struct EndToEndTests {
     @Test("A disk that refuses, descriptors that run out and a clock that jumps are told, harm nothing, and pass")
     func trouble() throws { try passes("trouble.sh", minutes: 6) }
 
+    @Test("A server in parts: modes, sockets with paths and passed ones, tokens of RSA, health, and what systemd hears")
+    func modes() throws { try passes("modes.sh", minutes: 4) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 

@@ -49,6 +49,14 @@ package final class RawConnection: Sendable {
         socket = Monitor(OpenFile(descriptor))
     }
 
+    /// Connects to a server's socket that has a path.
+    package init(local path: String) throws(SystemError) {
+        let descriptor = try LocalSocket.connect(path)
+        var limit = timeval(tv_sec: 30, tv_usec: 0)
+        _ = unsafe setsockopt(descriptor.rawValue, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        socket = Monitor(OpenFile(descriptor))
+    }
+
     private var file: OpenFile? { socket.peek { $0 } }
 
     /// Sends all of `bytes`.

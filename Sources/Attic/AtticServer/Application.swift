@@ -11,6 +11,8 @@ package final class Application: RequestHandler {
 
     /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane.
     package func answerAtOnce(_ head: RequestHead) -> Response? {
+        // Whoever asks for it names a machine and not a cache's host.
+        if isHealth(head) { return context.health.response() }
         do throws(Problem) { try checkHost(head) } catch { return error.response }
         // Conditions and ranges are for the handler to answer.
         guard head.method == .get || head.method == .head, head.wantsWhole,
@@ -30,6 +32,11 @@ package final class Application: RequestHandler {
             context.accessTimes.note(nar.objectID, at: now)
         }
         return response
+    }
+
+    private func isHealth(_ head: RequestHead) -> Bool {
+        guard head.method == .get || head.method == .head else { return false }
+        return unsafe head.target.withPath { path in unsafe path.count == Endpoint.health.utf8.count && path.elementsEqual(Endpoint.health.utf8) }
     }
 
     /// Thread: loop.
@@ -68,6 +75,7 @@ package final class Application: RequestHandler {
     private func answer(_ call: Call) throws -> Response {
         switch try Route(call.request.head.method, call.request.head.target.segments) {
         case .welcome: return Application.welcome
+        case .health: return context.health.response()
         case .cacheInfo(let cache): return try GetCacheInfo.respond(call, cache)
         case .narInfo(let cache, let hash): return try GetNarInfo.respond(call, cache, hash)
         case .narInfos(let cache): return try GetNarInfos.respond(call, cache)

@@ -23,6 +23,7 @@ package final class Context: Sendable {
     package let chunkBlocks: ByteBlockPool
     /// What collections give back, and who must not be sent it.
     package let bytesToFree = BytesToFree()
+    package let health = Health()
     package let time: TimeSource
     package let log: Logger
     let troubles = TroubleLog()

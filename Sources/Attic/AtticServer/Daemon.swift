@@ -13,8 +13,6 @@ package final class Daemon: Sendable {
 
     /// Loops never wait, so they have heard of freed bytes long before.
     private static let breakOffTimeout = Duration.seconds(5)
-    /// Requests in flight get this long to finish when the daemon stops.
-    private static let drainTimeout = Duration.seconds(30)
 
     /// Opens database and storage, and listens; nothing is served before `start`.
     ///
@@ -24,6 +22,7 @@ package final class Daemon: Sendable {
     /// - Throws: `DatabaseError`, `StorageError` or `SystemError`, each naming what could not be opened.
     package init(_ configuration: Configuration, listen: [ListenAddress], collects: Bool, log: Logger) throws {
         let catalog = try Daemon.openCatalog(configuration, log: log)
+        try Daemon.requireSchema(of: catalog)
         let openFilesMax = OpenFileLimit.raise()
         // A quarter for packs that somebody reads, a quarter for those of NARs that loops know; the rest are written to, or
         // belong to the database.
@@ -42,8 +41,9 @@ package final class Daemon: Sendable {
             context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
         self.upkeep = upkeep
         let limits = Limits(configuration, openFilesMax: openFilesMax)
-        if limits.connectionsMax < Limits().connectionsMax {
-            log.warning("this process may have \(openFilesMax) files open (ulimit -Hn; LimitNOFILE= of a systemd unit), so \(limits.connectionsMax) connections are taken at most; \(Limits.openFilesEnough) are enough for all \(Limits().connectionsMax)")
+        let wanted = configuration.limits.connectionsMax
+        if limits.connectionsMax < wanted {
+            log.warning("this process may have \(openFilesMax) files open (ulimit -Hn; LimitNOFILE= of a systemd unit), so \(limits.connectionsMax) connections are taken at most; \(Limits.openFilesEnough(connectionsMax: wanted)) are enough for all \(wanted)")
         }
         server = try Server(
             listen: listen, limits: limits, handler: Application(context), loopCount: Processors.count,
@@ -56,12 +56,21 @@ package final class Daemon: Sendable {
     package func start() {
         context.bytesToFree.use { [server] in server.permitsChanged(waitingAtMost: Daemon.breakOffTimeout) }
         upkeep.start { [server] in server.permitsChanged() }
+        context.health.start(context.catalog, context.store, context.log)
         server.start()
     }
 
+    /// Whether the loops go round, and none hangs.
+    package func isAlive(within patience: Duration) -> Bool { server.isAlive(within: patience) }
+
+    /// Tells whoever asks for the server's health that it is about to end; it goes on serving.
+    package func leave() { context.health.leave() }
+
     /// Stops in order: no new requests, those in flight finish, then what they worked with.
     package func stop() {
-        server.drain(timeout: Daemon.drainTimeout)
+        leave()
+        server.drain(timeout: .seconds(context.configuration.limits.drainSeconds))
+        context.health.stop()
         upkeep.stop()
         context.press.close()
         context.catalog.close()
@@ -102,6 +111,7 @@ package final class Daemon: Sendable {
     ) throws -> Sweeper.Report {
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
+        try requireSchema(of: catalog)
         let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
         guard let lock = try store.beginCollection(waitingAtMost: .seconds(5)) else {
             throw RunnerError("another collection is at work in \(configuration.storagePath): it does what this one would; try again when it has ended")
@@ -111,34 +121,6 @@ package final class Daemon: Sendable {
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
             punchDelay: isServed(configuration.storagePath) ? nil : .zero, log: log)
         return try sweeper.sweep(now: .now, while: goesOn)
-    }
-
-    /// Opens what a configuration names, and lets go of it again; for `check-config`.
-    ///
-    /// - Throws: what is wrong with the database, or with the storage directory; where they are not made yet, that they
-    ///   could not be.
-    package static func check(_ configuration: Configuration, log: Logger) throws {
-        if File.exists(configuration.databasePath) {
-            let catalog = try openCatalog(configuration, log: log)
-            defer { catalog.close() }
-            let pending = try catalog.pendingMigrations()
-            if !pending.isEmpty { log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date") }
-        } else {
-            try checkCanBeMade(configuration.databasePath)
-        }
-        if File.exists(configuration.storagePath) {
-            _ = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
-        } else {
-            try checkCanBeMade(configuration.storagePath)
-        }
-    }
-
-    /// The nearest directory above that is there must let this process write.
-    private static func checkCanBeMade(_ path: String) throws(SystemError) {
-        var above = File.parent(of: path)
-        while above != "/" && above != "." && !File.exists(above) { above = File.parent(of: above) }
-        if try File.status(above).kind != .directory { throw SystemError("make", "\(path) below \(above)", .notDirectory) }
-        if !File.isReadableAndWritable(above) { throw SystemError("make", "\(path) in \(above)", .accessDenied) }
     }
 
     /// Whether a server has the storage directory: then it may have readers.
@@ -164,15 +146,5 @@ package final class Daemon: Sendable {
         } else if report != RecoveryReport() {
             log.notice("the storage was put in order after an unclean stop: \(report)")
         }
-    }
-}
-
-extension Limits {
-    /// The engine's bounds, with what an operator has set.
-    init(_ configuration: Configuration, openFilesMax: Int) {
-        self.init(openFilesMax: openFilesMax)
-        // 0 is for none; then the bound of all is left.
-        clientConnectionsMax = configuration.maxConnectionsPerAddress == 0 ? connectionsMax : configuration.maxConnectionsPerAddress
-        proxies = Set(configuration.proxies)
     }
 }

@@ -32,6 +32,8 @@ package enum Problem: Error, Hashable, Sendable {
     /// The disk, or the limits of the system, refuse what should work; it may again.
     case storageTrouble
     case busy(retryAfterSeconds: Int)
+    /// Of `/_health` only: what the server needs does not answer, or it is about to end; the text says which.
+    case notReady(String)
     case internalServer
 
     package var status: Status {
@@ -45,7 +47,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .tooLarge: .contentTooLarge
         case .unsupportedForm: .unsupportedMediaType
         case .conflict: .conflict
-        case .incompleteNar, .storageTrouble, .busy: .serviceUnavailable
+        case .incompleteNar, .storageTrouble, .busy, .notReady: .serviceUnavailable
         case .storageFull: .insufficientStorage
         case .internalServer: .internalServerError
         }
@@ -66,6 +68,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .storageFull: "StorageFull"
         case .storageTrouble: "StorageTrouble"
         case .busy: "Busy"
+        case .notReady: "NotReady"
         case .internalServer: "InternalServerError"
         }
     }
@@ -88,6 +91,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
         case .storageTrouble: "The server's disk does not take or give bytes at the moment: nothing of this request was kept. Try again later; the server's log says more."
         case .busy: "The server is busy. Try again in a moment."
+        case .notReady(let text): text
         case .internalServer: "The server encountered an internal error or misconfiguration."
         }
     }
@@ -99,7 +103,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
             .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .refused, .conflict, .storageFull, .storageTrouble, .busy,
-            .internalServer:
+            .notReady, .internalServer:
             self
         }
     }
@@ -114,7 +118,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .busy: .conflict("something that this relies on was changed meanwhile, and nothing of it was kept: push again.")
         case .incompleteNar: .conflict("stored bytes of this NAR are missing: push it again.")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
-            .noSuchObject, .noListing, .request, .tooLarge, .unsupportedForm, .refused, .conflict, .internalServer:
+            .noSuchObject, .noListing, .request, .tooLarge, .unsupportedForm, .refused, .conflict, .notReady, .internalServer:
             self
         }
     }
@@ -130,7 +134,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
         case .storageTrouble: headers.append(("Retry-After", "2"))
         case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar,
-            .request, .tooLarge, .unsupportedForm, .refused, .conflict, .storageFull, .internalServer:
+            .request, .tooLarge, .unsupportedForm, .refused, .conflict, .storageFull, .notReady, .internalServer:
             break
         }
         let body = ErrorBody(code: status.code, error: name, message: message)

@@ -8,6 +8,7 @@ import Nix
 /// The whole HTTP surface: what a method and a path ask for.
 package enum Route: Sendable {
     case welcome
+    case health
     // The binary cache protocol, below /{cache}
     case cacheInfo(CacheName)
     case narInfo(CacheName, StorePathHash)
@@ -40,7 +41,7 @@ package enum Route: Sendable {
         case .uploadPath, .uploadPaths, .putNar, .putListing, .putBuildLog: .transfer
         case .createCache, .configureCache, .findMissingPaths, .putNarInfo, .putRealisation: .document
         case .narInfos, .closure, .getListing, .getBuildLog, .getRealisation: .reading
-        case .welcome, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getCacheConfig, .destroyCache: .query
+        case .welcome, .health, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getCacheConfig, .destroyCache: .query
         }
     }
 
@@ -48,7 +49,7 @@ package enum Route: Sendable {
     var readsBinaryCache: Bool {
         switch self {
         case .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation: true
-        case .welcome, .putCacheInfo, .putNarInfo, .putNar, .putListing, .putBuildLog, .putRealisation, .getCacheConfig,
+        case .welcome, .health, .putCacheInfo, .putNarInfo, .putNar, .putListing, .putBuildLog, .putRealisation, .getCacheConfig,
             .createCache, .configureCache, .destroyCache, .findMissingPaths, .uploadPath, .uploadPaths:
             false
         }
@@ -58,7 +59,7 @@ package enum Route: Sendable {
     var isPushOfPlainNix: Bool {
         switch self {
         case .putCacheInfo, .putNarInfo, .putNar, .putListing, .putBuildLog, .putRealisation: true
-        case .welcome, .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation, .getCacheConfig,
+        case .welcome, .health, .cacheInfo, .narInfo, .narInfos, .closure, .nar, .getListing, .getBuildLog, .getRealisation, .getCacheConfig,
             .createCache, .configureCache, .destroyCache, .findMissingPaths, .uploadPath, .uploadPaths:
             false
         }
@@ -81,6 +82,9 @@ package enum Route: Sendable {
         if segments.isEmpty {
             try Route.requireReading(method)
             self = .welcome
+        } else if segments.count == 1 && segments[0] == "_health" {
+            try Route.requireReading(method)
+            self = .health
         } else if segments[0] == "_api" {
             self = try Route.api(method, Array(segments.dropFirst()))
         } else if segments[0].hasPrefix("_") {

@@ -68,7 +68,7 @@ package struct Runner: Sendable {
             let environment = Environment.all
             let configuration = try configuration(environment)
             Environment.hide(EnvironmentVariable.secrets)
-            return try run(configuration)
+            return try run(configuration, ServiceManager(environment: environment))
         } catch {
             Terminal.say("atticd: \(error)\(Runner.advice(error))")
             return .failed
@@ -95,7 +95,7 @@ package struct Runner: Sendable {
             throw RunnerError("there is no configuration file \(locations.configurationPath): start atticd once to make one, or name another with -f")
         }
         // What is wrong with it is said before anything is made: the root token is shown only once.
-        let port = try listenAddresses(nil).first?.port ?? 8080
+        let port = try listenAddress(nil).port ?? 8080
         let firstRun = try FirstRun.setUp(locations, now: .now)
         Terminal.say(firstRun.welcome(port: Int(port)))
         guard let made = try Configuration.find(path: locations.configurationPath, environment: environment) else {
@@ -104,12 +104,19 @@ package struct Runner: Sendable {
         return made
     }
 
-    private func listenAddresses(_ configuration: Configuration?) throws -> [ListenAddress] {
-        let text = listen ?? configuration?.listen ?? "[::]:8080"
-        return [try ListenAddress(parsing: text)]
+    private func listenAddress(_ configuration: Configuration?) throws -> ListenAddress {
+        try ListenAddress(
+            parsing: listen ?? configuration?.listen ?? "[::]:8080",
+            permissions: configuration?.socketPermissions ?? ListenAddress.permissionsDefault)
     }
 
-    private func run(_ configuration: Configuration) throws -> ExitStatus {
+    /// The sockets that the process was started with, in place of what the configuration says; what `-l` says is listened on as well.
+    private func listenAddresses(_ configuration: Configuration, _ manager: ServiceManager) throws -> [ListenAddress] {
+        let passed = try manager.takeSockets().map { ListenAddress.passed($0) }
+        return passed.isEmpty || listen != nil ? passed + [try listenAddress(configuration)] : passed
+    }
+
+    private func run(_ configuration: Configuration, _ manager: ServiceManager) throws -> ExitStatus {
         let log = Runner.logger()
         for warning in configuration.warnings { log.warning("\(warning)") }
         // It has the signing keys of all caches.
@@ -117,11 +124,11 @@ package struct Runner: Sendable {
         switch mode {
         case .monolithic:
             try migrate(configuration, log)
-            return try serve(configuration, collects: true, log)
+            return try serve(configuration, collects: true, manager, log)
         case .apiServer:
-            return try serve(configuration, collects: false, log)
+            return try serve(configuration, collects: false, manager, log)
         case .garbageCollector:
-            return try collectForever(configuration, log)
+            return try collectForever(configuration, manager, log)
         case .dbMigrations:
             try migrate(configuration, log)
             return .done
@@ -130,10 +137,10 @@ package struct Runner: Sendable {
             Terminal.say("Garbage collection: \(report)")
             return report.failures == 0 && !report.isStopped ? .done : .failed
         case .checkConfig:
-            try Daemon.check(configuration, log: log)
-            _ = try listenAddresses(configuration)
-            Terminal.say("The configuration is good.")
-            return .done
+            let findings = Daemon.findings(configuration, listen: [try listenAddress(configuration)], log: log)
+            for finding in findings { Terminal.say("atticd: \(finding)") }
+            if findings.isEmpty { Terminal.say("The configuration is good.") }
+            return findings.isEmpty ? .done : .failed
         }
     }
 
@@ -142,44 +149,78 @@ package struct Runner: Sendable {
         try Daemon.migrate(configuration, log: log) { title in Terminal.say("* Migrating \(title)...") }
     }
 
-    private func serve(_ configuration: Configuration, collects: Bool, _ log: Logger) throws -> ExitStatus {
+    private func serve(_ configuration: Configuration, collects: Bool, _ manager: ServiceManager, _ log: Logger) throws -> ExitStatus {
         Terminal.say("Starting API server...")
-        let daemon = try Daemon(configuration, listen: listenAddresses(configuration), collects: collects, log: log)
+        let daemon = try Daemon(configuration, listen: listenAddresses(configuration, manager), collects: collects, log: log)
         daemon.start()
         for address in daemon.boundAddresses { Terminal.say("Listening on \(address)...") }
+        manager.tell("READY=1\nSTATUS=Serving")
         // There is nothing to read again: a changed configuration counts from the next start.
-        while Signals.wait() == .hangUp {}
+        while wait(daemon, manager) == .hangUp {}
+        manager.tell("STOPPING=1\nSTATUS=Ending")
+        if configuration.drainDelaySeconds > 0 {
+            // Load balancers hear of it, and send no more; whoever is in a hurry sends a second signal.
+            daemon.leave()
+            Terminal.say("Serving for \(configuration.drainDelaySeconds) more seconds, until load balancers have heard of the end...")
+            _ = wait(daemon, manager, atMost: .seconds(configuration.drainDelaySeconds))
+        }
         Terminal.say("Finishing the requests in flight...")
         daemon.stop()
         return .done
     }
 
-    private func collectForever(_ configuration: Configuration, _ log: Logger) throws -> ExitStatus {
-        guard configuration.garbageCollectionIntervalSeconds > 0 else {
+    /// Waits for a signal, and meanwhile lets the service manager know that the server is not stuck.
+    private func wait(_ daemon: Daemon, _ manager: ServiceManager, atMost patience: Duration? = nil) -> Signals.Received? {
+        let end = patience.map { MonotonicTime.now + $0 }
+        while true {
+            var turn = end.map { $0 - .now }
+            if let time = manager.watchdogTime { turn = min(turn ?? time / 3, time / 3) }
+            guard let turn else { return Signals.wait() }
+            if let signal = Signals.wait(atMost: max(turn, .zero)) { return signal }
+            if let time = manager.watchdogTime, daemon.isAlive(within: time / 3) { manager.tell("WATCHDOG=1") }
+            if let end, end <= .now { return nil }
+        }
+    }
+
+    private func collectForever(_ configuration: Configuration, _ manager: ServiceManager, _ log: Logger) throws -> ExitStatus {
+        let interval = configuration.garbageCollectionIntervalSeconds
+        guard interval > 0 else {
             throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
         }
-        Terminal.say("Collecting garbage every \(configuration.garbageCollectionIntervalSeconds) seconds...")
+        try Daemon.requireSchema(configuration, log: log)
+        Terminal.say("Collecting garbage every \(interval) seconds...")
+        manager.tell("READY=1\nSTATUS=Collecting garbage every \(interval) seconds")
         var clock = ClockWatch()
+        var next = MonotonicTime.now
         repeat {
+            manager.tell("WATCHDOG=1")
+            guard next <= .now else { continue }
+            next = .now + .seconds(interval)
             if let step = clock.step(), step > .zero {
                 log.warning("the system's clock was set forward by \(step.components.seconds) seconds: no collection this time, so that no path goes for a clock that is wrong")
                 continue
             }
             do {
-                let report = try collectOnce(configuration, log)
+                let report = try collectOnce(configuration, log) { manager.tell("WATCHDOG=1") }
                 log.info("garbage collection: \(report)")
                 if report.isStopped { return .done }
             } catch {
                 log.error("garbage collection stopped, the next one goes on: \(error)")
             }
-        } while Signals.wait(atMost: .seconds(configuration.garbageCollectionIntervalSeconds)) == nil
+        } while Signals.wait(atMost: min(next - .now, manager.watchdogTime.map { $0 / 3 } ?? .seconds(interval))) == nil
+        manager.tell("STOPPING=1")
         return .done
     }
 
     /// One collection, which a signal ends after its next step.
-    private func collectOnce(_ configuration: Configuration, _ log: Logger) throws -> Sweeper.Report {
+    ///
+    /// - Parameter tellWell: is called before each step, a fraction of a second after the one before.
+    private func collectOnce(
+        _ configuration: Configuration, _ log: Logger, _ tellWell: () -> Void = {}
+    ) throws -> Sweeper.Report {
         var isTold = false
         return try Daemon.collectOnce(configuration, log: log) {
+            tellWell()
             if !isTold { isTold = Signals.wait(atMost: .zero) != nil }
             return !isTold
         }

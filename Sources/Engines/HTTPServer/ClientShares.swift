@@ -27,8 +27,9 @@ final class ClientShares: Sendable {
 
     init(limits: Limits) { self.limits = limits }
 
-    /// Who is to be held to a share; nil for a proxy.
+    /// Who is to be held to a share; nil for a proxy, and for processes of this machine, which come as proxies do.
     func client(_ peer: SocketAddress) -> HostAddress? {
+        if peer.isLocal { return nil }
         let host = peer.hostAddress
         return limits.proxies.contains(host) ? nil : host.network
     }

@@ -124,13 +124,15 @@ package struct Limits: Sendable {
     /// Bounds that leave descriptors for files: whoever opens connections without end must not keep the handlers from
     /// opening a file.
     ///
-    /// - Parameter openFilesMax: descriptors that the process may have; `forFiles` says how many of them are left alone.
-    package init(openFilesMax: Int) {
-        connectionsMax = max(1, min(connectionsMax, openFilesMax - Self.forFiles(openFilesMax: openFilesMax)))
+    /// - Parameters:
+    ///   - openFilesMax: descriptors that the process may have; `forFiles` says how many of them are left alone.
+    ///   - connectionsMax: the most that are wanted.
+    package init(openFilesMax: Int, connectionsMax wanted: Int = Limits().connectionsMax) {
+        connectionsMax = max(1, min(wanted, openFilesMax - Self.forFiles(openFilesMax: openFilesMax)))
     }
 
     /// Descriptors with which nothing has to be cut short.
-    package static let openFilesEnough = Limits().connectionsMax + forFiles(openFilesMax: .max)
+    package static func openFilesEnough(connectionsMax: Int) -> Int { connectionsMax + forFiles(openFilesMax: .max) }
 
     /// Descriptors that are for files: packs kept open for readers, packs that are written, databases. 2,048, or half of all
     /// where there are fewer than 4,096.

@@ -5,19 +5,35 @@ package struct ListenAddressError: Error, Hashable, Sendable, CustomStringConver
     package let text: String
 
     package var description: String {
-        "\(text) is no address to listen on; write host:port, such as [::]:8080, 127.0.0.1:8080 or localhost:8080"
+        "\(text) is no address to listen on; write host:port, such as [::]:8080, 127.0.0.1:8080 or localhost:8080, or unix:/path of a socket"
     }
 }
 
-/// Where to listen, as it is written in configurations: `[::]:8080`, `127.0.0.1:0`, `localhost:8080`.
-package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
-    /// A name, an IPv4 address, or an IPv6 address without its brackets.
-    package let host: String
-    /// 0 lets the kernel choose.
-    package let port: UInt16
+/// Where to listen, as it is written in configurations: `[::]:8080`, `127.0.0.1:0`, `localhost:8080`, `unix:/run/tetryx/atticd.sock`; or a
+/// socket that the process was started with.
+package enum ListenAddress: Sendable, CustomStringConvertible {
+    /// A name, an IPv4 address, or an IPv6 address without its brackets. The port 0 lets the kernel choose.
+    case internet(host: String, port: UInt16)
+    /// A socket with a path, for processes of this machine that may write to it.
+    case local(path: String, permissions: UInt32)
+    case passed(PassedSocket)
 
-    /// - Throws: `ListenAddressError` where the text is not `host:port` or `[v6]:port`.
-    package init(parsing text: String) throws(ListenAddressError) {
+    /// Who may connect to a local socket where nothing is said: its user and group.
+    package static let permissionsDefault: UInt32 = 0o660
+    private static let localPrefix = "unix:"
+
+    /// - Parameter permissions: of a local socket.
+    /// - Throws: `ListenAddressError` where the text is not `host:port`, `[v6]:port` or `unix:/path`.
+    package init(parsing text: String, permissions: UInt32 = permissionsDefault) throws(ListenAddressError) {
+        if text.hasPrefix(Self.localPrefix) {
+            let path = String(text.dropFirst(Self.localPrefix.count))
+            // A relative path would be another one wherever the process is started.
+            guard path.hasPrefix("/"), !path.hasSuffix("/"), path.utf8.count <= LocalSocket.pathByteCountMax, !path.utf8.contains(0) else {
+                throw ListenAddressError(text: text)
+            }
+            self = .local(path: path, permissions: permissions)
+            return
+        }
         let bytes = text.utf8
         guard let colon = bytes.lastIndex(of: UInt8(ascii: ":")) else { throw ListenAddressError(text: text) }
         let portText = text[bytes.index(after: colon)...]
@@ -32,32 +48,78 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         guard !host.isEmpty, portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(portText) else {
             throw ListenAddressError(text: text)
         }
-        self.host = String(host)
-        self.port = port
+        self = .internet(host: String(host), port: port)
     }
 
-    package var description: String { host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)" }
+    /// The port that clients are to name; nil where there is none, or it is not known here.
+    package var port: UInt16? {
+        if case .internet(_, let port) = self { port } else { nil }
+    }
 
-    /// Opens listeners on every address that the host stands for: an array for each, with `copies` listeners that
-    /// share its port.
+    package var description: String {
+        switch self {
+        case .internet(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .local(let path, _): "\(Self.localPrefix)\(path)"
+        case .passed(let socket): socket.name.isEmpty ? "a passed socket" : "the passed socket \(socket.name)"
+        }
+    }
+
+    /// Whether it could be listened on, as far as that can be told without doing so.
+    package func check() throws(SystemError) {
+        switch self {
+        case .internet(let host, let port): _ = try SocketAddress.resolve(host: host, port: port)
+        case .local(let path, _):
+            let directory = File.parent(of: path)
+            guard try File.status(directory).kind == .directory else { throw SystemError("listen on", path, .notDirectory) }
+            guard File.isReadableAndWritable(directory) else { throw SystemError("listen on", path, .accessDenied) }
+        case .passed: break
+        }
+    }
+
+    /// Opens listeners on every address that it stands for, each for `count` loops.
     ///
     /// - Throws: where none of the addresses can be listened on; with the first cause.
-    func open(copies: Int) throws(SystemError) -> [[OpenFile]] {
-        var addresses = try SocketAddress.resolve(host: host, port: port)
-        // A port that the kernel chooses would be another one for each address of a name.
-        if port == 0 { addresses = Array(addresses.prefix(1)) }
-        var opened: [[OpenFile]] = []
-        var failure: SystemError?
-        for address in addresses {
-            do throws(SystemError) {
-                opened.append(try Self.open(address, copies: copies))
-            } catch { failure = failure ?? error }
+    func open(loops count: Int) throws(SystemError) -> [Listener] {
+        switch self {
+        case .internet(let host, let port):
+            var addresses = try SocketAddress.resolve(host: host, port: port)
+            // A port that the kernel chooses would be another one for each address of a name.
+            if port == 0 { addresses = Array(addresses.prefix(1)) }
+            var opened: [Listener] = []
+            var failure: SystemError?
+            for address in addresses {
+                do throws(SystemError) { opened.append(try Listener(address, loops: count)) } catch { failure = failure ?? error }
+            }
+            if opened.isEmpty { throw failure ?? SystemError("listen on", description, .noSuchFile) }
+            return opened
+        case .local(let path, let permissions):
+            let file = OpenFile(try LocalSocket.listen(path, permissions: permissions))
+            return [Listener(name: description, shared: file, loops: count, file: try SocketFile(path))]
+        case .passed(let socket):
+            var name = description
+            if let address = try? socket.file.descriptor.localAddress(), !address.isLocal { name += " (\(address))" }
+            return [Listener(name: name, shared: socket.file, loops: count, file: nil)]
         }
-        if opened.isEmpty { throw failure ?? SystemError("listen on", description, .noSuchFile) }
-        return opened
+    }
+}
+
+/// An address that is listened on, by every loop.
+struct Listener: Sendable {
+    /// The address, with the port that the kernel chose.
+    let name: String
+    /// One for each loop. On the Internet each is a socket of its own that shares the port, so that the kernel spreads connections; elsewhere
+    /// all are one socket, and whichever loop comes first takes a connection.
+    let sockets: [OpenFile]
+    /// What lies in the file system for it.
+    let file: SocketFile?
+
+    init(name: String, shared socket: OpenFile, loops count: Int, file: SocketFile?) {
+        self.name = name
+        sockets = Array(repeating: socket, count: count)
+        self.file = file
     }
 
-    private static func open(_ address: SocketAddress, copies: Int) throws(SystemError) -> [OpenFile] {
+    init(_ address: SocketAddress, loops count: Int) throws(SystemError) {
         if address.port != 0 {
             // Listeners that share a port share it with other processes of the same user too, which then get half of
             // the connections. One that does not share finds out whether anyone is there.
@@ -68,8 +130,10 @@ package struct ListenAddress: Hashable, Sendable, CustomStringConvertible {
         do { bound = try first.descriptor.localAddress() } catch {
             throw SystemError("listen on", address.description, error)
         }
-        var listeners = [first]
-        while listeners.count < copies { listeners.append(OpenFile(try ListeningSocket.open(bound, sharesPort: true))) }
-        return listeners
+        var sockets = [first]
+        while sockets.count < count { sockets.append(OpenFile(try ListeningSocket.open(bound, sharesPort: true))) }
+        name = bound.description
+        self.sockets = sockets
+        file = nil
     }
 }

@@ -8,11 +8,12 @@ import Platform
 ///     …
 ///     server.drain(timeout: .seconds(30))
 ///
-/// Each loop has listeners of its own on every address (SO_REUSEPORT), so the kernel spreads connections over the loops
-/// and nothing is handed from one to another. A server that was started must be drained before it is dropped.
+/// Each loop has listeners of its own on every Internet address (SO_REUSEPORT), so the kernel spreads connections over the loops
+/// and nothing is handed from one to another; a socket with a path all loops have together. A server that was started must be drained before it is dropped.
 package final class Server: Sendable {
-    /// The addresses that are listened on, with the ports that the kernel chose: `127.0.0.1:8080`, `[::]:8080`.
+    /// The addresses that are listened on, with the ports that the kernel chose: `127.0.0.1:8080`, `[::]:8080`, `unix:/run/atticd.sock`.
     package let boundAddresses: [String]
+    private let socketFiles: [SocketFile]
     private let shared: SharedContext
     private let loops: [LoopContext]
     private let threads = Monitor<[ThreadHandle]>([])
@@ -33,19 +34,14 @@ package final class Server: Sendable {
         precondition(!addresses.isEmpty && loopCount > 0, "a server listens somewhere, with at least one loop")
         limits.check()
         let shared = SharedContext(limits: limits, handler: handler, disk: disk, log: log, accessLog: accessLog)
-        var listeners: [[OpenFile]] = []
-        for address in addresses { listeners += try address.open(copies: loopCount) }
-        var bound: [String] = []
-        for copies in listeners {
-            do { bound.append(try copies[0].descriptor.localAddress().description) } catch {
-                throw SystemError("look at", "a listener", error)
-            }
-        }
+        var listeners: [Listener] = []
+        for address in addresses { listeners += try address.open(loops: loopCount) }
         var loops: [LoopContext] = []
         for index in 0..<loopCount {
-            loops.append(try LoopContext(listeners: listeners.map { $0[index] }, shared: shared))
+            loops.append(try LoopContext(listeners: listeners.map { $0.sockets[index] }, shared: shared))
         }
-        boundAddresses = bound
+        boundAddresses = listeners.map(\.name)
+        socketFiles = listeners.compactMap(\.file)
         self.shared = shared
         self.loops = loops
     }
@@ -91,6 +87,9 @@ package final class Server: Sendable {
         return awaited.wait(until: limit) { $0 == 0 ? true : nil } ?? shared.runningLoops.peek { $0 == 0 }
     }
 
+    /// Whether every loop takes its mail within so long, as one that hangs does not. Thread: any but a loop's.
+    package func isAlive(within patience: Duration) -> Bool { permitsChanged(waitingAtMost: patience) }
+
     /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
     /// are answered; then the threads end. Returns when they have.
     ///
@@ -103,6 +102,8 @@ package final class Server: Sendable {
             defer { threads = [] }
             return threads
         }
+        // Whoever comes from now on finds nobody, and a server that takes this one's place makes its own.
+        for file in socketFiles { file.remove() }
         for loop in loops { loop.mailbox.post(.drain) }
         let limit = MonotonicTime.now + timeout
         let hasFinished = shared.runningLoops.wait(until: limit) { count -> Bool? in count == 0 ? true : nil } ?? false

@@ -78,6 +78,11 @@ package protocol ChunkStore: AnyObject, Sendable {
     /// Removes one of `OtherFiles.temporaries`.
     func removeTemporary(_ path: String) throws(StorageError)
 
+    /// Asks the storage something small that it has to look for: whether it is there at all.
+    ///
+    /// - Throws: what it answered.
+    func ping() throws(StorageError)
+
     /// Lets go of packs that another process removed and that are still open here: only then is their space free.
     /// For upkeep, now and then; how many there were.
     @discardableResult

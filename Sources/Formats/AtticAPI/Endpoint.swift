@@ -22,6 +22,9 @@ package enum Endpoint {
     /// PUT: several NARs, each with what is known of it before it; all are taken or none.
     package static let uploadPaths = "/_api/v1/upload-paths"
 
+    /// GET: whether the server can do its work, for whoever shares requests out among several.
+    package static let health = "/_health"
+
     /// A NAR's info as JSON, where it is short.
     package static let narInfoHeader = "X-Attic-Nar-Info"
 

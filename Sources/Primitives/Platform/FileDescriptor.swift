@@ -151,6 +151,8 @@ package struct FileStatus: Hashable, Sendable {
     package let permissions: UInt32
     package let inode: UInt64
     package let isExecutableByOwner: Bool
+    /// Whether it is a socket with a path (unix(7)).
+    package let isSocket: Bool
 
     init(_ raw: stat) {
         kind = switch raw.st_mode & S_IFMT {
@@ -165,5 +167,6 @@ package struct FileStatus: Hashable, Sendable {
         permissions = UInt32(raw.st_mode & 0o7777)
         inode = UInt64(raw.st_ino)
         isExecutableByOwner = raw.st_mode & S_IXUSR != 0
+        isSocket = raw.st_mode & S_IFMT == S_IFSOCK
     }
 }

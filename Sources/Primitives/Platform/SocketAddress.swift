@@ -1,6 +1,6 @@
 import Glibc
 
-/// An Internet address with its port: where a socket listens, or who connected.
+/// An Internet address with its port: where a socket listens, or who connected; or that it was a process of this machine.
 package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     /// Network order: the IPv6 address, or the IPv4 address in its mapped form `::ffff:a.b.c.d`.
     let high: UInt64
@@ -16,6 +16,10 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
     package static func anyIPv4(port: UInt16) -> SocketAddress {
         SocketAddress(high: 0, low: 0xffff_0000_0000, isIPv6: false, port: port, scope: 0)
     }
+
+    /// Whoever connects to a socket that has a path: a process of this machine. No IPv4 address has this form.
+    package static let local = SocketAddress(high: 0, low: 0, isIPv6: false, port: 0, scope: 0)
+    package var isLocal: Bool { self == .local }
 
     init(high: UInt64, low: UInt64, isIPv6: Bool, port: UInt16, scope: UInt32) {
         self.high = high
@@ -56,7 +60,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         return addresses
     }
 
-    /// Reads what the kernel wrote; nil for families that are not the Internet's.
+    /// Reads what the kernel wrote; nil for families that are neither the Internet's nor local.
     init?(_ raw: UnsafePointer<sockaddr>) {
         let pointer = unsafe UnsafeRawPointer(raw)
         switch Int32(unsafe raw.pointee.sa_family) {
@@ -72,6 +76,8 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
             self.init(
                 high: UInt64(bigEndian: high), low: UInt64(bigEndian: low), isIPv6: true,
                 port: UInt16(bigEndian: address.sin6_port), scope: address.sin6_scope_id)
+        case AF_UNIX:
+            self = .local
         default:
             return nil
         }
@@ -117,8 +123,9 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// The host alone: `127.0.0.1`, `2001:db8::1`. An IPv4 peer reads as such however it came in.
+    /// The host alone: `127.0.0.1`, `2001:db8::1`; `local`. An IPv4 peer reads as such however it came in.
     package var host: String {
+        if isLocal { return "local" }
         if !isIPv6 || (high == 0 && low >> 32 == 0xffff) {
             return [24, 16, 8, 0].map { String(low >> $0 & 0xff) }.joined(separator: ".")
         }
@@ -135,8 +142,9 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// `127.0.0.1:8080`, `[2001:db8::1]:8080`.
+    /// `127.0.0.1:8080`, `[2001:db8::1]:8080`; `local`.
     package var description: String {
+        if isLocal { return "local" }
         let host = host
         return host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }

@@ -16,6 +16,7 @@ extension Configuration {
         do throws(ConfigFileError) {
             try readServer(file.root)
             try checkSections(of: file)
+            try limits.read(file.root.section("limits"))
             noDatabase = try readDatabase(file.root.section("database"))
             try readStorage(file.root.section("storage"))
             try readChunking(file.root.section("chunking"))
@@ -37,7 +38,7 @@ extension Configuration {
 
     /// A section with a slip in its name is better named than what is then missing from the right one.
     private func checkSections(of file: TOMLFile) throws(ConfigFileError) {
-        for section in ["database", "storage", "chunking", "compression", "garbage-collection", "jwt"] {
+        for section in ["limits", "database", "storage", "chunking", "compression", "garbage-collection", "jwt"] {
             _ = try file.root.section(section)
         }
         try file.finish(depth: 1)
@@ -51,9 +52,12 @@ extension Configuration {
         if let text = try root.string("listen") {
             guard isListenAddress(text) else {
                 throw root.error(
-                    at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\"")
+                    at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\", or unix:/path of a socket")
             }
             listen = text
+        }
+        if let text = try root.string("socket-mode") {
+            do throws(ValueError) { socketPermissions = try permissions(text) } catch { throw root.error(at: "socket-mode", error.sentence) }
         }
         if let hosts = try root.strings("allowed-hosts") {
             if let wrong = hosts.first(where: { $0.isEmpty || $0.contains("/") || $0.contains(where: \.isWhitespace) }) {
@@ -73,6 +77,7 @@ extension Configuration {
                 proxies.append(address)
             }
         }
+        if let value = try root.seconds("drain-delay", in: 0...3600) { drainDelaySeconds = value }
         if let value = try root.bool("soft-delete-caches") { softDeleteCaches = value }
         if let value = try root.bool("require-proof-of-possession") { requireProofOfPossession = value }
         if let value = try root.integer("refused-read-status", in: 401...404) {
@@ -188,20 +193,8 @@ extension Configuration {
     // MARK: Garbage collection
 
     private mutating func readGarbageCollection(_ section: TOMLSection) throws(ConfigFileError) {
-        if let value = try duration(section, "interval") { garbageCollectionIntervalSeconds = value }
-        if let value = try duration(section, "default-retention-period") { defaultRetentionSeconds = value }
-    }
-
-    /// A thousand years; what is longer is a slip, and its milliseconds could overflow.
-    static var durationSecondsMax: Int64 { 1000 * 31_557_600 }
-
-    private func duration(_ section: TOMLSection, _ key: String) throws(ConfigFileError) -> Int64? {
-        guard let text = try section.string(key) else { return nil }
-        do throws(DurationError) {
-            let seconds = try DurationWords.parse(text)
-            if seconds <= Self.durationSecondsMax { return seconds }
-        } catch { throw section.error(at: key, error.description) }
-        throw section.error(at: key, "\"\(text)\" is longer than 1000 years; write \"0\" for never")
+        if let value = try section.seconds("interval") { garbageCollectionIntervalSeconds = value }
+        if let value = try section.seconds("default-retention-period") { defaultRetentionSeconds = value }
     }
 
     // MARK: Tokens

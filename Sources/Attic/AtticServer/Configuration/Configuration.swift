@@ -8,8 +8,10 @@ import Platform
 package struct Configuration: Sendable, Equatable {
     // MARK: The server
 
-    /// Where to listen, `host:port`.
+    /// Where to listen, `host:port` or `unix:/path`.
     package internal(set) var listen = "[::]:8080"
+    /// Who may connect to a socket that has a path, as chmod(2) takes it.
+    package internal(set) var socketPermissions: UInt32 = 0o660
     /// The `Host` values that are served; all where empty.
     package internal(set) var allowedHosts: [String] = []
     /// Where clients find the API, with a slash at its end; nil: made from each request.
@@ -20,6 +22,8 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var maxConnectionsPerAddress = 1024
     /// Addresses of proxies, which may have any number.
     package internal(set) var proxies = ["127.0.0.1", "::1"].compactMap { HostAddress($0) }
+    /// How long the server goes on serving when it is told to end, while `/_health` says that it will; in seconds.
+    package internal(set) var drainDelaySeconds: Int64 = 0
     /// Whether a destroyed cache keeps its rows and its name.
     package internal(set) var softDeleteCaches = false
     /// Whether an uploader must show the bytes of a NAR unless its token could pull them anyway.
@@ -30,6 +34,9 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var maxNarInfoSize = 1 << 20
     /// The longest NAR that is taken, uncompressed, in bytes.
     package internal(set) var maxNarSize: Int64 = 64 << 30
+
+    /// The bounds of the engine.
+    package internal(set) var limits = OperatorLimits()
 
     // MARK: What it keeps
 

@@ -42,6 +42,8 @@ package enum EnvironmentVariable {
     package static let rs256Secret = "ATTIC_SERVER_TOKEN_RS256_SECRET_BASE64"
     package static let rs256PublicKey = "ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64"
 
+    static let all = [configBase64, databaseURL, hs256Secret, rs256Secret, rs256PublicKey]
+
     /// Those that hold secrets, or may: a database's URL can have a password in it.
     static let secrets = [configBase64, databaseURL, hs256Secret, rs256Secret]
 }

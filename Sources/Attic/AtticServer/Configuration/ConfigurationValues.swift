@@ -1,10 +1,13 @@
 import AtticAPI
+import ConfigFile
 import Encoding
+import HTTPServer
 
 // Values of server.toml that are more than a TOML type; each reader gives a value or a sentence.
 
-/// Whether `text` is `host:port`, an IPv6 address in brackets. Whether one can listen there only the system knows.
+/// Whether `text` is `host:port`, an IPv6 address in brackets, or `unix:/path`. Whether one can listen there only the system knows.
 func isListenAddress(_ text: String) -> Bool {
+    if text.hasPrefix("unix:") { return (try? ListenAddress(parsing: text)) != nil }
     guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
     let host = text[..<colon]
     let port = text[text.utf8.index(after: colon)...]
@@ -71,4 +74,33 @@ private func percentDecoded(_ text: Substring) -> String? {
         rest = rest.dropFirst(2)
     }
     return String(validating: bytes, as: UTF8.self)
+}
+
+/// Permissions as chmod(1) takes them in octal: `0660`.
+func permissions(_ text: String) throws(ValueError) -> UInt32 {
+    guard (3...4).contains(text.utf8.count), let value = UInt32(text, radix: 8), text.utf8.allSatisfy({ (0x30...0x37).contains($0) }), value <= 0o777 else {
+        throw ValueError("\"\(text)\" are no permissions; write them in octal, as in \"0660\"")
+    }
+    return value
+}
+
+extension Configuration {
+    /// A thousand years; what is longer is a slip, and its milliseconds could overflow.
+    static var durationSecondsMax: Int64 { 1000 * 31_557_600 }
+}
+
+extension TOMLSection {
+    /// A duration in words, in seconds; nil where the key is not there.
+    ///
+    /// - Parameter allowed: nil for any, up to a thousand years; 0 is for never then.
+    func seconds(_ key: String, in allowed: ClosedRange<Int64>? = nil) throws(ConfigFileError) -> Int64? {
+        guard let text = try string(key) else { return nil }
+        do throws(DurationError) {
+            let seconds = try DurationWords.parse(text)
+            if (allowed ?? 0...Configuration.durationSecondsMax).contains(seconds) { return seconds }
+        } catch { throw self.error(at: key, error.description) }
+        guard let allowed else { throw error(at: key, "\"\(text)\" is longer than 1000 years; write \"0\" for never") }
+        throw error(
+            at: key, "\"\(text)\" is not allowed for \"\(key)\"; write a duration from \(allowed.lowerBound) to \(allowed.upperBound) seconds, as in \"30 seconds\"")
+    }
 }

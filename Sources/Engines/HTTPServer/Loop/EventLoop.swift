@@ -208,7 +208,7 @@ struct EventLoop: ~Copyable {
 
     private mutating func open(_ socket: consuming FileDescriptor, _ peer: SocketAddress, _ client: HostAddress?) throws(Errno) {
         // A client that left already makes this fail; the next read says so.
-        try? socket.setNoDelay()
+        if !peer.isLocal { try? socket.setNoDelay() }
         var taken: FileDescriptor? = socket
         let limits = limits
         let seat = table.insert { cookie in

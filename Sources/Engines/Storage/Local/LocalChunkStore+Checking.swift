@@ -4,6 +4,12 @@ extension LocalChunkStore {
     /// Whether a store was made in the directory. Where it is on a disk that is not mounted, an empty directory is there.
     package static func exists(at path: String) -> Bool { File.exists(LocalLayout(root: path).version) }
 
+    /// On a disk that is not mounted any more, an empty directory is there.
+    package func ping() throws(StorageError) {
+        try StorageVersion.verify(layout)
+        _ = try sorted { () throws(SystemError) in try File.status(layout.packs) }
+    }
+
     package func location(of name: PackName) -> String { layout.file(of: name) }
 
     package func lookAtIdlePack(_ name: PackName, _ look: (Int64) throws -> Int64?) throws(StorageError) -> Bool {

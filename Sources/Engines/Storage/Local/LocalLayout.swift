@@ -43,19 +43,20 @@ enum StorageVersion {
     ///
     /// - Throws: `.unknownVersion` where another layout is there, or packs without any VERSION.
     static func check(_ layout: LocalLayout) throws(StorageError) {
-        let found: String
-        do throws(SystemError) {
-            let bytes = try File.readAll(layout.version, byteCountMax: 4096)
-            found = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        } catch where error.errno == .noSuchFile {
-            // It is the first file written, so packs without it are not ours.
-            if File.exists(layout.packs) {
-                throw StorageError("open storage", layout.root, .unknownVersion("(there is no VERSION file)"))
-            }
-            return try sorted { () throws(SystemError) in
-                try File.replace(layout.version, with: Array("\(current)\n".utf8), permissions: 0o600)
-            }
-        } catch { throw StorageError(error) }
+        if File.exists(layout.version) { return try verify(layout) }
+        // It is the first file written, so packs without it are not ours.
+        if File.exists(layout.packs) {
+            throw StorageError("open storage", layout.root, .unknownVersion("(there is no VERSION file)"))
+        }
+        try sorted { () throws(SystemError) in
+            try File.replace(layout.version, with: Array("\(current)\n".utf8), permissions: 0o600)
+        }
+    }
+
+    /// Checks the VERSION file of a storage directory, which is there.
+    static func verify(_ layout: LocalLayout) throws(StorageError) {
+        let bytes = try sorted { () throws(SystemError) in try File.readAll(layout.version, byteCountMax: 4096) }
+        let found = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
         if found != current { throw StorageError("open storage", layout.root, .unknownVersion(found)) }
     }
 }

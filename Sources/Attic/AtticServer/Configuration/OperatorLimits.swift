@@ -1,0 +1,58 @@
+import ConfigFile
+import HTTPServer
+import Platform
+
+/// The bounds of the engine that an operator may want otherwise (`[limits]`): those that depend on the machine, its network and its
+/// clients. All others follow from the protocol, or from one another, and stay as they are.
+package struct OperatorLimits: Sendable, Equatable {
+    /// Open connections, of all together.
+    package internal(set) var connectionsMax = Self.standard.connectionsMax
+    /// Uploads at once; more wait.
+    package internal(set) var uploadsMax = Self.standard.transferThreads
+    /// Bytes in memory that slow clients may hold.
+    package internal(set) var heldBytesMax = Self.standard.heldBytesMax
+    /// Seconds that a connection may lie idle.
+    package internal(set) var idleSeconds = Self.standard.idleTime.components.seconds
+    /// Seconds that the head of a request may take.
+    package internal(set) var headSeconds = Self.standard.headTime.components.seconds
+    /// Seconds that an upload may take for its next 64 KiB.
+    package internal(set) var uploadSeconds = Self.standard.bodyProgressTime.components.seconds
+    /// Seconds that a client may take for its next 64 KiB of an answer.
+    package internal(set) var answerSeconds = Self.standard.writeProgressTime.components.seconds
+    /// Seconds that requests in flight have to finish when the server ends.
+    package internal(set) var drainSeconds: Int64 = 30
+
+    private static let standard = Limits()
+
+    init() {}
+
+    /// Reads the section; what it leaves out has its default.
+    mutating func read(_ section: TOMLSection) throws(ConfigFileError) {
+        if let value = try section.integer("connections", in: 1...1_000_000) { connectionsMax = Int(value) }
+        if let value = try section.integer("uploads", in: 1...1024) { uploadsMax = Int(value) }
+        if let value = try section.integer("held-bytes", in: (16 << 20)...(1 << 40)) { heldBytesMax = Int(value) }
+        if let value = try section.seconds("idle-time", in: 1...3600) { idleSeconds = value }
+        if let value = try section.seconds("head-time", in: 1...3600) { headSeconds = value }
+        if let value = try section.seconds("upload-time", in: 1...3600) { uploadSeconds = value }
+        if let value = try section.seconds("answer-time", in: 1...3600) { answerSeconds = value }
+        if let value = try section.seconds("drain-time", in: 0...3600) { drainSeconds = value }
+    }
+}
+
+extension Limits {
+    /// The engine's bounds, with what an operator has set.
+    init(_ configuration: Configuration, openFilesMax: Int) {
+        let wanted = configuration.limits
+        self.init(openFilesMax: openFilesMax, connectionsMax: wanted.connectionsMax)
+        // 0 is for none; then the bound of all is left.
+        clientConnectionsMax = configuration.maxConnectionsPerAddress == 0 ? connectionsMax : configuration.maxConnectionsPerAddress
+        proxies = Set(configuration.proxies)
+        transferThreads = wanted.uploadsMax
+        heldBytesMax = wanted.heldBytesMax
+        clientHeldBytesMax = wanted.heldBytesMax / 4
+        idleTime = .seconds(wanted.idleSeconds)
+        headTime = .seconds(wanted.headSeconds)
+        bodyProgressTime = .seconds(wanted.uploadSeconds)
+        writeProgressTime = .seconds(wanted.answerSeconds)
+    }
+}

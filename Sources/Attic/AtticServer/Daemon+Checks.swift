@@ -1,0 +1,61 @@
+import Database
+import HTTPServer
+import Logging
+import Platform
+import Storage
+
+// What is looked at before anything is served: that the database's schema is this release's, and for `check-config` all that a
+// configuration names.
+
+extension Daemon {
+    /// Turns away a database whose schema is older than this release; one that is newer was refused when it was opened. Only the
+    /// monolithic mode and `db-migrations` change it: of several servers each would, and those of the other release would break.
+    static func requireSchema(of catalog: Catalog) throws {
+        guard let missing = try catalog.pendingMigrations().first else { return }
+        throw RunnerError(
+            "the database's schema is older than this release (it lacks the step \"\(missing)\"): end the servers of the release before, "
+                + "then bring it up to date with atticd --mode db-migrations")
+    }
+
+    /// The same of the database of a configuration, which is opened for that.
+    package static func requireSchema(_ configuration: Configuration, log: Logger) throws {
+        let catalog = try openCatalog(configuration, log: log)
+        defer { catalog.close() }
+        try requireSchema(of: catalog)
+    }
+
+    /// Opens what a configuration names, and lets go of it again; for `check-config`.
+    ///
+    /// - Parameter listen: the addresses of the configuration, or of the command line.
+    /// - Returns: what is wrong, a sentence each: with the database, with the storage, with an address; where something is not made yet,
+    ///   that it could not be. Nothing is made.
+    package static func findings(_ configuration: Configuration, listen: [ListenAddress], log: Logger) -> [String] {
+        var findings: [String] = []
+        func look(_ check: () throws -> Void) {
+            do { try check() } catch { findings.append("\(error)") }
+        }
+        look {
+            guard File.exists(configuration.databasePath) else { return try checkCanBeMade(configuration.databasePath) }
+            let catalog = try openCatalog(configuration, log: log)
+            defer { catalog.close() }
+            if !(try catalog.pendingMigrations()).isEmpty {
+                log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date, and so does --mode monolithic")
+            }
+        }
+        look {
+            guard File.exists(configuration.storagePath) else { return try checkCanBeMade(configuration.storagePath) }
+            let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+            try store.ping()
+        }
+        for address in listen { look { try address.check() } }
+        return findings
+    }
+
+    /// The nearest directory above that is there must let this process write.
+    private static func checkCanBeMade(_ path: String) throws(SystemError) {
+        var above = File.parent(of: path)
+        while above != "/" && above != "." && !File.exists(above) { above = File.parent(of: above) }
+        if try File.status(above).kind != .directory { throw SystemError("make", "\(path) below \(above)", .notDirectory) }
+        if !File.isReadableAndWritable(above) { throw SystemError("make", "\(path) in \(above)", .accessDenied) }
+    }
+}

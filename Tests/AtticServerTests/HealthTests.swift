@@ -1,0 +1,90 @@
+import HTTP
+import Platform
+import Storage
+import Testing
+
+@testable import AtticServer
+
+@Suite("The server's health")
+struct HealthTests {
+    private struct Trouble: Error {}
+
+    @Test("is good where database and storage answer, and told to everyone, whatever host they name")
+    func good() throws {
+        let fixture = try Fixture("allowed-hosts = [\"cache.example.org\"]")
+        for method in ["GET", "HEAD"] {
+            let head = try RequestHead(parsing: "\(method) /_health HTTP/1.1\r\nHost: 10.0.0.1:8080\r\n\r\n")
+            let answer = try #require(fixture.application.answerAtOnce(head), "no thread is asked")
+            #expect(answer.status == .ok && answer.text == #"{"status":"ok"}"#)
+            #expect(answer.header("Cache-Control") == "no-store" && answer.header("Content-Type") == "application/json")
+        }
+        // What has a query goes to a thread, and is the same.
+        #expect(try Fixture().send("GET", "/_health?probe=1").status == .ok)
+        #expect(try Fixture().send("POST", "/_health").status == .methodNotAllowed)
+        #expect(try Fixture().send("GET", "/_health/x").status == .notFound)
+        #expect(try fixture.send("GET", "/").status == .badRequest, "other hosts are refused elsewhere")
+    }
+
+    @Test("says which does not answer, and nothing more, until it answers again")
+    func failing() throws {
+        let fixture = try Fixture()
+        let health = fixture.context.health
+        func message() throws -> String {
+            let answer = try fixture.send("GET", "/_health")
+            #expect(answer.status == .serviceUnavailable && answer.header("Cache-Control") == "no-store")
+            return answer.text
+        }
+        health.ask(.database, fixture.context.log) { throw Trouble() }
+        #expect(try message() == #"{"code":503,"error":"NotReady","message":"At the moment the database cannot be reached."}"#)
+        health.ask(.storage, fixture.context.log) { throw Trouble() }
+        #expect(try message().contains("the database and the storage cannot be reached"))
+        health.ask(.database, fixture.context.log) {}
+        #expect(try message().contains("At the moment the storage cannot be reached."))
+        health.ask(.storage, fixture.context.log) {}
+        #expect(try fixture.send("GET", "/_health").status == .ok)
+    }
+
+    @Test("is bad while an answer takes too long, though nobody knows what it will be")
+    func hanging() throws {
+        let health = Health()
+        let began = MonotonicTime.now
+        health.ask(.storage, try Fixture().context.log, at: began) {
+            #expect(health.response(at: began + Health.patience).status == .ok)
+            let late = health.response(at: began + Health.patience + .milliseconds(1))
+            #expect(late.status == .serviceUnavailable && late.text.contains("the storage cannot be reached"))
+        }
+        #expect(health.response().status == .ok)
+    }
+
+    @Test("is bad from when the server is told to end, though it goes on serving")
+    func leaving() throws {
+        let fixture = try Fixture()
+        fixture.context.health.leave()
+        #expect(try fixture.send("GET", "/_health").text.contains("about to end"))
+        #expect(try fixture.send("GET", "/_health").status == .serviceUnavailable)
+        #expect(try fixture.send("GET", "/").status == .ok)
+    }
+
+    @Test("asks what is really there: a database that is closed and a storage that has gone do not answer")
+    func questions() throws {
+        let fixture = try Fixture()
+        try fixture.context.catalog.ping()
+        try fixture.store.ping()
+        try File.rename(fixture.directory.file("storage"), to: fixture.directory.file("elsewhere"))
+        #expect(throws: StorageError.self) { try fixture.store.ping() }
+        // As where a disk is not mounted.
+        try Directory.make(fixture.directory.file("storage/packs"))
+        #expect(throws: StorageError.self) { try fixture.store.ping() }
+        fixture.context.catalog.close()
+        #expect(throws: (any Error).self) { try fixture.context.catalog.ping() }
+    }
+
+    @Test("The thread that asks ends when it is told to")
+    func thread() throws {
+        let fixture = try Fixture()
+        fixture.context.health.start(fixture.context.catalog, fixture.store, fixture.context.log)
+        #expect(try fixture.send("GET", "/_health").status == .ok)
+        fixture.context.health.stop()
+        fixture.context.health.stop()
+    }
+}
