@@ -98,7 +98,7 @@ let tests: [(name: String, uses: [String])] = [
 
 /// Folders of test targets that are not compiled with them: vectors and scripts, which tests find beside themselves, and the fuzzer.
 let unbuiltFolders: [String: [String]] = [
-    "ChunkingTests": ["Vectors"], "CommandTests": ["Snapshots"], "EndToEndTests": ["Shell"],
+    "AtticServerTests": ["Vectors"], "ChunkingTests": ["Vectors"], "CommandTests": ["Snapshots"], "EndToEndTests": ["Shell"],
     "FuzzTests": ["Fuzzer"],
 ]
 
