@@ -9,7 +9,7 @@ let pictured: [Layer] = [
     Layer("Bindings", [
         .c("CLinux"),
         .system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
-        .system("COpenSSL", pkgConfig: "libcrypto", apt: "libssl-dev"),
+        .system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
         .system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
         .system("CLZMA", pkgConfig: "liblzma", apt: "liblzma-dev"),
@@ -34,7 +34,7 @@ let pictured: [Layer] = [
         .swift("HTTPServer", uses: ["Platform", "HTTP"], packages: [.log]),
         .swift("Database", uses: ["Platform", "SQL", "Crypto", "Encoding", "Nix", "AtticAPI"], packages: [.log]),
         .swift("Storage", uses: ["Platform", "Crypto", "Encoding"], packages: [.log]),
-        .swift("HTTPClient", uses: ["Platform", "HTTP"]),
+        .swift("HTTPClient", uses: ["Platform", "Encoding", "Crypto", "HTTP"]),
         .swift("NixStore", uses: ["Platform", "SQL", "Encoding", "Crypto", "Nix"]),
     ]),
     Layer("Attic", [
@@ -66,7 +66,7 @@ let fuzzed = [
 let tests: [(name: String, uses: [String])] = [
     ("PlatformTests", ["Platform"]),
     ("EncodingTests", ["Encoding"]),
-    ("CryptoTests", ["Crypto", "Encoding"]),
+    ("CryptoTests", ["Crypto", "Encoding", "Platform"]),
     ("CompressionTests", ["Compression"]),
     ("SQLTests", ["SQL", "Platform"]),
     ("ConfigFileTests", ["ConfigFile"]),
@@ -77,7 +77,7 @@ let tests: [(name: String, uses: [String])] = [
     ("HTTPServerTests", ["HTTPServer", "HTTP", "Platform"]),
     ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
     ("StorageTests", ["Storage", "Platform", "Crypto"]),
-    ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Platform"]),
+    ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Crypto", "Platform"]),
     ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
         "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",

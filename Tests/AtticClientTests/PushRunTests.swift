@@ -93,7 +93,7 @@ struct PushRunTests {
         ]
         let recorder = Recorder(failing: [infos[1].path.baseName])
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
-        #expect(outcome == PushRun.Outcome(pushedCount: 2, notPushedCount: 3, advice: "try"))
+        #expect(outcome == PushRun.Outcome(pushedCount: 2, notPushedCount: 3, advice: "try", kind: .failed))
         #expect(recorder.notes.peek { Set($0.pushed) } == [infos[0].path.baseName, infos[4].path.baseName])
         #expect(recorder.notes.peek { $0.failed } == [infos[1].path.baseName])
         #expect(recorder.notes.peek { $0.dropped } == [infos[2].path.baseName, infos[3].path.baseName])
@@ -116,7 +116,7 @@ struct PushRunTests {
         let names = infos.map(\.path.baseName)
         let recorder = Recorder(failing: [names[2]], sharing: sharing)
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
-        #expect(outcome == PushRun.Outcome(pushedCount: 4, notPushedCount: 2, advice: "try"))
+        #expect(outcome == PushRun.Outcome(pushedCount: 4, notPushedCount: 2, advice: "try", kind: .failed))
         #expect(recorder.notes.peek { $0.requests.count } == 1 && recorder.notes.peek { $0.separatedCount } == 1)
         #expect(recorder.notes.peek { Set($0.pushed) } == [names[0], names[1], names[4], names[5]])
         #expect(recorder.notes.peek { $0.failed } == [names[2]] && recorder.notes.peek { $0.dropped } == [names[3]])
@@ -127,7 +127,7 @@ struct PushRunTests {
         let infos = [try TestPaths.info(0), try TestPaths.info(1), try TestPaths.info(2, references: [1])]
         let recorder = Recorder(sharing: sharing, isDown: true)
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
-        #expect(outcome == PushRun.Outcome(notPushedCount: 3))
+        #expect(outcome == PushRun.Outcome(notPushedCount: 3, kind: .unreachable))
         #expect(recorder.notes.peek { $0.failed } == infos[..<2].map(\.path.baseName))
         #expect(recorder.notes.peek { $0.dropped } == [infos[2].path.baseName])
     }

@@ -89,4 +89,24 @@ struct RefusalTests {
         #expect(failure.message.hasSuffix("the server answered 404 Not Found"))
         #expect(failure.advice?.contains("Is http://localhost:8080 the endpoint of an atticd?") == true)
     }
+
+    @Test("A proxy that does not reach the server is told apart from a server that is busy")
+    func away() throws {
+        for status in [502, 504] {
+            let failure = try failure(.push, token: nil, status)
+            #expect(failure.kind == .unreachable && failure.advice?.hasPrefix("Is atticd running behind http://localhost:8080?") == true)
+        }
+        #expect(try failure(.push, token: nil, 503).kind == .failed)
+    }
+
+    @Test("Where another server refuses, which was not shown the token, that is said", arguments: [401, 403])
+    func elsewhere(status: Int) throws {
+        let target = ResolvedCache(
+            serverName: "local", endpoint: try HTTPURL("http://localhost:8080"), token: "eyJ.a.b", cache: try #require(CacheName("hello")))
+        let failure = Refusal(
+            operation: .push, target: target, status: Status(status), body: [], nowSeconds: 0, withheldFrom: "https://other.example").failure
+        #expect(failure.kind == .notPermitted)
+        #expect(failure.message.contains("the server redirects to https://other.example, which is not shown the token"))
+        #expect(failure.advice == "If the token is for that one, log in with it: tetryx login local https://other.example TOKEN")
+    }
 }

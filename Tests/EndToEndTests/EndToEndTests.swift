@@ -32,6 +32,9 @@ struct EndToEndTests {
     @Test("What comes into a watched store is pushed, also after the server was away")
     func watch() throws { try passes("watch.sh", minutes: 3) }
 
+    @Test("Pushes and pulls go through HTTPS, redirects and proxies, and outlast a server that is killed")
+    func https() throws { try passes("https.sh", minutes: 4) }
+
     @Test("A revoked token opens nothing on a running server, and ends what it had begun")
     func revoke() throws { try passes("revoke.sh", minutes: 3) }
 

@@ -490,10 +490,12 @@ enum BodyKind: Sendable {
     }
 }
 
-private func name(of error: ClientError?) -> String {
+func name(of error: ClientError?) -> String {
     switch error {
     case .malformedURL: "malformedURL"
-    case .unsupportedScheme: "unsupportedScheme"
+    case .untrusted: "untrusted"
+    case .proxyFailed: "proxyFailed"
+    case .redirectRefused: "redirectRefused"
     case .unreachable: "unreachable"
     case .timedOut: "timedOut"
     case .disconnected: "disconnected"

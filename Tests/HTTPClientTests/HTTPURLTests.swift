@@ -37,12 +37,4 @@ import Testing
         #expect(try HTTPURL("http://a/b/").path(below: "/x?y") == "/b/x?y")
         #expect(HTTPURL.segment("a/b c%é.~") == "a%2Fb%20c%25%C3%A9.~")
     }
-
-    @Test("of https are refused with a sentence that says what to do")
-    func https() throws {
-        let url = try HTTPURL("https://cache.example.org/")
-        let error = #expect(throws: ClientError.self) { try HTTPSession(endpoint: url) }
-        #expect(error?.description
-            == "cannot reach https://cache.example.org/: this build speaks http only; use an http:// endpoint, or a proxy that adds TLS")
-    }
 }

@@ -1,3 +1,4 @@
+import Crypto
 import Glibc
 import Platform
 
@@ -80,6 +81,10 @@ final class ScriptedServer: Sendable {
 final class ScriptedConnection {
     private let descriptor: FileDescriptor
     private var received: [UInt8] = []
+    /// From `startTLS` on.
+    private var session: TLSSession?
+    /// Encrypted bytes that leave at once.
+    private var pieceBytes = Int.max
 
     init(_ descriptor: consuming FileDescriptor) {
         self.descriptor = descriptor
@@ -87,6 +92,9 @@ final class ScriptedConnection {
         var limit = timeval(tv_sec: 10, tv_usec: 0)
         unsafe setsockopt(
             self.descriptor.rawValue, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        // What was sent must not wait for an acknowledgement, and be lost where the connection is closed before.
+        var on: Int32 = 1
+        unsafe setsockopt(self.descriptor.rawValue, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// The next head, with its empty line; what there is where the connection ends before.
@@ -127,8 +135,53 @@ final class ScriptedConnection {
         return total
     }
 
+    /// Speaks TLS from here on; whether the client agreed.
+    ///
+    /// - Parameter pieceBytes: what leaves at once.
+    func startTLS(_ identity: TLSIdentity, pieceBytes: Int = .max) -> Bool {
+        let session = TLSSession(serving: identity)
+        self.session = session
+        self.pieceBytes = pieceBytes
+        while true {
+            let isDone = try? session.shakeHands()
+            sendEncrypted()
+            guard isDone == false else { return isDone ?? false }
+            if !feed() { return false }
+        }
+    }
+
+    /// Ends TLS as it should be ended.
+    func endTLS() {
+        session?.end()
+        sendEncrypted()
+    }
+
     func send(_ text: String) {
-        var bytes = Array(text.utf8)[...]
+        guard let session else { return sendRaw(Array(text.utf8)) }
+        try? unsafe Array(text.utf8).withUnsafeBytes { try unsafe session.write($0) }
+        sendEncrypted()
+    }
+
+    private func sendEncrypted() {
+        guard let session else { return }
+        var bytes = [UInt8](repeating: 0, count: session.outgoingByteCount)
+        let count = unsafe bytes.withUnsafeMutableBytes { unsafe session.take(into: $0) }
+        var rest = bytes[..<count]
+        while !rest.isEmpty {
+            sendRaw(Array(rest.prefix(pieceBytes)))
+            rest = rest.dropFirst(pieceBytes)
+        }
+    }
+
+    /// Receives encrypted bytes.
+    private func feed() -> Bool {
+        guard let bytes = receiveRaw() else { return false }
+        unsafe bytes.withUnsafeBytes { unsafe session?.feed($0) }
+        return true
+    }
+
+    func sendRaw(_ bytes: [UInt8]) {
+        var bytes = bytes[...]
         while !bytes.isEmpty {
             let count = unsafe bytes.withUnsafeBytes { unsafe Glibc.send(descriptor.rawValue, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
             if count < 0 { return }
@@ -137,10 +190,28 @@ final class ScriptedConnection {
     }
 
     private func receive() -> Bool {
+        guard let session else {
+            guard let bytes = receiveRaw() else { return false }
+            received += bytes
+            return true
+        }
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            guard let count = try? unsafe buffer.withUnsafeMutableBytes({ try unsafe session.read(into: $0) ?? -1 }), count != 0 else {
+                return false
+            }
+            if count > 0 {
+                received += buffer[..<count]
+                return true
+            }
+            if !feed() { return false }
+        }
+    }
+
+    /// Nil at the end.
+    private func receiveRaw() -> [UInt8]? {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         let count = unsafe buffer.withUnsafeMutableBytes { unsafe recv(descriptor.rawValue, $0.baseAddress, $0.count, 0) }
-        if count <= 0 { return false }
-        received += buffer[..<count]
-        return true
+        return count <= 0 ? nil : Array(buffer[..<count])
     }
 }

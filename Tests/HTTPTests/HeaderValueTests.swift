@@ -79,7 +79,25 @@ import Testing
         (-1, "Wed, 31 Dec 1969 23:59:59 GMT"),
         (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] as [(Int64, String)])
-    func date(seconds: Int64, expected: String) { #expect(HTTPDate.render(secondsSince1970: seconds) == expected) }
+    func date(seconds: Int64, expected: String) {
+        #expect(HTTPDate.render(secondsSince1970: seconds) == expected)
+        #expect(HTTPDate.parse(expected) == seconds)
+    }
+
+    @Test("are read back, whatever day it is")
+    func readBack() {
+        // Every three weeks from 1896 to 2104, with the centuries that are leap years and those that are not.
+        for seconds in stride(from: Int64(-2_335_219_200), through: 4_228_900_000, by: 46_800 * 41) {
+            #expect(HTTPDate.parse(HTTPDate.render(secondsSince1970: seconds)) == seconds)
+        }
+    }
+
+    @Test("that are none are told from others", arguments: [
+        "", "Sun, 06 Nov 1994 08:49:37 UTC", "Mon, 06 Nov 1994 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT ", "Sunday, 06-Nov-94 08:49:37 GMT",
+        "Sun Nov  6 08:49:37 1994", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT", "Sun, 06 Nov -994 08:49:37 GMT",
+        "Sun, 06 nov 1994 08:49:37 GMT", "Sun, +6 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:60 GMT", "Sun, 00 Nov 1994 08:49:37 GMT",
+    ])
+    func none(text: String) { #expect(HTTPDate.parse(text) == nil) }
 }
 
 @Suite("Written heads") struct HeadWriterTests {

@@ -14,6 +14,9 @@ final class AnswerReader {
     private let transport: any Transport
     private let host: String
     private let silence: Duration
+    private let answerTime: Duration
+    /// When an answer that is kept in memory must be whole; set with its first byte.
+    private var deadline: MonotonicTime?
     private var buffer = [UInt8](repeating: 0, count: AnswerReader.bufferBytes)
     private var start = 0
     private var end = 0
@@ -29,11 +32,17 @@ final class AnswerReader {
     /// Nothing is left over; a kept connection must have nothing under way.
     var isEmpty: Bool { start == end }
 
-    init(transport: any Transport, host: String, silence: Duration) {
+    /// - Parameter answerTime: for a whole answer, from its first byte on; one that is handed on piece by piece has it for its head.
+    ///   A byte now and then is no silence, and would hold a thread for years.
+    init(transport: any Transport, host: String, silence: Duration, answerTime: Duration) {
         self.transport = transport
         self.host = host
         self.silence = silence
+        self.answerTime = answerTime
     }
+
+    /// Lets the rest of the answer take as long as it takes.
+    func takeTime() { deadline = MonotonicTime(nanoseconds: .max) }
 
     // MARK: Heads
 
@@ -74,6 +83,8 @@ final class AnswerReader {
             // RFC 9110, section 15.2: unexpected interim answers are skipped; 101 would be an answer to Upgrade.
             if found.status.code == 101 { throw .malformed(host: host, reason: "it switches protocols unasked") }
             if found.status.code == 100 { mayContinue = true }
+            // The answer itself begins after it, and be it after a body of hours.
+            deadline = start < end ? .now + answerTime : nil
             interimCount += 1
             if interimCount > Self.interimMax { throw .malformed(host: host, reason: "too many interim answers") }
         }
@@ -170,13 +181,16 @@ final class AnswerReader {
         guard let count else { return .nothing }
         if count == 0 { return .end }
         hasBytes = true
+        deadline = deadline ?? .now + answerTime
         end += count
         return .some
     }
 
     private func waitReadable(_ what: String) throws(ClientError) {
+        let limit = MonotonicTime.now + silence
         do throws(Errno) {
-            if try transport.wait(for: .readable, until: .now + silence).isEmpty { throw Errno.timedOut }
+            if try transport.wait(for: .readable, until: min(limit, deadline ?? limit)).isEmpty { throw Errno.timedOut }
+            if let deadline, MonotonicTime.now > deadline { throw Errno.timedOut }
         } catch {
             if error == .timedOut { throw .timedOut(host: host, what: what) }
             throw .disconnected(host: host, what: error.description)

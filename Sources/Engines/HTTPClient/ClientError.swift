@@ -4,10 +4,15 @@ import HTTP
 package enum ClientError: Error, Sendable, CustomStringConvertible {
     /// The URL is none that can be asked.
     case malformedURL(String, reason: String)
-    /// https: the connection would have to be encrypted.
-    case unsupportedScheme(String)
+    /// The server is not who it should be, or cannot be agreed with on an encrypted connection.
+    case untrusted(host: String, cause: String)
     /// The host has no address, or nobody answers there.
     case unreachable(host: String, cause: String)
+    /// A proxy that is to be used cannot be, and trying again would end the same way. `name` is the variable that names the proxy,
+    /// or its host: never its password.
+    case proxyFailed(name: String, cause: String)
+    /// The server sends the request elsewhere, and it must not follow.
+    case redirectRefused(host: String, reason: String)
     /// Nothing moved for too long.
     case timedOut(host: String, what: String)
     /// The connection ended before the answer did.
@@ -24,9 +29,10 @@ package enum ClientError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .malformedURL(let text, let reason): "cannot use the URL \(text): \(reason)"
-        case .unsupportedScheme(let url):
-            "cannot reach \(url): this build speaks http only; use an http:// endpoint, or a proxy that adds TLS"
+        case .untrusted(let host, let cause): "cannot speak to \(host) over TLS: \(cause)"
         case .unreachable(let host, let cause): "cannot connect to \(host): \(cause)"
+        case .proxyFailed(let name, let cause): "cannot use the proxy of \(name): \(cause)"
+        case .redirectRefused(let host, let reason): "\(host) redirects the request, which is not followed: \(reason)"
         case .timedOut(let host, let what): "\(host) took too long: \(what)"
         case .disconnected(let host, let what): "\(host) closed the connection: \(what)"
         case .malformed(let host, let reason): "the answer of \(host) is malformed: \(reason)"

@@ -58,6 +58,9 @@ package struct ClientResponse: Sendable {
     package let body: [UInt8]
     /// Whether the request's body had been sent when the answer came. False: the server had heard enough.
     package let sentWholeBody: Bool
+    /// The server that answers, as `scheme://host:port`, where the request was sent there by another, and went without the
+    /// credentials that were for that one; nil as a rule.
+    package internal(set) var withheldFrom: String?
 
     package var status: Status { head.status }
     package var headers: HeaderLines { head.headers }
@@ -68,18 +71,22 @@ package struct ClientResponse: Sendable {
 
 /// How long a client waits.
 package struct ClientTimeouts: Hashable, Sendable {
-    /// For a connection, each address by itself.
+    /// For a connection, each address by itself; and again for what has to be agreed on over it, with a proxy or by TLS.
     package var connect: Duration
     /// For the next byte to move, in either direction; also for a server that is thinking.
     package var silence: Duration
+    /// For an answer that is kept in memory, from its first byte to its last.
+    package var answer: Duration
     /// For `100 Continue`; then the body is sent unasked, since some servers never say it (RFC 9110, 10.1.1).
     package var `continue`: Duration
 
     package init(
-        connect: Duration = .seconds(10), silence: Duration = .seconds(300), continue: Duration = .seconds(1)
+        connect: Duration = .seconds(10), silence: Duration = .seconds(300), answer: Duration = .seconds(900),
+        continue: Duration = .seconds(1)
     ) {
         self.connect = connect
         self.silence = silence
+        self.answer = answer
         self.continue = `continue`
     }
 }

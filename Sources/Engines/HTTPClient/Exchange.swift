@@ -5,27 +5,26 @@ import HTTP
 /// Thread: the one that sends the request.
 struct Exchange {
     private let request: ClientRequest
-    private let endpoint: HTTPURL
+    private let url: HTTPURL
     private let timeouts: ClientTimeouts
     private let reader: AnswerReader
     private let writer: BodyWriter
 
-    /// - Throws: `ClientError.malformedURL` where the request's path cannot stand in a request.
+    /// - Parameters:
+    ///   - url: where the request goes, with the path that is asked for.
+    ///   - forwarder: the proxy that the connection leads to, where it has to be told the whole URL.
     init(
-        _ request: ClientRequest, endpoint: HTTPURL, transport: any Transport, timeouts: ClientTimeouts
-    ) throws(ClientError) {
-        guard request.path.hasPrefix("/"), request.path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
-            throw .malformedURL(request.path, reason: "a path begins with a slash and is percent-encoded")
-        }
+        _ request: ClientRequest, to url: HTTPURL, by forwarder: Proxy?, transport: any Transport, timeouts: ClientTimeouts
+    ) {
         self.request = request
-        self.endpoint = endpoint
+        self.url = url
         self.timeouts = timeouts
-        let host = endpoint.authority
-        reader = AnswerReader(transport: transport, host: host, silence: timeouts.silence)
+        let host = url.authority
+        reader = AnswerReader(transport: transport, host: host, silence: timeouts.silence, answerTime: timeouts.answer)
         let byteCount = Self.byteCount(of: request.body)
         writer = BodyWriter(
             transport: transport, reader: reader, host: host, silence: timeouts.silence,
-            head: Self.head(request, endpoint: endpoint, byteCount: byteCount), byteCount: byteCount)
+            head: Self.head(request, url, forwarder, byteCount: byteCount), byteCount: byteCount)
     }
 
     /// Whether anything of an answer has come.
@@ -73,6 +72,7 @@ struct Exchange {
         _ head: ResponseHead, _ framing: ResponseFraming, _ receive: ((UnsafeRawBufferPointer) throws -> Void)?
     ) throws(ClientError) -> [UInt8] {
         if let receive = unsafe receive, head.status.isSuccess {
+            reader.takeTime()
             try unsafe reader.readBody(framing) { bytes throws(ClientError) in
                 if let cause = Self.cause({ try unsafe receive(bytes) }) { throw .receiverFailed(cause) }
             }
@@ -81,11 +81,11 @@ struct Exchange {
         let max = request.answerBytesMax
         var body: [UInt8] = []
         if case .contentLength(let byteCount) = framing {
-            if byteCount > max { throw .tooLarge(host: endpoint.authority, byteCountMax: max) }
+            if byteCount > max { throw .tooLarge(host: url.authority, byteCountMax: max) }
             body.reserveCapacity(Int(byteCount))
         }
         try unsafe reader.readBody(framing) { bytes throws(ClientError) in
-            if bytes.count > max - body.count { throw .tooLarge(host: endpoint.authority, byteCountMax: max) }
+            if bytes.count > max - body.count { throw .tooLarge(host: url.authority, byteCountMax: max) }
             unsafe body.append(contentsOf: bytes)
         }
         return body
@@ -102,9 +102,11 @@ struct Exchange {
         }
     }
 
-    private static func head(_ request: ClientRequest, endpoint: HTTPURL, byteCount: Int64?) -> [UInt8] {
-        var head = HeadWriter(request.method, target: endpoint.path(below: request.path))
-        head.add("Host", endpoint.authority)
+    private static func head(_ request: ClientRequest, _ url: HTTPURL, _ forwarder: Proxy?, byteCount: Int64?) -> [UInt8] {
+        // RFC 9112, section 3.2.2: a proxy is told the whole URL.
+        var head = HeadWriter(request.method, target: forwarder == nil ? url.target : url.serverText + url.target)
+        head.add("Host", url.authority)
+        if let authorization = forwarder?.authorization { head.add("Proxy-Authorization", authorization) }
         for (name, value) in request.headers { head.add(name, value) }
         switch (request.body, byteCount) {
         case (_, nil): head.add("Transfer-Encoding", "chunked")

@@ -50,6 +50,25 @@ package struct HTTPURL: Hashable, Sendable, CustomStringConvertible {
         query = question.map { String(rest[rest.index(after: $0)...]) }
     }
 
+    private init(scheme: Scheme, host: String, port: UInt16, target: String) {
+        self.scheme = scheme
+        self.host = host
+        self.port = port
+        let question = target.firstIndex(of: "?")
+        path = String(target[..<(question ?? target.endIndex)])
+        query = question.map { String(target[target.index(after: $0)...]) }
+    }
+
+    /// Another resource of the same server.
+    ///
+    /// - Parameter target: path and query, visible ASCII.
+    func with(target: String) -> HTTPURL { HTTPURL(scheme: scheme, host: host, port: port, target: target) }
+
+    /// Whether the host is an address, of IPv6 or IPv4, and no name.
+    package var hostIsAddress: Bool {
+        host.contains(":") || host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+    }
+
     /// What stands in the Host header: the port only where it is not the scheme's own (RFC 9110, section 7.2).
     package var authority: String {
         let name = host.contains(":") ? "[\(host)]" : host

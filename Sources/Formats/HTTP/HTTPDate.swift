@@ -20,6 +20,28 @@ package enum HTTPDate {
             + time.joined(separator: ":") + " GMT"
     }
 
+    /// Reads such a date; nil where the text is written in any other way.
+    ///
+    /// - Returns: seconds since 1970, UTC.
+    package static func parse(_ text: String) -> Int64? {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 29 else { return nil }
+        func number(_ range: Range<Int>) -> Int64? { Int64(String(decoding: bytes[range], as: UTF8.self)) }
+        let months = Array("JanFebMarAprMayJunJulAugSepOctNovDec".utf8)
+        guard let month = stride(from: 0, to: 36, by: 3).first(where: { months[$0..<$0 + 3] == bytes[8..<11] }),
+            let day = number(5..<7), let year = number(12..<16), let hour = number(17..<19), let minute = number(20..<22),
+            let second = number(23..<25), (1...9999).contains(year)
+        else { return nil }
+        // The inverse of `civil`: years that begin in March.
+        let shifted = month / 3 < 2 ? year - 1 : year
+        let dayOfYear = (153 * ((Int64(month / 3) + 10) % 12) + 2) / 5 + day - 1
+        let days = shifted * 365 + floorDivide(shifted, by: 4) - floorDivide(shifted, by: 100) + floorDivide(shifted, by: 400)
+        let seconds = (days + dayOfYear - 719_468) * 86_400 + hour * 3600 + minute * 60 + second
+        // What is no date (31 April, a wrong weekday, other separators) reads as another one.
+        guard secondsSince1970.contains(seconds), render(secondsSince1970: seconds) == text else { return nil }
+        return seconds
+    }
+
     /// Year, month and day of the Gregorian calendar.
     ///
     /// Years are counted from 1 March, so that the leap day is the last of its year, in eras of 400 years, which all

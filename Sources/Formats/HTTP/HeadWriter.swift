@@ -25,8 +25,15 @@ package struct HeadWriter: Sendable {
     /// - Parameter target: origin form, encoded already. Spaces and control characters in it trap.
     package init(_ method: Method, target: String) {
         precondition(method != .other, "a request needs a method that has a name")
+        self.init(methodName: method.rawValue, target: target)
+    }
+
+    /// Begins a request that asks a proxy for a way through to `host:port` (RFC 9110, section 9.3.6).
+    package init(connectTo place: String) { self.init(methodName: "CONNECT", target: place) }
+
+    private init(methodName: String, target: String) {
         bytes.reserveCapacity(512)
-        appendText(method.rawValue)
+        appendText(methodName)
         bytes.append(Byte.space)
         let start = bytes.count
         appendText(target)

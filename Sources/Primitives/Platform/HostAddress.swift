@@ -26,7 +26,18 @@ package struct HostAddress: Hashable, Sendable, CustomStringConvertible {
         self.init(high: UInt64(bigEndian: high), low: UInt64(bigEndian: low))
     }
 
-    private var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
+    package var isIPv4: Bool { high == 0 && low >> 32 == 0xffff }
+
+    /// Whether it lies in a network.
+    ///
+    /// - Parameter bits: the length of the network's prefix: 0 to 32 for IPv4, 0 to 128 for IPv6.
+    package func isIn(_ network: HostAddress, bits: Int) -> Bool {
+        guard isIPv4 == network.isIPv4 else { return false }
+        let whole = isIPv4 ? bits + 96 : bits
+        let highMask = whole >= 64 ? UInt64.max : whole <= 0 ? 0 : ~(UInt64.max >> UInt64(whole))
+        let lowMask = whole >= 128 ? UInt64.max : whole <= 64 ? 0 : ~(UInt64.max >> UInt64(whole - 64))
+        return (high ^ network.high) & highMask == 0 && (low ^ network.low) & lowMask == 0
+    }
 
     /// What one client has for sure: its IPv4 address, or the network of its IPv6 address, whose lower half it chooses itself
     /// (RFC 4291, section 2.5.4).

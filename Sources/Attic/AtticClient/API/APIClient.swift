@@ -1,5 +1,4 @@
 import AtticAPI
-import Glibc
 import HTTP
 import HTTPClient
 import Nix
@@ -11,29 +10,48 @@ package final class APIClient: Sendable {
     private let session: HTTPSession
     private let time: TimeSource
     private let pause: @Sendable (Duration) -> Void
+    private let notice: @Sendable (String) -> Void
+    private let waits: Bool
+    private let reach = Monitor(Reach())
 
-    /// How often a request is sent that the server puts off.
-    private static let attemptsMax = 4
+    /// What is known of the way to the server, by all requests together.
+    private struct Reach {
+        /// It has answered, so it is worth waiting for when it does not.
+        var hasAnswered = false
+        /// It was waited for in vain: nobody waits again until it answers.
+        var isGivenUp = false
+        /// The person was told that it is waited for.
+        var isTold = false
+    }
+
+    /// Of a server that has answered before: it may be starting anew, which these pauses (17 to 31 seconds) outlast.
+    private static let patience = RetryPolicy(attemptsMax: 7)
+    /// Of one that has not: its URL may be wrong, and its user looks on.
+    private static let firstPatience = RetryPolicy(attemptsMax: 3)
     /// What a server may answer, in bytes: it is read into values, which take many times that. The longest that an answer needs is a
     /// list of paths, 35 bytes each; all others are a few thousand bytes.
     private static let answerBytesMax = 1 << 20
     private static let pathsAnswerBytesMax = 16 << 20
-    /// The longest that a server may put one off; more is a failure that says so.
-    private static let pauseMax = Duration.seconds(60)
 
     /// - Parameters:
     ///   - connectionsMax: uploads that run at once, and one.
+    ///   - network: proxies and authorities, as the user's environment has them.
+    ///   - waits: whether a server that has answered before is waited for; else no longer than for one that has not.
     ///   - pause: waits before a request is sent again.
+    ///   - notice: tells the person that it takes longer, once.
     package init(
-        _ target: ResolvedCache, connectionsMax: Int = 2, time: TimeSource = .system,
-        pause: @escaping @Sendable (Duration) -> Void = { usleep(UInt32(clamping: $0.wholeNanoseconds / 1000)) }
+        _ target: ResolvedCache, connectionsMax: Int = 2, network: ClientNetwork, waits: Bool = true, time: TimeSource = .system,
+        pause: @escaping @Sendable (Duration) -> Void = { MonotonicTime.sleep($0) },
+        notice: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(ClientFailure) {
         self.target = target
+        self.waits = waits
         self.time = time
         self.pause = pause
-        do throws(ClientError) { session = try HTTPSession(endpoint: target.endpoint, connectionsMax: connectionsMax) } catch {
-            throw Self.failure(error, .readConfiguration, target)
-        }
+        self.notice = notice
+        do throws(ClientError) {
+            session = try HTTPSession(endpoint: target.endpoint, connectionsMax: connectionsMax, network: network)
+        } catch { throw Self.failure(error, .readConfiguration, target) }
     }
 
     // MARK: Requests
@@ -134,7 +152,8 @@ package final class APIClient: Sendable {
         case .success(let answer):
             if answer.status.isSuccess { return answer.body }
             throw Refusal(
-                operation: operation, target: target, status: answer.status, body: answer.body, nowSeconds: time.now().seconds
+                operation: operation, target: target, status: answer.status, body: answer.body, nowSeconds: time.now().seconds,
+                withheldFrom: answer.withheldFrom
             ).failure
         case .failure(let error): throw Self.failure(error, operation, target)
         }
@@ -153,28 +172,32 @@ package final class APIClient: Sendable {
         var attempt = 1
         while true {
             let outcome = Result(catching: { () throws(ClientError) in try session.send(request) })
-            let delay: Duration
-            switch outcome {
-            case .success(let answer):
-                // Both say that nothing was done (RFC 9110, 15.6.4; RFC 6585, 4): any method may come again.
-                let isPutOff = answer.status.code == 503 || answer.status.code == 429
-                delay = Self.delay(answer, attempt)
-                guard isPutOff, attempt < Self.attemptsMax, delay <= Self.pauseMax else { return outcome }
-            case .failure(let error):
-                guard case .disconnected = error, request.mayRepeat, attempt < Self.attemptsMax else { return outcome }
-                delay = Self.growing(attempt)
+            let isAway = RetryPolicy.isPassing(outcome, request)
+            let policy = reach.peek { reach in
+                if !isAway, case .success = outcome { reach = Reach(hasAnswered: true, isTold: reach.isTold) }
+                return reach.isGivenUp ? RetryPolicy(attemptsMax: 1) : reach.hasAnswered && waits ? Self.patience : Self.firstPatience
+            }
+            let delay = policy.pause(
+                after: outcome, of: request, attempt: attempt, now: time.now(), chance: Double.random(in: 0..<1))
+            guard let delay else {
+                if isAway { reach.peek { $0.isGivenUp = true } }
+                return outcome
+            }
+            // A short hiccup is none of the person's business.
+            if attempt > 1 || delay > .seconds(1), reach.peek({ reach in !reach.isTold && { reach.isTold = true; return true }() }) {
+                notice("⏳ Waiting for \(target.endpoint): \(Self.cause(outcome))")
             }
             pause(delay)
             attempt += 1
         }
     }
 
-    /// What Retry-After asks for, in seconds (RFC 9110, section 10.2.3); a date is answered by our own guess.
-    private static func delay(_ answer: ClientResponse, _ attempt: Int) -> Duration {
-        answer.header("Retry-After").flatMap { Int64($0) }.map { .seconds(max($0, 0)) } ?? growing(attempt)
+    private static func cause(_ outcome: Result<ClientResponse, ClientError>) -> String {
+        switch outcome {
+        case .success(let answer): "it answers \(answer.status)"
+        case .failure(let error): "\(error)"
+        }
     }
-
-    private static func growing(_ attempt: Int) -> Duration { .milliseconds(250 << (2 * (attempt - 1))) }
 
     private func read<Value>(
         _ bytes: [UInt8], _ operation: CacheOperation, _ parse: ([UInt8]) throws(APIFormatError) -> Value
@@ -197,7 +220,11 @@ package final class APIClient: Sendable {
             ClientFailure(
                 .failed, message + "\(error)",
                 advice: "Is \(target.endpoint) the endpoint of an atticd? tetryx login changes it.")
-        case .malformedURL, .unsupportedScheme: ClientFailure(.usage, message + "\(error)")
+        // Nobody was spoken to, and what to do stands in the sentence.
+        case .untrusted, .proxyFailed: ClientFailure(.unreachable, message + "\(error)")
+        case .redirectRefused:
+            ClientFailure(.failed, message + "\(error)", advice: "tetryx login changes the endpoint, which is \(target.endpoint) now.")
+        case .malformedURL: ClientFailure(.usage, message + "\(error)")
         case .tooLarge: ClientFailure(.failed, message + "\(error)")
         case .bodyFailed(let cause), .receiverFailed(let cause): ClientFailure(.failed, message + "\(cause)")
         }

@@ -39,18 +39,27 @@ struct Refusal {
     let status: Status
     let body: [UInt8]
     let nowSeconds: Int64
+    /// The server that answered without having been shown the token, since another sent the request there.
+    var withheldFrom: String?
 
     var failure: ClientFailure {
         switch status.code {
-        case 401: unauthorized
-        case 403: forbidden
+        case 401, 403:
+            if let withheldFrom {
+                return failure(
+                    .notPermitted, "the server redirects to \(withheldFrom), which is not shown the token (\(sentence))",
+                    advice: "If the token is for that one, log in with it: tetryx login \(loginName) \(withheldFrom) TOKEN")
+            }
+            return status.code == 401 ? unauthorized : forbidden
         case 404 where serverError?.error == "NoSuchCache":
-            failure(.failed, sentence, advice: "Create it with: tetryx cache create \(target.reference)")
+            return failure(.failed, sentence, advice: "Create it with: tetryx cache create \(target.reference)")
         case 404 where serverError == nil:
-            failure(
+            return failure(
                 .failed, sentence, advice: "Is \(target.endpoint) the endpoint of an atticd? tetryx login changes it.")
-        case 502, 503, 504: failure(.failed, sentence, advice: "Try again in a while.")
-        default: failure(.failed, sentence, advice: nil)
+        // What stands in front of the server does not reach it.
+        case 502, 504: return failure(.unreachable, sentence, advice: "Is atticd running behind \(target.endpoint)? Try again in a while.")
+        case 503: return failure(.failed, sentence, advice: "Try again in a while.")
+        default: return failure(.failed, sentence, advice: nil)
         }
     }
 

@@ -1,4 +1,5 @@
 import AtticAPI
+import HTTPClient
 import Platform
 
 /// What every command needs of the world: the environment, the user's files, the console.
@@ -14,9 +15,14 @@ package struct ClientContext: Sendable {
     }
 
     /// A client for the cache that `reference` means.
-    func client(for reference: String, connectionsMax: Int = 2) throws(ClientFailure) -> APIClient {
+    ///
+    /// - Parameter waits: for a server that is away for a while; a command that tries again by itself does not want that.
+    func client(for reference: String, connectionsMax: Int = 2, waits: Bool = true) throws(ClientFailure) -> APIClient {
         let reference = try CacheReference(reference)
         let configuration = try ConfigurationFile(directories).load().configuration
-        return try APIClient(try configuration.resolve(reference), connectionsMax: connectionsMax)
+        let console = console
+        return try APIClient(
+            try configuration.resolve(reference), connectionsMax: connectionsMax, network: ClientNetwork(environment: environment),
+            waits: waits, notice: { console.say($0) })
     }
 }

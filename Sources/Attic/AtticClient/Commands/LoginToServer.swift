@@ -41,7 +41,7 @@ package struct LoginToServer {
         var isForgotten = false
         if case .unchanged = tokenSource, let known, known.token != nil || known.tokenFile != nil {
             // A token is for the server that gave it: another one must not get to see it.
-            if let before = try? HTTPURL(known.endpoint), before.host == url.host, before.port == url.port {
+            if let before = try? HTTPURL(known.endpoint), url.maySeeCredentials(for: before) {
                 (server.token, server.tokenFile) = (known.token, known.tokenFile)
             } else {
                 isForgotten = true
@@ -57,7 +57,9 @@ package struct LoginToServer {
                     + "Log in again with one for \(endpoint), if it needs one.")
         }
         if let token = given.token { warn(of: token, context) }
-        if case .failure(let error) = Result(catching: { () throws(ClientError) in try HTTPSession(endpoint: url) }) {
+        // Proxies and authorities that cannot be used are found without asking anybody.
+        let network = ClientNetwork(environment: context.environment)
+        if case .failure(let error) = Result(catching: { () throws(ClientError) in try HTTPSession(endpoint: url, network: network) }) {
             context.console.say("⚠️ \(error)")
         }
     }

@@ -33,7 +33,7 @@ package struct PushPaths {
         let outcome = push.send(plan, for: roots)
         if outcome.notPushedCount == 0 { return }
         throw ClientFailure(
-            outcome.pushedCount == 0 ? .failed : .partly,
+            outcome.pushedCount == 0 ? outcome.kind ?? .failed : .partly,
             "\(outcome.notPushedCount) of \(plan.paths.count) paths were not pushed to \(client.target.quoted)",
             advice: outcome.advice)
     }

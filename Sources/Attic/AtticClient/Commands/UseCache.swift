@@ -17,7 +17,7 @@ package struct UseCache {
         context.console.say("+ Substituter: \(cache.substituter)")
         if let key = cache.publicKey { context.console.say("+ Trusted Public Key: \(key)") }
         if cache.credentials != nil { context.console.say("+ Access Token") }
-        for warning in Self.warnings(outcome) { context.console.say("⚠️ \(warning)") }
+        for warning in Self.placeWarnings(cache.substituter, target) + Self.warnings(outcome) { context.console.say("⚠️ \(warning)") }
     }
 
     /// What goes into Nix's files. All of it was said by a server, so each part must be what it claims to be: a line of
@@ -39,6 +39,18 @@ package struct UseCache {
         return NixFiles.Cache(
             substituter: substituter, publicKey: publicKey,
             credentials: target.token.map { NixFiles.Credentials(host: url.host, token: $0, isForItsServer: url.host == target.endpoint.host) })
+    }
+
+    /// A server below a path does not know of it unless it is told, and then names itself without.
+    static func placeWarnings(_ substituter: String, _ target: ResolvedCache) -> [String] {
+        let prefix = target.endpoint.path(below: "/")
+        guard prefix != "/", let url = try? HTTPURL(substituter), url.isSameServer(as: target.endpoint), !url.path.hasPrefix(prefix) else {
+            return []
+        }
+        return [
+            "The server says that the cache is at \(substituter), which is not below its endpoint, \(target.endpoint). "
+                + "If Nix does not find it there, substituter-endpoint in its server.toml has to be \(target.endpoint.serverText)\(prefix)"
+        ]
     }
 
     static func warnings(_ outcome: NixFiles.Outcome) -> [String] {

@@ -25,7 +25,7 @@ package struct WatchStore {
 
     /// Ends with an error only: the server refuses, or the store is gone. While nobody answers it tries again.
     package func run(_ context: ClientContext) throws(ClientFailure) {
-        let client = try context.client(for: reference, connectionsMax: options.jobs + 1)
+        let client = try context.client(for: reference, connectionsMax: options.jobs + 1, waits: false)
         let push = try ClosurePush(client, options, context)
         let watch: DirectoryWatch
         do throws(SystemError) { watch = try DirectoryWatch(push.store.physicalStoreDirectory) } catch { throw ClientFailure(error) }

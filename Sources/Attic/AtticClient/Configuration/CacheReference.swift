@@ -117,7 +117,6 @@ extension ClientConfiguration {
     }
 
     private static func isSame(_ one: HTTPURL, _ other: HTTPURL) -> Bool {
-        one.scheme == other.scheme && one.host == other.host && one.port == other.port
-            && one.path(below: "/") == other.path(below: "/")
+        one.isSameServer(as: other) && one.path(below: "/") == other.path(below: "/")
     }
 }

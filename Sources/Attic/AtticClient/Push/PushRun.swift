@@ -45,8 +45,11 @@ package struct PushRun {
         package var notPushedCount = 0
         /// What to do about the first failure that has an answer.
         package var advice: String?
+        /// Which kind all failures are of; nil where there were none, or several kinds.
+        package var kind: ClientFailure.Kind?
 
-        package init(pushedCount: Int = 0, notPushedCount: Int = 0, advice: String? = nil) {
+        package init(pushedCount: Int = 0, notPushedCount: Int = 0, advice: String? = nil, kind: ClientFailure.Kind? = nil) {
+            self.kind = kind
             self.pushedCount = pushedCount
             self.notPushedCount = notPushedCount
             self.advice = advice
@@ -115,6 +118,7 @@ package struct PushRun {
         } catch {
             let failures = monitor.update { state in
                 let failures = state.queue.fail(request)
+                state.outcome.kind = state.outcome.notPushedCount == 0 || state.outcome.kind == error.kind ? error.kind : nil
                 state.outcome.notPushedCount += failures.reduce(0) { $0 + 1 + $1.dropped.count }
                 state.outcome.advice = state.outcome.advice ?? error.advice
                 return failures

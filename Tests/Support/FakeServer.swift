@@ -3,39 +3,46 @@ import Platform
 
 /// A server on the loopback that answers each request as a test says, one thread a connection, with blocking sockets.
 /// It speaks as much HTTP as the client asks for: Content-Length, keep-alive, `Expect: 100-continue`.
-final class FakeServer: Sendable {
-    struct Request: Sendable {
-        let method: String
-        let path: String
+package final class FakeServer: Sendable {
+    package struct Request: Sendable {
+        package let method: String
+        package let path: String
         /// Names in lower case.
-        let headers: [String: String]
-        let body: [UInt8]
-        var bodyText: String { String(decoding: body, as: UTF8.self) }
+        package let headers: [String: String]
+        package let body: [UInt8]
+        package var bodyText: String { String(decoding: body, as: UTF8.self) }
     }
 
-    struct Answer: Sendable {
-        var status = 200
-        var body = ""
-        var headers: [(String, String)] = []
+    package struct Answer: Sendable {
+        package var status = 200
+        package var body = ""
+        package var headers: [(String, String)] = []
         /// What is sent in place of all that, as it is; then the connection ends.
-        var raw: String?
+        package var raw: String?
 
-        static func error(_ status: Int, _ name: String, _ message: String) -> Answer {
+        package init(status: Int = 200, body: String = "", headers: [(String, String)] = [], raw: String? = nil) {
+            self.status = status
+            self.body = body
+            self.headers = headers
+            self.raw = raw
+        }
+
+        package static func error(_ status: Int, _ name: String, _ message: String) -> Answer {
             Answer(status: status, body: #"{"code":\#(status),"error":"\#(name)","message":"\#(message)"}"#)
         }
     }
 
-    let port: UInt16
+    package let port: UInt16
     private let listener: FileDescriptor
     private let handler: @Sendable (Request) -> Answer
     private let log = Monitor<[Request]>([])
 
     /// All requests so far, in the order in which they were answered.
-    var requests: [Request] { log.peek { $0 } }
-    var endpoint: String { "http://127.0.0.1:\(port)" }
+    package var requests: [Request] { log.peek { $0 } }
+    package var endpoint: String { "http://127.0.0.1:\(port)" }
 
     /// Runs `body` while the server is there.
-    static func run<Result>(
+    package static func run<Result>(
         answering handler: @escaping @Sendable (Request) -> Answer, _ body: (FakeServer) throws -> Result
     ) throws -> Result {
         let server = try FakeServer(handler)
