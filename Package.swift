@@ -9,6 +9,7 @@ let pictured: [Layer] = [
     Layer("Bindings", [
         .c("CLinux"),
         .system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
+        .system("CPostgres", pkgConfig: "libpq", apt: "libpq-dev"),
         .system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
         .system("CZstd", pkgConfig: "libzstd", apt: "libzstd-dev"),
         .system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev"),
@@ -21,7 +22,7 @@ let pictured: [Layer] = [
         .swift("Encoding"),
         .swift("Crypto", uses: ["COpenSSL", "Encoding"]),
         .swift("Compression", uses: ["CZstd", "CZlib", "CLZMA", "CBrotli", "CBzip2"]),
-        .swift("SQL", uses: ["CSQLite"]),
+        .swift("SQL", uses: ["CSQLite", "CPostgres"]),
         .swift("ConfigFile"),
     ]),
     Layer("Formats", [

@@ -38,10 +38,10 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
     package let subject: String
     /// The cause, in the database's words; and what to do about it where that is known.
     package let message: String
-    /// The database's own number (SQLite's extended result code); 0 where it had none to give.
-    package let code: Int32
+    /// The database's own code (`SQLError.code`); empty where it had none to give.
+    package let code: String
 
-    package init(_ kind: Kind, _ operation: String, _ subject: String, _ message: String, code: Int32 = 0) {
+    package init(_ kind: Kind, _ operation: String, _ subject: String, _ message: String, code: String = "") {
         self.kind = kind
         self.operation = operation
         self.subject = subject
@@ -65,7 +65,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
 
     /// `cannot find an object: database disk image is malformed; … (code 11, at "SELECT …")`
     package var description: String {
-        "cannot \(operation): \(message) (" + (code == 0 ? "" : "code \(code), ") + "at \"\(subject)\")"
+        "cannot \(operation): \(message) (" + (code.isEmpty ? "" : "code \(code), ") + "at \"\(subject)\")"
     }
 
     private static func advice(_ kind: Kind, _ cause: SQLError.Kind) -> String {

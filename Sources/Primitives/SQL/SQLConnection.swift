@@ -11,6 +11,15 @@ package protocol SQLConnection: AnyObject {
         _ sql: String, _ values: [SQLValue], row: (borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int
 
+    /// Runs one statement once for each row of values, in order, and shows what it answers to `row` with the number of the
+    /// values' row; stops at the first that fails.
+    ///
+    /// - Returns: how many rows all of them inserted, changed or deleted.
+    @discardableResult
+    func runEach(
+        _ sql: String, _ rows: [[SQLValue]], row: (Int, borrowing SQLRow) throws(SQLError) -> Void
+    ) throws(SQLError) -> Int
+
     /// Runs several statements without parameters, separated by semicolons.
     func runScript(_ sql: String) throws(SQLError)
 
@@ -19,6 +28,24 @@ package protocol SQLConnection: AnyObject {
 }
 
 extension SQLConnection {
+    /// One after another: what a database does that is in this process.
+    @discardableResult
+    package func runEach(
+        _ sql: String, _ rows: [[SQLValue]], row: (Int, borrowing SQLRow) throws(SQLError) -> Void
+    ) throws(SQLError) -> Int {
+        var changedCount = 0
+        for (index, values) in rows.enumerated() {
+            changedCount += try run(sql, values) { found throws(SQLError) in try row(index, found) }
+        }
+        return changedCount
+    }
+
+    /// Runs one statement once for each row of values, for its effect; how many rows all of them changed.
+    @discardableResult
+    package func executeEach(_ sql: String, _ rows: [[SQLValue]]) throws(SQLError) -> Int {
+        try runEach(sql, rows) { _, _ in }
+    }
+
     /// Runs one statement for its effect; how many rows it inserted, changed or deleted.
     @discardableResult
     package func execute(_ sql: String, _ values: [SQLValue] = []) throws(SQLError) -> Int {

@@ -15,14 +15,16 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
         /// A UNIQUE, NOT NULL, CHECK or FOREIGN KEY constraint said no.
         case constraint
         case inputOutput
+        /// The server is not reached, or went away, or is not ready.
+        case disconnected
         /// A column does not hold what it should.
         case mismatch
         case other
     }
 
     package let kind: Kind
-    /// The database's own number: SQLite's extended result code.
-    package let code: Int32
+    /// The database's own: SQLite's extended result code in digits, or PostgreSQL's five characters; empty where there is none.
+    package let code: String
     /// What was tried, as a verb: `open`, `run`.
     package let operation: String
     /// On what: the path, or the statement on one line, shortened.
@@ -30,7 +32,7 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The database's own words.
     package let message: String
 
-    package init(kind: Kind, code: Int32, operation: String, subject: String, message: String) {
+    package init(kind: Kind, code: String, operation: String, subject: String, message: String) {
         self.kind = kind
         self.code = code
         self.operation = operation
@@ -38,9 +40,9 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
         self.message = message
     }
 
-    /// `cannot run "SELECT id FROM cache": no such table: cache (SQLite code 1)`
+    /// `cannot run "SELECT id FROM cache": no such table: cache (code 1)`
     package var description: String {
-        "cannot \(operation) \"\(subject)\": \(message)" + (code == 0 ? "" : " (code \(code))")
+        "cannot \(operation) \"\(subject)\": \(message)" + (code.isEmpty ? "" : " (code \(code))")
     }
 
     /// A statement on one line of at most 160 characters: enough to find it, little enough for a log.

@@ -101,7 +101,7 @@ package struct SQLRow: ~Copyable {
     /// An error that says what is wrong with the value of a column: for those who make values of columns.
     package func mismatch(_ column: Int, _ reason: String) -> SQLError {
         SQLError(
-            kind: .mismatch, code: 0, operation: "read column \(column) of", subject: source.sql, message: reason)
+            kind: .mismatch, code: "", operation: "read column \(column) of", subject: source.sql, message: reason)
     }
 
     private func expect(_ kind: Kind, _ column: Int) throws(SQLError) {

@@ -45,7 +45,7 @@ import Glibc
             let message = unsafe opened.map { unsafe String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             unsafe sqlite3_close_v2(opened)
             throw SQLError(
-                kind: SQLiteConnection.kind(of: code), code: code, operation: "open", subject: path, message: message)
+                kind: SQLiteConnection.kind(of: code), code: "\(code)", operation: "open", subject: path, message: message)
         }
         unsafe self.handle = handle
         self.path = path
@@ -185,7 +185,7 @@ import Glibc
     private func error(_ code: Int32, _ operation: String, _ sql: String) -> SQLError {
         let message = unsafe String(cString: sqlite3_errmsg(handle))
         return SQLError(
-            kind: SQLiteConnection.kind(of: code), code: code, operation: operation, subject: sql, message: message)
+            kind: SQLiteConnection.kind(of: code), code: "\(code)", operation: operation, subject: sql, message: message)
     }
 
     /// Primary result codes (the low byte of an extended one): https://www.sqlite.org/rescode.html

@@ -1,0 +1,63 @@
+import CPostgres
+
+/// Where a PostgreSQL database is, who asks, and what holds for every session there.
+package struct PostgresLocation: Sendable, Hashable {
+    /// libpq's URL, as it was given; it may have a password in it, so it is never printed.
+    private let url: String
+    /// Server, database and user, for messages: without the password.
+    package let name: String
+    /// What the server's own lists show of us.
+    private let applicationName: String
+
+    /// Reads a URL (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING).
+    ///
+    ///     postgresql://user:password@host:5432/database?sslmode=verify-full
+    ///     postgresql:///database?host=/run/postgresql
+    ///
+    /// - Throws: `.cannotOpen` with libpq's reason.
+    package init(url: String, applicationName: String) throws(SQLError) {
+        var reason: UnsafeMutablePointer<CChar>?
+        let options = unsafe PQconninfoParse(url, &reason)
+        defer { unsafe PQconninfoFree(options) }
+        guard var option = unsafe options else {
+            // Its words may repeat the URL, and with that the password.
+            let isSecret = url.contains("@")
+            let message = isSecret ? "it is not a URL of PostgreSQL: postgresql://user:password@host:port/database" :
+                unsafe PostgresConnection.oneLine(UnsafePointer(reason))
+            unsafe PQfreemem(reason)
+            throw SQLError(
+                kind: .cannotOpen, code: "", operation: "read", subject: isSecret ? "the database url" : url, message: message)
+        }
+        var values: [String: String] = [:]
+        while let keyword = unsafe option.pointee.keyword {
+            if let value = unsafe option.pointee.val { unsafe values[String(cString: keyword)] = String(cString: value) }
+            unsafe option += 1
+        }
+        self.url = url
+        self.applicationName = applicationName
+        let host = values["host"] ?? values["hostaddr"] ?? ""
+        let server = host.isEmpty || host.hasPrefix("/") ? host : host + (values["port"].map { ":\($0)" } ?? "")
+        name = "postgresql://" + (values["user"].map { "\($0)@" } ?? "") + (server.hasPrefix("/") ? "" : server)
+            + "/" + (values["dbname"] ?? "") + (server.hasPrefix("/") ? "?host=\(server)" : "")
+    }
+
+    /// What libpq is told: defaults, then the URL, which has the last word on them.
+    ///
+    /// A server that vanished without a word is noticed within half a minute, also while nothing is under way.
+    var parameters: (names: [String], values: [String]) {
+        let all = [
+            ("fallback_application_name", applicationName), ("connect_timeout", "10"), ("client_encoding", "UTF8"),
+            ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "4"),
+            ("tcp_user_timeout", "30000"), ("dbname", url),
+        ]
+        return (all.map(\.0), all.map(\.1))
+    }
+
+    /// What is said first. A transaction whose process hangs must not keep others waiting for ever.
+    var greeting: String {
+        """
+        SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '30s';
+        SET standard_conforming_strings = on; SET TIME ZONE 'UTC';
+        """
+    }
+}
