@@ -10,8 +10,10 @@ import Testing
 
 /// The databases that the conformance suite runs against; each knows how to make a fresh one.
 enum Kind: CaseIterable, CustomTestStringConvertible {
-    case sqlite
-    var testDescription: String { "SQLite" }
+    case sqlite, postgres
+    /// Those that are there: `scripts/test` starts a server.
+    static var allCases: [Kind] { TestPostgres.serverURL == nil ? [.sqlite] : [.sqlite, .postgres] }
+    var testDescription: String { self == .sqlite ? "SQLite" : "PostgreSQL" }
 }
 
 /// A fresh database of a test's own, with the schema, and short words for filling it.
@@ -21,15 +23,27 @@ final class Fixture {
     let kind: Kind
     let directory: TemporaryDirectory
     let catalog: Catalog
+    let location: DatabaseLocation
+    private let schema: TestSchema?
+    /// Of SQLite's file.
     var path: String { directory.file("server.db") }
 
     /// - Parameter transactionTime: long, so that a busy machine does not decide what is committed together.
-    init(_ kind: Kind, directory: TemporaryDirectory? = nil, transactionTime: Duration = .seconds(3600)) throws {
+    init(_ kind: Kind, directory: TemporaryDirectory? = nil, schema: TestSchema? = nil, transactionTime: Duration = .seconds(3600)) throws {
         self.kind = kind
         self.directory = try directory ?? TemporaryDirectory()
         var options = Catalog.Options()
         options.transactionTime = transactionTime
-        catalog = try Catalog(path: self.directory.file("server.db"), readers: 2, log: Fixture.log, options: options)
+        switch kind {
+        case .sqlite:
+            self.schema = nil
+            location = .sqlite(path: self.directory.file("server.db"))
+        case .postgres:
+            let schema = try schema ?? TestSchema()
+            self.schema = schema
+            location = .postgres(try PostgresLocation(url: schema.url, applicationName: "tests"))
+        }
+        catalog = try Catalog(location, readers: 2, log: Fixture.log, options: options)
         try catalog.migrate()
     }
 
@@ -37,6 +51,8 @@ final class Fixture {
 
     /// The same database after a crash: what a new process finds when this one is killed now.
     func crashed() throws -> Fixture {
+        // A server has all that was committed, whatever becomes of us.
+        if kind == .postgres { return try Fixture(kind, directory: directory, schema: schema) }
         let directory = try TemporaryDirectory()
         for name in ["server.db", "server.db-wal"] where File.exists(self.directory.file(name)) {
             let bytes = try File.readAll(self.directory.file(name))
@@ -48,7 +64,7 @@ final class Fixture {
     /// The same database, closed in order and opened again.
     func reopened() throws -> Fixture {
         catalog.close()
-        return try Fixture(kind, directory: directory)
+        return try Fixture(kind, directory: directory, schema: schema)
     }
 
     // MARK: Things by number
@@ -160,10 +176,17 @@ final class Fixture {
         try catalog.sweepRows(at: Fixture.time(seconds), defaultRetentionSeconds: retention, batch: batch)
     }
 
+    /// A connection beside the catalog's.
+    func connect() throws -> any SQLConnection {
+        switch location {
+        case .sqlite(let path): try SQLiteConnection(path: path, access: .readWrite)
+        case .postgres(let server): try PostgresConnection(server)
+        }
+    }
+
     /// How many rows a table has; by a connection of its own.
     func count(_ table: String) throws -> Int64 {
-        let connection = try SQLiteConnection(path: path, access: .readOnly)
-        return try connection.first("SELECT count(*) FROM \(table)") { row throws(SQLError) in try row.integer(0) } ?? -1
+        return try connect().first("SELECT count(*) FROM \(table)") { row throws(SQLError) in try row.integer(0) } ?? -1
     }
 }
 
@@ -176,5 +199,24 @@ extension Commit {
     /// A commit of one path whose NAR is there.
     init(existingNarID: Int64, hash: SHA256Digest, object: NewObject) {
         self.init(uploadID: nil, paths: [Path(object, naming: .existing(id: existingNarID, hash: hash))])
+    }
+}
+
+/// A schema of a test's own on the server that `scripts/test` starts; it goes with the last fixture that has it.
+final class TestSchema: Sendable {
+    private let name = TestPostgres.schemaName()
+    private let server: String
+    let url: String
+
+    init() throws {
+        server = try #require(TestPostgres.serverURL)
+        url = TestPostgres.url(schema: name, on: server)
+        try run("CREATE SCHEMA \(name)")
+    }
+
+    deinit { try? run("SET client_min_messages = error; DROP SCHEMA \(name) CASCADE") }
+
+    private func run(_ script: String) throws {
+        try PostgresConnection(PostgresLocation(url: server, applicationName: "tests")).runScript(script)
     }
 }

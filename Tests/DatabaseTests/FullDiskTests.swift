@@ -11,9 +11,9 @@ struct FullDiskTests {
     func reserved() throws {
         let fixture = try Fixture(.sqlite)
         let catalog = fixture.catalog
-        let before = try File.status(catalog.path + "-wal")
+        let before = try File.status(fixture.path + "-wal")
         try catalog.reserveLog()
-        let after = try File.status(catalog.path + "-wal")
+        let after = try File.status(fixture.path + "-wal")
         #expect(after.byteCount == before.byteCount)
         #expect(after.allocatedByteCount >= Catalog.reservedLogBytes)
         #expect(catalog.hasReservedLog.peek { $0 })
@@ -26,7 +26,7 @@ struct FullDiskTests {
         func note(_ name: String) throws {
             try catalog.write { session throws(DatabaseError) in try session.revoke(RevocationRecord(.id, name, revokedAt: .now)) }
         }
-        func logByteCount() throws -> Int64 { try File.status(catalog.path + "-wal").byteCount }
+        func logByteCount() throws -> Int64 { try File.status(fixture.path + "-wal").byteCount }
         try note("a")
         let longest = try logByteCount()
         #expect(catalog.restartsFullLog())

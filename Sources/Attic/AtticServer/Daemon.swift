@@ -80,7 +80,7 @@ package final class Daemon: Sendable {
     package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
         let directory = File.parent(of: configuration.databasePath)
         do throws(SystemError) { try Directory.make(directory, permissions: 0o700, isDurable: true) } catch {
-            throw DatabaseError(.cannotOpen, "open the database", configuration.databasePath, "\(error)", code: 0)
+            throw DatabaseError(.cannotOpen, "open the database", configuration.databasePath, "\(error)")
         }
         return try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
     }

@@ -24,9 +24,9 @@ extension Problem {
             self =
                 switch error.kind {
                 case .full: .storageFull
-                case .busy, .closed: .busy(retryAfterSeconds: 1)
+                case .busy, .closed, .unreachable: .busy(retryAfterSeconds: 1)
                 case .cannotOpen, .diskTrouble: .storageTrouble
-                case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
+                case .corrupt, .notOurs, .tooNew, .constraint, .inDoubt, .other: .internalServer
                 }
         case let error as StorageError:
             troubles.tell("storage \(error.operation) \(error.kind)", .error, metadata: Problem.metadata(request), in: log) {

@@ -13,13 +13,14 @@ extension Catalog {
     /// collection, a cache's settings, a revocation) goes on. The room is given back when the last process closes the database,
     /// which removes the log.
     ///
-    /// Does nothing where that was done, and where nothing was written yet: then there is no log.
+    /// Does nothing where that was done, and where nothing was written yet: then there is no log. Nor where the database is no file of ours.
     ///
     /// - Throws: `SystemError` where there is no room; or where the file system cannot take room in advance, which is no harm until the
     ///   disk is full.
     package func reserveLog() throws(SystemError) {
         if hasReservedLog.peek({ $0 }) { return }
-        let path = self.path + "-wal"
+        guard let database = location.path else { return }
+        let path = database + "-wal"
         guard File.exists(path) else { return }
         let file = try File.open(path, .readWrite)
         do throws(Errno) {
@@ -36,6 +37,7 @@ extension Catalog {
     /// - Returns: whether that was done; not where it was tried a moment ago, where that file would have to grow, and where others are
     ///   still reading what the log holds.
     func restartsFullLog() -> Bool {
+        guard let path = location.path else { return false }
         let isDue = nextLogRestart.peek { next in
             guard MonotonicTime.now >= next else { return false }
             next = .now + Catalog.logRestartInterval

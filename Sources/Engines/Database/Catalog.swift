@@ -2,12 +2,12 @@ import Logging
 import Platform
 import SQL
 
-/// What the server remembers: caches, objects, NARs, chunks, packs and uploads, in one SQLite file.
+/// What the server remembers: caches, objects, NARs, chunks, packs and uploads, in one SQLite file, or on a PostgreSQL server.
 ///
 /// Any thread may call it; all calls block. One thread of its own writes (`GroupCommitter`), readers run beside it
-/// (`ReaderPool`). Other processes (a collector) may use the same file.
+/// (`ReaderPool`). Other processes (a collector, replicas) may use the same database.
 package final class Catalog: Sendable {
-    /// How the file is used. The defaults are for a server; tests take shorter waits.
+    /// How the database is used. The defaults are for a server; tests take shorter waits.
     package struct Options: Sendable {
         /// How long one try waits for another process's lock, in milliseconds.
         package var busyMilliseconds: Int32 = 5000
@@ -15,6 +15,8 @@ package final class Catalog: Sendable {
         package var busyRetriesMax = 5
         /// How long writes are gathered into one transaction, measured by what they take.
         package var transactionTime = Duration.milliseconds(50)
+        /// How long a writer that lost its server waits for it to come back.
+        package var reconnectTime = Duration.seconds(15)
         package init() {}
     }
 
@@ -23,45 +25,52 @@ package final class Catalog: Sendable {
 
     let writer: GroupCommitter
     private let readers: ReaderPool
-    private let checkpointer: Checkpointer
+    /// Where the database is a file.
+    private let checkpointer: Checkpointer?
     private let log: Logger
-    let path: String
+    let location: DatabaseLocation
     private let isClosed = Monitor(false)
     private let lastForeignGeneration = Monitor<UInt64>(0)
     /// Room for the log was taken in advance.
     let hasReservedLog = Monitor(false)
     /// When the log of a full disk may be begun anew again.
     let nextLogRestart = Monitor(MonotonicTime.now)
+    /// The turn to which the server had come when others' changes were looked for.
+    private let lastTurn = Monitor<Int64>(-1)
 
-    /// Opens the database, and makes the file where it is not there. The schema is not touched: `migrate` makes it.
+    /// Opens the database, and makes the file where it is one that is not there. The schema is not touched: `migrate` makes it.
     ///
     /// - Parameter readers: connections for reading, at least one.
-    /// - Throws: `.notOurs` (and the file is left as it is), `.tooNew`, `.cannotOpen`, `.corrupt`, `.busy`.
-    package init(path: String, readers: Int, log: Logger, options: Options = Options()) throws(DatabaseError) {
+    /// - Throws: `.notOurs` (and the file is left as it is), `.tooNew`, `.cannotOpen`, `.unreachable`, `.corrupt`, `.busy`.
+    package init(
+        _ location: DatabaseLocation, readers: Int, log: Logger, options: Options = Options()
+    ) throws(DatabaseError) {
         precondition(readers > 0, "a catalog needs a connection to read with")
-        let wait = options.busyMilliseconds
-        let operation = "open the database \(path)"
+        let operation = "open the database \(location.name)"
         let refusal: DatabaseError?
         do throws(SQLError) {
-            let connection = try SQLiteConnection(path: path, access: .create, busyMilliseconds: wait)
-            refusal = try Catalog.refusal(of: connection, path: path)
+            refusal = try Catalog.refusal(of: location, options)
         } catch { throw DatabaseError(operation, error) }
         if let refusal { throw refusal }
         do throws(SQLError) {
-            // The file is in WAL mode once the first is open.
-            let writing = try Catalog.openWriter(path, wait)
-            checkpointer = Checkpointer(try Catalog.openCheckpointer(path, wait))
-            writer = try GroupCommitter(
-                writing, .sqlite, checkpointer, busyRetriesMax: options.busyRetriesMax,
-                transactionTime: options.transactionTime)
-            var pool: [Monitor<SQLiteConnection>] = []
-            for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(path, wait))) }
-            self.readers = ReaderPool(pool, .sqlite)
+            let writing = try Catalog.openWriter(location, options)
+            checkpointer = writing.checkpointer
+            writer = GroupCommitter(writing, location.dialect, transactionTime: options.transactionTime)
+            var pool: [Monitor<any ReadingConnection>] = []
+            for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(location, options))) }
+            self.readers = ReaderPool(pool, location.dialect)
         } catch { throw DatabaseError(operation, error) }
-        self.path = path
+        self.location = location
         self.log = log
-        checkpointer.start()
+        checkpointer?.start()
         writer.start()
+    }
+
+    /// Opens an SQLite file.
+    package convenience init(
+        path: String, readers: Int, log: Logger, options: Options = Options()
+    ) throws(DatabaseError) {
+        try self.init(.sqlite(path: path), readers: readers, log: log, options: options)
     }
 
     deinit { close() }
@@ -75,7 +84,7 @@ package final class Catalog: Sendable {
         guard isFirst else { return }
         writer.close()
         readers.close()
-        checkpointer.close()
+        checkpointer?.close()
     }
 
     /// Runs `body` on one state of the database; many may read at the same time.
@@ -104,10 +113,18 @@ package final class Catalog: Sendable {
     /// A number that moves with every commit of this process, before its caller hears of it.
     package var writeGeneration: UInt64 { writer.generation.load(ordering: .sequentiallyConsistent) }
 
-    /// Whether another process has committed since this was asked last. Blocks for a turn of the writing thread.
+    /// Whether another process has committed since this was asked last. Blocks for a turn of the writing thread, or for a
+    /// question to the server.
     package func seesOtherProcessesChange() throws(DatabaseError) -> Bool {
-        // Every transaction of the writing thread looks (PRAGMA data_version); an empty one makes it look now.
-        try write { _ in }
+        if let turn = try readers.turn() {
+            // Where there were turns, the writer knows whether they were its own; its own turn now is the last that is known.
+            if lastTurn.peek({ $0 }) == turn { return false }
+            let own = try write { session throws(DatabaseError) in try session.turn() }
+            lastTurn.update { $0 = own }
+        } else {
+            // Every transaction of the writing thread looks (PRAGMA data_version); an empty one makes it look now.
+            try write { _ in }
+        }
         let now = writer.foreignGeneration.load(ordering: .sequentiallyConsistent)
         return lastForeignGeneration.update { last in
             defer { last = now }
@@ -115,30 +132,22 @@ package final class Catalog: Sendable {
         }
     }
 
-    private static func openWriter(_ path: String, _ wait: Int32) throws(SQLError) -> sending SQLiteConnection {
-        let connection = try SQLiteConnection(path: path, access: .create, busyMilliseconds: wait)
-        // FULL: "an additional sync operation of the WAL file happens after each transaction commit"; NORMAL may lose
-        // the last commits to a power cut, and an acknowledged push must not be lost.
-        try connection.runScript("""
-            PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
-            PRAGMA journal_size_limit = 67108864;
-            """)
-        return connection
+    private static func openWriter(
+        _ location: DatabaseLocation, _ options: Options
+    ) throws(SQLError) -> sending any WritingConnection {
+        switch location {
+        case .sqlite(let path): try SQLiteWriting(path: path, options: options)
+        case .postgres(let server): try PostgresWriting(server, options: options)
+        }
     }
 
-    private static func openCheckpointer(_ path: String, _ wait: Int32) throws(SQLError) -> sending SQLiteConnection {
-        let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: wait)
-        // NORMAL: the log is synced before it is moved, and the file before the log may begin anew. It reads no page but those.
-        try connection.runScript("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64;")
-        return connection
-    }
-
-    private static func openReader(_ path: String, _ wait: Int32) throws(SQLError) -> sending SQLiteConnection {
-        let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: wait)
-        // A commit of anyone's empties it, so it may be small; pages come from the kernel's. They are not mapped: SQLite undoes
-        // the mapping of the whole file at every change, and to fault pages in again costs more than to copy them.
-        try connection.runScript("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -4096;")
-        return connection
+    private static func openReader(
+        _ location: DatabaseLocation, _ options: Options
+    ) throws(SQLError) -> sending any ReadingConnection {
+        switch location {
+        case .sqlite(let path): try SQLiteReading(path: path, options: options)
+        case .postgres(let server): try PostgresReading(server)
+        }
     }
 
     // MARK: Schema
@@ -154,7 +163,7 @@ package final class Catalog: Sendable {
         for (number, step) in Migration.all.enumerated() {
             let isNew = try write { session throws(DatabaseError) in try session.apply(step, at: now) }
             guard isNew else { continue }
-            log.debug("applied the schema step \(step.name) to \(path)")
+            log.debug("applied the schema step \(step.name) to \(location.name)")
             if !isNewDatabase || number < Migration.firstCount { report(step.name) }
         }
     }
@@ -165,24 +174,34 @@ package final class Catalog: Sendable {
         return Migration.all.map(\.name).filter { !applied.contains($0) }
     }
 
-    /// Why the file must not be used, found without changing it; nil where it is empty or ours.
-    private static func refusal(of connection: SQLiteConnection, path: String) throws(SQLError) -> DatabaseError? {
-        let operation = "open the database \(path)"
-        let mark = try connection.first("PRAGMA application_id") { row throws(SQLError) in try row.integer(0) } ?? 0
-        if mark != applicationID {
+    /// Why the database must not be used, found without changing it; nil where it is empty or ours.
+    private static func refusal(of location: DatabaseLocation, _ options: Options) throws(SQLError) -> DatabaseError? {
+        switch location {
+        case .sqlite(let path):
+            let connection = try SQLiteConnection(
+                path: path, access: .create, busyMilliseconds: options.busyMilliseconds)
+            let mark = try connection.first("PRAGMA application_id") { row throws(SQLError) in try row.integer(0) } ?? 0
+            if mark == applicationID { return try refusalOfSchema(connection, location) }
             let tables = try connection.first("SELECT count(*) FROM sqlite_schema") { row throws(SQLError) in
                 try row.integer(0)
             }
             if mark == 0 && tables == 0 { return nil }
             return DatabaseError(
-                .notOurs, operation, path,
+                .notOurs, "open the database \(path)", path,
                 "it is an SQLite database of another program; name another file in the database url")
+        case .postgres(let server):
+            return try refusalOfSchema(PostgresConnection(server), location)
         }
-        let applied = try CatalogSession(connection, .sqlite).appliedMigrationNames()
+    }
+
+    private static func refusalOfSchema(
+        _ connection: any SQLConnection, _ location: DatabaseLocation
+    ) throws(SQLError) -> DatabaseError? {
+        let applied = try CatalogSession(connection, location.dialect).appliedMigrationNames()
         let known = Set(Migration.all.map(\.name))
         guard let unknown = applied.first(where: { !known.contains($0) }) else { return nil }
         return DatabaseError(
-            .tooNew, operation, path,
+            .tooNew, "open the database \(location.name)", location.name,
             "its schema has the step \"\(unknown)\", which this version does not know: a newer version has used it; "
                 + "run that version, or restore a backup from before the upgrade")
     }

@@ -17,6 +17,10 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case tooNew
         /// The catalog was closed.
         case closed
+        /// The database's server is not reached, or went away; nothing was written.
+        case unreachable
+        /// The server went away in the midst of a commit, and whether that was made is not known.
+        case inDoubt
         case constraint
         /// The disk does not give or take bytes, or only gives them.
         case diskTrouble
@@ -28,8 +32,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
     /// back. Otherwise a crash may yet bring it to light.
     package var leavesNothingWritten: Bool {
         switch kind {
-        case .busy, .full, .closed, .constraint: true
-        case .corrupt, .cannotOpen, .notOurs, .tooNew, .diskTrouble, .other: false
+        case .busy, .full, .closed, .unreachable, .constraint: true
+        case .corrupt, .cannotOpen, .notOurs, .tooNew, .diskTrouble, .inDoubt, .other: false
         }
     }
     /// What was tried, as a verb: `find an object`.
@@ -58,9 +62,11 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .cannotOpen: .cannotOpen
         case .constraint: .constraint
         case .readOnly, .inputOutput: .diskTrouble
+        case .disconnected: .unreachable
+        case .inDoubt: .inDoubt
         case .other: .other
         }
-        self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind, cause.kind), code: cause.code)
+        self.init(kind, operation, cause.subject, cause.message + DatabaseError.advice(kind, cause), code: cause.code)
     }
 
     /// `cannot find an object: database disk image is malformed; … (code 11, at "SELECT …")`
@@ -68,15 +74,18 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         "cannot \(operation): \(message) (" + (code.isEmpty ? "" : "code \(code), ") + "at \"\(subject)\")"
     }
 
-    private static func advice(_ kind: Kind, _ cause: SQLError.Kind) -> String {
+    private static func advice(_ kind: Kind, _ cause: SQLError) -> String {
         switch kind {
         case .busy: "; another process holds the database's lock for longer than a transaction should take"
         case .full: "; make room on the file system that holds the database"
         case .corrupt: "; stop the server, and restore the database from a backup"
         case .notOurs: "; name another file in the database url"
+        case .cannotOpen where cause.isOfServer: "; look at the user, the password and the database in the database url"
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
-        case .diskTrouble where cause == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
-        case .tooNew, .closed, .constraint, .diskTrouble, .other: ""
+        case .diskTrouble where cause.isOfServer: ""
+        case .diskTrouble where cause.kind == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
+        case .unreachable: "; what waits for it is answered 503 until it is back"
+        case .tooNew, .closed, .constraint, .diskTrouble, .inDoubt, .other: ""
         }
     }
 }

@@ -8,7 +8,8 @@ import Synchronization
 /// savepoint of one transaction, commits once, and wakes the callers: eight uploads that end together
 /// cost one fsync (5,400 commits a second become 50,000 rows a second here). A body that throws rolls back its own
 /// savepoint; the others do not notice. A COMMIT that fails fails all of them. Where nobody in the transaction needs it to
-/// survive a power cut, there is no fsync.
+/// survive a power cut, there is no fsync. A body may run more than once: where the database undid the whole transaction and
+/// says that to try again helps.
 final class GroupCommitter: Sendable {
     private struct State {
         var queue: [any WriteJob] = []
@@ -21,13 +22,9 @@ final class GroupCommitter: Sendable {
     private static let batchLengthMax = 64
 
     private let state = Monitor(State())
-    private let connection: Monitor<SQLiteConnection>
-    private let checkpointer: Checkpointer
+    private let writing: Monitor<any WritingConnection>
     private let thread = Mutex<Thread?>(nil)
     private let dialect: Dialect
-    /// How often BEGIN and COMMIT are tried again where another process has the lock, each after the connection's own
-    /// wait (`busyMilliseconds`) has passed.
-    private let busyRetriesMax: Int
     /// How long bodies run in one transaction before it is committed, with what they have done so far: some are of a
     /// thousand paths, and those that came first should not wait for all others.
     private let transactionTime: Duration
@@ -36,21 +33,11 @@ final class GroupCommitter: Sendable {
     let generation = Atomic<UInt64>(0)
     /// Moves where a transaction of ours begins and finds that another process has committed since the last.
     let foreignGeneration = Atomic<UInt64>(0)
-    private let lastDataVersion = Atomic<Int64>(0)
-    /// What the connection's commits survive now.
-    private let durability = Monitor(WriteDurability.powerCut)
 
-    init(
-        _ connection: sending SQLiteConnection, _ dialect: Dialect, _ checkpointer: Checkpointer, busyRetriesMax: Int,
-        transactionTime: Duration
-    ) throws(SQLError) {
+    init(_ writing: sending any WritingConnection, _ dialect: Dialect, transactionTime: Duration) {
         self.dialect = dialect
-        self.checkpointer = checkpointer
-        self.busyRetriesMax = busyRetriesMax
         self.transactionTime = transactionTime
-        lastDataVersion.store(try connection.dataVersion(), ordering: .relaxed)
-        connection.countLogPages()
-        self.connection = Monitor(connection)
+        self.writing = Monitor(writing)
     }
 
     func start() {
@@ -96,107 +83,101 @@ final class GroupCommitter: Sendable {
                 return batch
             }
             if batch.isEmpty { return }
-            connection.peek { connection in commit(batch, on: connection) }
+            writing.peek { writing in commit(batch, on: writing) }
         }
     }
 
-    private func commit(_ batch: [any WriteJob], on connection: SQLiteConnection) {
-        do throws(SQLError) {
-            try prepare(connection, for: batch.contains { $0.durability == .powerCut } ? .powerCut : .crash)
-            try check(.begin)
-            try retryingBusy { () throws(SQLError) in try connection.execute("BEGIN IMMEDIATE") }
-            try noticeOthers(on: connection)
-        } catch {
-            abandon(connection)
-            for job in batch { job.fail(DatabaseError("begin a transaction", error)) }
-            return
-        }
-        let session = CatalogSession(connection, dialect)
-        let deadline = MonotonicTime.now + transactionTime
-        var ran: [any WriteJob] = []
-        for index in batch.indices {
-            if index > 0 && MonotonicTime.now >= deadline {
-                state.update { $0.queue.insert(contentsOf: batch[index...], at: 0) }
-                break
-            }
-            let job = batch[index]
+    /// One transaction, tried again where the database says that this helps, and what becomes of each body.
+    private func commit(_ batch: [any WriteJob], on writing: any WritingConnection) {
+        var attempt = Attempt(batch: batch)
+        var tries = 0
+        while true {
             do throws(DatabaseError) {
-                // One that is alone needs no savepoint, for which SQLite would copy every page before its first change.
-                if batch.count == 1 { try job.run(session) } else { try runInSavepoint(job, session) }
-                ran.append(job)
+                try run(&attempt, on: writing)
+                break
             } catch {
-                if batch.count == 1 { abandon(connection) }
-                job.fail(error)
-                if connection.isInTransaction { continue }
-                // A full disk or an I/O error ends the whole transaction: what ran before is gone as well.
-                for lost in ran + batch[(index + 1)...] { lost.fail(error) }
+                writing.rollBack()
+                tries += 1
+                if writing.shouldTryAgain(after: error, tries: tries) {
+                    attempt.ran = []
+                    attempt.refused = []
+                    continue
+                }
+                // What was refused for itself was told why.
+                let refused = Set(attempt.refused.map { ObjectIdentifier($0.job) })
+                for job in attempt.batch where !refused.contains(ObjectIdentifier(job)) { job.fail(error) }
+                for (job, reason) in attempt.refused { job.fail(reason) }
                 return
             }
         }
-        do throws(SQLError) {
-            // "If COMMIT fails with SQLITE_BUSY, the transaction remains active and the COMMIT can be retried later."
-            try check(.commit)
-            try retryingBusy { () throws(SQLError) in try connection.execute("COMMIT") }
-        } catch {
-            abandon(connection)
-            for job in ran { job.fail(DatabaseError("commit", error)) }
-            return
-        }
         Faults.pass(.transactionDurable)
-        if !ran.isEmpty { generation.add(1, ordering: .sequentiallyConsistent) }
-        for job in ran { job.succeed() }
-        checkpointer.committed(connection)
+        if !attempt.ran.isEmpty { generation.add(1, ordering: .sequentiallyConsistent) }
+        for job in attempt.ran { job.succeed() }
+        for (job, reason) in attempt.refused { job.fail(reason) }
+        writing.committed()
     }
 
-    /// With NORMAL "commits can be lost following a power loss", and with nothing else; the next commit with FULL makes those
-    /// before it durable as well, since it syncs the whole log (sqlite.org/pragma.html#pragma_synchronous).
-    private func prepare(_ connection: SQLiteConnection, for needed: WriteDurability) throws(SQLError) {
-        let isThere = durability.peek { $0 == needed }
-        if isThere { return }
-        try connection.runScript("PRAGMA synchronous = \(needed == .powerCut ? "FULL" : "NORMAL");")
-        durability.peek { $0 = needed }
+    /// What happens to a batch in one transaction; nobody hears of it before its end.
+    private struct Attempt {
+        var batch: [any WriteJob]
+        var ran: [any WriteJob] = []
+        /// Bodies that threw; what they did was rolled back.
+        var refused: [(job: any WriteJob, reason: DatabaseError)] = []
+    }
+
+    /// - Throws: what ended the transaction as a whole; nothing of it is left.
+    private func run(_ attempt: inout Attempt, on writing: any WritingConnection) throws(DatabaseError) {
+        let needed: WriteDurability = attempt.batch.contains { $0.durability == .powerCut } ? .powerCut : .crash
+        do throws(SQLError) {
+            try check(.begin)
+            if try writing.begin(surviving: needed) { foreignGeneration.add(1, ordering: .sequentiallyConsistent) }
+        } catch { throw DatabaseError("begin a transaction", error) }
+        let session = CatalogSession(writing.connection, dialect)
+        let deadline = MonotonicTime.now + transactionTime
+        for index in attempt.batch.indices {
+            if index > 0 && MonotonicTime.now >= deadline {
+                let rest = attempt.batch[index...]
+                state.update { $0.queue.insert(contentsOf: rest, at: 0) }
+                attempt.batch.removeSubrange(index...)
+                break
+            }
+            let job = attempt.batch[index]
+            do throws(DatabaseError) {
+                // One that is alone needs no savepoint, for which SQLite would copy every page before its first change.
+                if attempt.batch.count == 1 { try job.run(session) } else { try runInSavepoint(job, session) }
+                attempt.ran.append(job)
+            } catch {
+                // A full disk, an I/O error, a lost connection ends the whole transaction: what ran before is gone as well. One
+                // that lost a race may win it the next time, with all others.
+                if attempt.batch.count == 1 || !session.connection.isInTransaction || error.kind == .busy { throw error }
+                attempt.refused.append((job, error))
+            }
+        }
+        do throws(SQLError) {
+            try check(.commit)
+            try writing.commit()
+        } catch { throw DatabaseError("commit", error) }
     }
 
     private func runInSavepoint(_ job: any WriteJob, _ session: CatalogSession) throws(DatabaseError) {
         try session.trying("begin a savepoint") { connection throws(SQLError) in _ = try connection.execute("SAVEPOINT body") }
         do throws(DatabaseError) {
             try job.run(session)
-            try session.trying("release a savepoint") { connection throws(SQLError) in _ = try connection.execute("RELEASE body") }
+            try session.trying("release a savepoint") { connection throws(SQLError) in _ = try connection.execute("RELEASE SAVEPOINT body") }
         } catch {
             // Where the transaction is gone, so is the savepoint; the caller looks.
-            _ = try? session.connection.execute("ROLLBACK TO body")
-            _ = try? session.connection.execute("RELEASE body")
+            _ = try? session.connection.execute("ROLLBACK TO SAVEPOINT body")
+            _ = try? session.connection.execute("RELEASE SAVEPOINT body")
             throw error
         }
-    }
-
-    private func abandon(_ connection: SQLiteConnection) {
-        if connection.isInTransaction { _ = try? connection.execute("ROLLBACK") }
     }
 
     /// Fails where a test wants it to, as the database does on a disk that is full or broken.
     private func check(_ site: FaultSite) throws(SQLError) {
         do throws(Errno) { try Faults.check(site) } catch {
             throw SQLError(
-                kind: error == .noSpace ? .full : .inputOutput, code: 0, operation: site.name, subject: "a transaction", message: "\(error)")
+                kind: error == .noSpace ? .full : .inputOutput, code: "", operation: site.name, subject: "a transaction", message: "\(error)")
         }
-    }
-
-    private func noticeOthers(on connection: SQLiteConnection) throws(SQLError) {
-        let version = try connection.dataVersion()
-        if lastDataVersion.exchange(version, ordering: .relaxed) != version {
-            foreignGeneration.add(1, ordering: .sequentiallyConsistent)
-        }
-    }
-
-    private func retryingBusy(_ statement: () throws(SQLError) -> Int) throws(SQLError) {
-        for _ in 0..<busyRetriesMax {
-            do throws(SQLError) {
-                _ = try statement()
-                return
-            } catch { if error.kind != .busy { throw error } }
-        }
-        _ = try statement()
     }
 }
 

@@ -4,14 +4,14 @@ import SQL
 /// Connections that only read, and who waits for one.
 ///
 /// Each reads in a transaction of its own, so a body sees one state of the database however many statements it runs
-/// (WAL: a writer does not wait for it, nor it for a writer).
+/// (a writer does not wait for it, nor it for a writer).
 final class ReaderPool: Sendable {
-    private let connections: [Monitor<SQLiteConnection>]
+    private let connections: [Monitor<any ReadingConnection>]
     /// Which of them are free; nil once closed.
     private let free: Monitor<[Int]?>
     private let dialect: Dialect
 
-    init(_ connections: [Monitor<SQLiteConnection>], _ dialect: Dialect) {
+    init(_ connections: [Monitor<any ReadingConnection>], _ dialect: Dialect) {
         self.connections = connections
         self.dialect = dialect
         free = Monitor(Array(connections.indices))
@@ -21,19 +21,30 @@ final class ReaderPool: Sendable {
     func read<Result: Sendable>(
         _ body: (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
+        let dialect = self.dialect
+        return try lend { reading throws(DatabaseError) in
+            do throws(SQLError) { try reading.begin() } catch { throw DatabaseError("begin to read", error) }
+            defer { reading.end() }
+            return try body(CatalogSession(reading.connection, dialect))
+        }
+    }
+
+    private func lend<Result: Sendable>(
+        _ body: (any ReadingConnection) throws(DatabaseError) -> Result
+    ) throws(DatabaseError) -> Result {
         let taken = free.wait { free -> Int? in
             // -1: closed.
             free == nil ? -1 : free?.popLast()
         }
         if taken < 0 { throw DatabaseError(.closed, "read from the database", "", "the catalog was closed") }
         defer { free.update { $0?.append(taken) } }
-        let dialect = self.dialect
-        return try connections[taken].peek { connection throws(DatabaseError) in
-            let session = CatalogSession(connection, dialect)
-            try session.trying("begin to read") { connection throws(SQLError) in _ = try connection.execute("BEGIN") }
-            // Nothing was written, so how the transaction ends is the same to the database.
-            defer { _ = try? connection.execute("ROLLBACK") }
-            return try body(session)
+        return try connections[taken].peek { reading throws(DatabaseError) in try body(reading) }
+    }
+
+    /// `ReadingConnection.turn`.
+    func turn() throws(DatabaseError) -> Int64? {
+        try lend { reading throws(DatabaseError) in
+            do throws(SQLError) { return try reading.turn() } catch { throw DatabaseError("look for others' changes", error) }
         }
     }
 

@@ -12,10 +12,15 @@ import CPostgres
     /// Where the server is: libpq's URL or its `key=value` text.
     /// https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING
     private let location: PostgresLocation
+    private let use: Use
     private let handle: OpaquePointer
     private var statements: [String: PostgresStatement] = [:]
     /// Names of statements are never used twice on one connection.
     private var statementsMade = 0
+    /// What begins a transaction together with the next statement.
+    private var waitingBegin: String?
+    /// A statement was sent whose answer nobody has read yet.
+    private var isAnswerAwaited = false
     /// Every text that the program has is prepared once; only text that is built from values would ever reach this.
     private static let statementCountMax = 512
     /// Statements of a pipeline that are sent before their answers are read: libpq blocks when the server's answers fill both
@@ -28,8 +33,9 @@ import CPostgres
     ///
     /// - Throws: `.cannotOpen` where the server refuses (no such database, wrong password), `.disconnected` where it is not
     ///   reached or not ready.
-    package init(_ location: PostgresLocation) throws(SQLError) {
+    package init(_ location: PostgresLocation, for use: Use = .other) throws(SQLError) {
         self.location = location
+        self.use = use
         let (names, values) = location.parameters
         // dbname holds the whole location: libpq reads it where the last argument is 1. What comes before it are defaults.
         var opened: OpaquePointer?
@@ -50,11 +56,38 @@ import CPostgres
     /// Whether the connection is lost; what was prepared and what was not committed is lost with it.
     package var isBroken: Bool { unsafe PQstatus(handle) != CONNECTION_OK }
 
+    /// As `isBroken`, but looks whether the server has said goodbye meanwhile; waits for nothing.
+    package func isConnected() -> Bool {
+        // While an answer is awaited, that is read first.
+        if isAnswerAwaited { try? readAwaited() }
+        return unsafe !isBroken && PQconsumeInput(handle) == 1 && !isBroken
+    }
+
     /// Connects again, to the same server.
     package func reconnect() throws(SQLError) {
         statements.removeAll()
+        waitingBegin = nil
+        isAnswerAwaited = false
         unsafe PQreset(handle)
         try greet()
+    }
+
+    /// Has the next statement begin a transaction by `sql`, on one way to the server and back.
+    package func beginWithNext(_ sql: String) { waitingBegin = sql }
+
+    /// Ends what `beginWithNext` began; the answer is read before the next statement.
+    package func rollBackLater() {
+        if waitingBegin != nil {
+            waitingBegin = nil
+        } else if !isBroken {
+            isAnswerAwaited = unsafe PQsendQuery(handle, "ROLLBACK") == 1
+        }
+    }
+
+    private func readAwaited() throws(SQLError) {
+        isAnswerAwaited = false
+        while let rest = unsafe PQgetResult(handle) { unsafe PQclear(rest) }
+        if isBroken { throw lastError("read the answer to", "ROLLBACK") }
     }
 
     package var isInTransaction: Bool {
@@ -68,6 +101,12 @@ import CPostgres
     package func run(
         _ sql: String, _ values: [SQLValue], row: (borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int {
+        if isAnswerAwaited { try readAwaited() }
+        if waitingBegin != nil {
+            let results = try runPipeline(sql, [values])
+            for result in results { try result.forEachRow(row) }
+            return results.first?.changedCount ?? 0
+        }
         let statement = try prepared(sql)
         let result = unsafe PostgresResult(of: sql, withParameters(values) { count, texts, lengths, formats in
             unsafe PQexecPrepared(handle, statement.name, count, texts, lengths, formats, 1)
@@ -81,15 +120,14 @@ import CPostgres
     package func runEach(
         _ sql: String, _ rows: [[SQLValue]], row: (Int, borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int {
-        if rows.isEmpty { return 0 }
-        let statement = try prepared(sql)
+        if isAnswerAwaited { try readAwaited() }
         var changedCount = 0
         var start = 0
         while start < rows.count {
             let end = pipelineEnd(rows, from: start)
-            try runPipeline(statement, sql, rows, start..<end) { index, result throws(SQLError) in
+            for (index, result) in try runPipeline(sql, rows[start..<end]).enumerated() {
                 changedCount += result.changedCount
-                try result.forEachRow { found throws(SQLError) in try row(index, found) }
+                try result.forEachRow { found throws(SQLError) in try row(start + index, found) }
             }
             start = end
         }
@@ -97,6 +135,11 @@ import CPostgres
     }
 
     package func runScript(_ sql: String) throws(SQLError) {
+        if isAnswerAwaited { try readAwaited() }
+        if let begin = waitingBegin {
+            waitingBegin = nil
+            try runScript(begin)
+        }
         try check(unsafe PostgresResult(of: sql, PQexec(handle, sql)), "run", sql)
     }
 
@@ -113,35 +156,46 @@ import CPostgres
 
     /// https://www.postgresql.org/docs/15/libpq-pipeline-mode.html: a null pointer stands between the answers of two statements;
     /// after an error the rest of the pipeline is skipped.
-    private func runPipeline(
-        _ statement: PostgresStatement, _ sql: String, _ rows: [[SQLValue]], _ range: Range<Int>,
-        _ show: (Int, PostgresResult) throws(SQLError) -> Void
-    ) throws(SQLError) {
+    ///
+    /// - Returns: what was answered to each row of values.
+    private func runPipeline(_ sql: String, _ rows: ArraySlice<[SQLValue]>) throws(SQLError) -> [PostgresResult] {
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw lastError("begin a pipeline for", sql) }
         defer { unsafe PQexitPipelineMode(handle) }
-        for index in range {
-            let isSent = unsafe withParameters(rows[index]) { count, texts, lengths, formats in
+        let begin = waitingBegin
+        waitingBegin = nil
+        var isSent = true
+        if let begin { isSent = unsafe PQsendQueryParams(handle, begin, 0, nil, nil, nil, nil, 1) == 1 }
+        // Prepared on the same way: a connection that was just made has nothing prepared.
+        let kept = statements[sql]
+        let statement = kept ?? newStatement()
+        if kept == nil { isSent = unsafe isSent && PQsendPrepare(handle, statement.name, sql, 0, nil) == 1 }
+        for values in rows where isSent {
+            isSent = unsafe withParameters(values) { count, texts, lengths, formats in
                 unsafe PQsendQueryPrepared(handle, statement.name, count, texts, lengths, formats, 1)
-            }
-            if isSent == 0 { throw lastError("run", sql) }
+            } == 1
         }
-        guard unsafe PQpipelineSync(handle) == 1 else { throw lastError("run", sql) }
+        guard unsafe isSent && PQpipelineSync(handle) == 1 else { throw lastError("run", sql) }
         var failure: SQLError?
-        for index in range {
-            let result = unsafe PostgresResult(of: sql, PQgetResult(handle))
-            // What follows an error is skipped by the server, and read here so that the connection may go on.
-            if failure == nil {
-                do throws(SQLError) {
-                    try check(result, "run", sql)
-                    try show(index, result)
-                } catch { failure = error }
-            }
-            while let rest = unsafe PQgetResult(handle) { unsafe PQclear(rest) }
-            if isBroken { break }
-        }
+        if let begin { _ = nextResult(of: begin, &failure) }
+        if kept == nil, nextResult(of: sql, &failure) != nil { statements[sql] = statement }
+        var results: [PostgresResult] = []
+        for _ in rows { if let result = nextResult(of: sql, &failure) { results.append(result) } }
         // The answer to the sync.
         if let last = unsafe PQgetResult(handle) { unsafe PQclear(last) }
         if let failure { throw failure }
+        return results
+    }
+
+    /// Reads the answer to one statement of a pipeline; nil where that or one before it failed. What follows an error is skipped by
+    /// the server, and read here all the same, so that the connection may go on.
+    private func nextResult(of sql: String, _ failure: inout SQLError?) -> PostgresResult? {
+        if isBroken && failure != nil { return nil }
+        let result = unsafe PostgresResult(of: sql, PQgetResult(handle))
+        if failure == nil {
+            do throws(SQLError) { try check(result, "run", sql) } catch { failure = error }
+        }
+        while let rest = unsafe PQgetResult(handle) { unsafe PQclear(rest) }
+        return failure == nil ? result : nil
     }
 
     // MARK: Statements
@@ -149,11 +203,15 @@ import CPostgres
     private func prepared(_ sql: String) throws(SQLError) -> PostgresStatement {
         if let kept = statements[sql] { return kept }
         if statements.count >= PostgresConnection.statementCountMax { try forgetStatements() }
-        statementsMade += 1
-        let statement = PostgresStatement(name: "s\(statementsMade)")
+        let statement = newStatement()
         try check(unsafe PostgresResult(of: sql, PQprepare(handle, statement.name, sql, 0, nil)), "prepare", sql)
         statements[sql] = statement
         return statement
+    }
+
+    private func newStatement() -> PostgresStatement {
+        statementsMade += 1
+        return PostgresStatement(name: "s\(statementsMade)")
     }
 
     private func forgetStatements() throws(SQLError) {
@@ -211,7 +269,7 @@ import CPostgres
                 kind: isRefusal ? .cannotOpen : .disconnected, code: "", operation: "connect to", subject: location.name,
                 message: message)
         }
-        try runScript(location.greeting)
+        try runScript(location.greeting(for: use))
     }
 
     private func check(_ result: PostgresResult, _ operation: String, _ sql: String) throws(SQLError) {
@@ -229,34 +287,6 @@ import CPostgres
         SQLError(
             kind: isBroken ? .disconnected : .other, code: "", operation: operation, subject: sql,
             message: unsafe PostgresConnection.oneLine(PQerrorMessage(handle)))
-    }
-
-    /// SQLSTATE codes: https://www.postgresql.org/docs/15/errcodes-appendix.html
-    static func kind(of code: String) -> SQLError.Kind {
-        switch code {
-        // Serialization failure, deadlock, lock not available, query cancelled by a timeout.
-        case "40001", "40P01", "55P03", "57014", "25P03": .busy
-        case "53100", "53200": .full
-        case "53300", "57P01", "57P02", "57P03": .disconnected
-        case "25006", "42501": .readOnly
-        case "58030": .inputOutput
-        case "XX001", "XX002": .corrupt
-        case "3D000": .cannotOpen
-        default:
-            switch code.prefix(2) {
-            case "08": .disconnected
-            case "23": .constraint
-            case "28": .cannotOpen
-            default: .other
-            }
-        }
-    }
-
-    /// libpq's messages end with a line break, and have one between the addresses that it tried.
-    static func oneLine(_ message: UnsafePointer<CChar>?) -> String {
-        guard let message = unsafe message else { return "it gives no reason" }
-        let text = unsafe String(cString: message)
-        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
     }
 }
 

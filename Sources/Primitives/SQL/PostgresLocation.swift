@@ -53,11 +53,33 @@ package struct PostgresLocation: Sendable, Hashable {
         return (all.map(\.0), all.map(\.1))
     }
 
-    /// What is said first. A transaction whose process hangs must not keep others waiting for ever.
-    var greeting: String {
+    /// What a session is told first. A transaction whose process hangs must not keep others waiting for ever, nor a client that
+    /// vanished without a word.
+    func greeting(for use: PostgresConnection.Use) -> String {
         """
-        SET client_min_messages = warning; SET idle_in_transaction_session_timeout = '60s'; SET lock_timeout = '30s';
-        SET standard_conforming_strings = on; SET TIME ZONE 'UTC';
+        SET client_min_messages = warning; SET standard_conforming_strings = on; SET TIME ZONE 'UTC';
+        SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000;
+        \(use.timeouts)
         """
+    }
+}
+
+extension PostgresConnection {
+    /// What a connection is for: how long the server lets it take.
+    package enum Use: Sendable {
+        /// Short transactions, one of all processes at a time.
+        case writing
+        /// Short transactions that nobody waits for.
+        case reading
+        /// Whatever takes long.
+        case other
+
+        fileprivate var timeouts: String {
+            switch self {
+            case .writing: "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';"
+            case .reading: "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s';"
+            case .other: ""
+            }
+        }
     }
 }

@@ -17,6 +17,8 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
         case inputOutput
         /// The server is not reached, or went away, or is not ready.
         case disconnected
+        /// A commit of which nobody can say whether it was made.
+        case inDoubt
         /// A column does not hold what it should.
         case mismatch
         case other
@@ -31,6 +33,9 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
     package let subject: String
     /// The database's own words.
     package let message: String
+
+    /// Whether a server said so, and not a file.
+    package var isOfServer: Bool { subject.hasPrefix("postgresql:") || code.utf8.count == 5 }
 
     package init(kind: Kind, code: String, operation: String, subject: String, message: String) {
         self.kind = kind

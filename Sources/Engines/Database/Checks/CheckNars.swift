@@ -77,8 +77,8 @@ extension CatalogSession {
 
     static let narSumsSQL = """
         SELECT n.id, n.nar_size, n.file_size, n.chunk_count, n.is_damaged, count(r.chunk_id),
-            COALESCE(min(r.position), 0), COALESCE(max(r.position), 0), COALESCE(sum(c.byte_count), 0),
-            COALESCE(sum(c.stored_byte_count), 0), COALESCE(sum(c.is_damaged), 0),
+            COALESCE(min(r.position), 0), COALESCE(max(r.position), 0), CAST(COALESCE(sum(c.byte_count), 0) AS BIGINT),
+            CAST(COALESCE(sum(c.stored_byte_count), 0) AS BIGINT), CAST(COALESCE(sum(c.is_damaged), 0) AS BIGINT),
             COALESCE(sum(CASE WHEN c.compression = n.compression THEN 0 ELSE 1 END), 0)
                 - CASE WHEN count(r.chunk_id) = 0 THEN 1 ELSE 0 END,
             EXISTS (SELECT 1 FROM object o WHERE o.nar_id = n.id)

@@ -31,16 +31,14 @@ extension CatalogSession {
 
     /// All links of the schema.
     package func rowLinks() throws(DatabaseError) -> [RowLink] {
-        try trying("read the schema's foreign keys") { connection throws(SQLError) in
-            try connection.query(
-                """
-                SELECT t.name, k."from", k."table" FROM sqlite_schema t CROSS JOIN pragma_foreign_key_list(t.name) k
-                WHERE t.type = 'table' ORDER BY t.name, k."from"
-                """
-            ) { row throws(SQLError) in
+        // A server enforces them whatever anyone does, and cannot be asked to let go of them by a hand at a file.
+        let keys = dialect.foreignKeys
+        let enforced = try trying("read the schema's foreign keys") { connection throws(SQLError) in
+            try connection.query(keys) { row throws(SQLError) in
                 RowLink(table: try row.text(0), column: try row.text(1), parent: try row.text(2))
             }
-        } + CatalogSession.otherLinks
+        }
+        return enforced + CatalogSession.otherLinks
     }
 
     /// A step of the walk over a link: what dangles among the next ids that it names.

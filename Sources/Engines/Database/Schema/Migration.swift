@@ -51,7 +51,7 @@ extension CatalogSession {
 
     func appliedMigrationNames() throws(SQLError) -> [String] {
         // A new file has no table to ask.
-        let exists = try connection.first("SELECT 1 FROM sqlite_schema WHERE name = 'migration'") { _ in true } ?? false
+        let exists = try connection.first(dialect.hasSchema) { _ in true } ?? false
         if !exists { return [] }
         return try connection.query("SELECT name FROM migration ORDER BY name") { row throws(SQLError) in try row.text(0) }
     }

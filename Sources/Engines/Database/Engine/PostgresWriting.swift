@@ -1,0 +1,149 @@
+import Platform
+import SQL
+
+/// How PostgreSQL is written: one writer of all processes at a time, as with SQLite.
+///
+/// The first row of `write_turn` is the turn: a transaction begins by changing it, and whoever comes second waits for that row and
+/// then reads what the first has committed. So no two transactions race: none fails to serialize, none deadlocks. Its number
+/// says whether others have written since our last turn.
+///
+/// Each writer has a row of its own there, too, with the number of its transactions. It says what became of a commit whose answer was
+/// lost, whatever happened to the server meanwhile: it is part of that transaction, and locked until that has ended.
+final class PostgresWriting: WritingConnection {
+    private let postgres: PostgresConnection
+    /// The row of this writer.
+    private var writer: Int64 = 0
+    /// The turn of our last commit, or what others' had come to when we looked; nil where nobody can say.
+    private var lastTurn: Int64?
+    /// What the transaction that is open made of the turn, and of the number of ours.
+    private var open: (turn: Int64, count: Int64)?
+    private let reconnectTime: Duration
+
+    /// How often a transaction is tried again that the server undid; each time it has waited already.
+    private static let triesMax = 5
+    /// Rows of writers that are kept; they are some bytes each, and most are of processes that ended long ago.
+    private static let writersMax = 1000
+
+    var connection: any SQLConnection { postgres }
+    /// The server does that.
+    var checkpointer: Checkpointer? { nil }
+
+    init(_ location: PostgresLocation, options: Catalog.Options) throws(SQLError) {
+        postgres = try PostgresConnection(location, for: .writing)
+        reconnectTime = options.reconnectTime
+        try makeTurn()
+    }
+
+    /// The one table that no step of the schema makes, as the steps are written in turns, too.
+    private func makeTurn() throws(SQLError) {
+        try postgres.execute("BEGIN")
+        do throws(SQLError) {
+            // Two that make the same table at once would both try: the second waits here.
+            try postgres.runScript("""
+                SELECT pg_advisory_xact_lock(\(Catalog.applicationID));
+                CREATE TABLE IF NOT EXISTS write_turn (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);
+                INSERT INTO write_turn (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING;
+                """)
+            writer = try postgres.first("INSERT INTO write_turn (id, number) SELECT max(id) + 1, 0 FROM write_turn RETURNING id") {
+                row throws(SQLError) in try row.integer(0)
+            } ?? 0
+            lastTurn = try postgres.turn()
+            try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
+            try postgres.execute("COMMIT")
+        } catch {
+            rollBack()
+            throw error
+        }
+    }
+
+    func begin(surviving durability: WriteDurability) throws(SQLError) -> Bool {
+        if !postgres.isConnected() { try reconnect() }
+        // READ COMMITTED: each statement sees what was committed before it began, and nobody else writes after our first.
+        try postgres.runScript(
+            durability == .powerCut ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off")
+        var (turn, count): (Int64?, Int64?) = (nil, nil)
+        try postgres.run(
+            "UPDATE write_turn SET number = number + 1 WHERE id IN (1, $1) RETURNING id, number", [.integer(writer)]
+        ) { row throws(SQLError) in
+            let number = try row.integer(1)
+            if try row.integer(0) == 1 { turn = number } else { count = number }
+        }
+        guard let turn, let count else {
+            throw SQLError(
+                kind: .corrupt, code: "", operation: "begin in", subject: "write_turn", message: "a row that writers need is gone")
+        }
+        open = (turn, count)
+        defer { lastTurn = turn - 1 }
+        return turn - 1 != lastTurn
+    }
+
+    func commit() throws(SQLError) {
+        guard let open else { return }
+        do throws(SQLError) { try postgres.execute("COMMIT") } catch {
+            guard error.kind == .disconnected else { throw error }
+            try settle(open.count, after: error)
+        }
+        self.open = nil
+        lastTurn = open.turn
+    }
+
+    /// Finds out what became of the commit with that number of ours, whose answer was lost.
+    private func settle(_ count: Int64, after failure: SQLError) throws(SQLError) {
+        let deadline = MonotonicTime.now + reconnectTime
+        while MonotonicTime.now < deadline {
+            do throws(SQLError) {
+                if postgres.isBroken { try reconnect() }
+                // Waits while the server still holds the old transaction open, and has not noticed that nobody listens any more.
+                let last = try postgres.first("SELECT number FROM write_turn WHERE id = $1 FOR UPDATE", [.integer(writer)]) {
+                    row throws(SQLError) in try row.integer(0)
+                }
+                guard let last else { break }
+                if last == count { return }
+                throw failure
+            } catch {
+                if error == failure { throw error }
+                // A lock that was waited for too long, or a server that went away again: until the time is over.
+                if error.kind != .disconnected && error.kind != .busy { break }
+            }
+        }
+        throw SQLError(
+            kind: .inDoubt, code: failure.code, operation: "commit to", subject: failure.subject,
+            message: "the server went away before it said whether it did: \(failure.message)")
+    }
+
+    func committed() {}
+
+    func rollBack() {
+        open = nil
+        if postgres.isInTransaction { _ = try? postgres.execute("ROLLBACK") }
+    }
+
+    func shouldTryAgain(after failure: DatabaseError, tries: Int) -> Bool {
+        switch failure.kind {
+        case .busy: return tries < PostgresWriting.triesMax
+        case .unreachable:
+            if tries >= PostgresWriting.triesMax { return false }
+            do throws(SQLError) { try reconnect() } catch { return false }
+            return true
+        default: return false
+        }
+    }
+
+    /// Connects again, for as long as a restart of the server may take.
+    private func reconnect() throws(SQLError) {
+        let deadline = MonotonicTime.now + reconnectTime
+        var pause = Duration.milliseconds(20)
+        while true {
+            do throws(SQLError) {
+                if postgres.isBroken { try postgres.reconnect() }
+                // A server that crashed may have lost the last commits that need not survive that, and turns are given twice.
+                lastTurn = nil
+                return
+            } catch {
+                if error.kind != .disconnected || MonotonicTime.now + pause > deadline { throw error }
+            }
+            MonotonicTime.sleep(pause)
+            pause = min(pause * 2, .seconds(1))
+        }
+    }
+}
