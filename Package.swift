@@ -180,7 +180,7 @@ func checkedTargets() -> [Target] {
         }
     }
     targets.append(.target(
-        name: "Support", dependencies: ["Platform"], path: "Tests/Support", swiftSettings: strict))
+        name: "Support", dependencies: ["Platform", "SQL"], path: "Tests/Support", swiftSettings: strict))
     if Context.environment["TETRYX_FUZZ"] != nil {
         // For scripts/fuzz: the fuzz targets as a program instead of tests, which the sanitizer's libraries have no use for.
         return targets + [.executableTarget(

@@ -16,7 +16,7 @@ struct BackupTests {
     private func restore(_ directory: String) throws -> (configuration: Configuration, context: Context) {
         let configuration = try #require(try Configuration.find(path: directory + "/server.toml", environment: [:]))
         let log = try Fixture().context.log
-        let catalog = try Catalog(path: configuration.databasePath, readers: 2, log: log)
+        let catalog = try Catalog(configuration.database, readers: 2, log: log)
         #expect(try catalog.pendingMigrations().isEmpty)
         let store = try LocalChunkStore(path: configuration.storagePath, log: log)
         try Daemon.recover(store, catalog, log: log)
@@ -45,13 +45,13 @@ struct BackupTests {
         #expect(try fixture.send("DELETE", Endpoint.cacheConfig(passing), token: fixture.root()).status == .ok)
         let later = try TestPath("later", seeds: [3], byteCount: 100_000)
         let target = fixture.directory.file("backup")
-        let beside = try LocalChunkStore(path: fixture.context.configuration.storagePath, forServing: false)
+        let beside = try Catalog(fixture.context.configuration.database, readers: 1, log: fixture.context.log)
 
         var hasPushed = false
         let report = try Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: fixture.context.log)
             .run(to: target) { progress in
                 guard progress.part == "packs" else { return }
-                let collection = try beside.beginCollection(waitingAtMost: .zero)
+                let collection = try beside.beginCollection(waitingAtMost: .zero).lock
                 #expect(collection == nil)
                 if hasPushed { return }
                 let status = try fixture.push(later, to: cache).status
@@ -59,7 +59,7 @@ struct BackupTests {
                 hasPushed = true
             }
         #expect(hasPushed && report.losses.isEmpty && report.packs >= 4 && report.packBytes > 600_000)
-        #expect(try beside.beginCollection(waitingAtMost: .zero) != nil)
+        #expect(try beside.beginCollection(waitingAtMost: .zero).lock != nil)
         #expect(try Directory.names(target) == ["server.db", "server.toml", "storage"])
         for name in ["server.db", "server.toml"] { #expect(try File.status("\(target)/\(name)").permissions == 0o600) }
         #expect(try File.status(target).permissions == 0o700)
@@ -70,7 +70,7 @@ struct BackupTests {
             context.catalog.close()
         }
         let realTarget = try File.resolve(target)
-        #expect(configuration.databasePath == realTarget + "/server.db" && configuration.storagePath == realTarget + "/storage")
+        #expect(configuration.database == .sqlite(path: realTarget + "/server.db") && configuration.storagePath == realTarget + "/storage")
         let checked = try Checker(context.catalog, context.store, {
             var options = CheckOptions(now: .now)
             options.verifiesContent = true
@@ -155,12 +155,12 @@ struct BackupTests {
             token-hs256-secret-base64 = "\(Base64.encode(ConfigurationTests.secret))"
             """
         var expected = try ConfigurationTests.parse(text)
-        let written = expected.text(databasePath: "/a dir/\"q\"/server.db", storagePath: "/a dir/storage")
-        expected.databasePath = "/a dir/\"q\"/server.db"
+        let written = expected.text(database: .sqlite(path: "/a dir/\"q\"/server.db"), storagePath: "/a dir/storage")
+        expected.database = .sqlite(path: "/a dir/\"q\"/server.db")
         expected.storagePath = "/a dir/storage"
         #expect(try ConfigurationTests.parse(written) == expected)
         let plain = try ConfigurationTests.parse(ConfigurationTests.with("type = \"none\"", in: "compression"))
-        #expect(try ConfigurationTests.parse(plain.text(databasePath: plain.databasePath, storagePath: plain.storagePath)) == plain)
+        #expect(try ConfigurationTests.parse(plain.text(database: plain.database, storagePath: plain.storagePath)) == plain)
         // Whoever adds a key adds it here.
         let file = try TOMLFile.parse(written, name: "the copy's configuration")
         _ = try Configuration(reading: file, environment: [:])

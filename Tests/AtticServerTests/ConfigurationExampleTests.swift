@@ -27,7 +27,7 @@ struct ConfigurationExampleTests {
     func values() throws {
         var expected = try ConfigurationTests.parse(ConfigurationTests.minimal)
         // Without a default: examples.
-        expected.databasePath = "/var/lib/tetryx/server.db"
+        expected.database = .sqlite(path: "/var/lib/tetryx/server.db")
         expected.storagePath = "/var/lib/tetryx/storage"
         expected.apiEndpoint = "https://cache.example.org/"
         expected.substituterEndpoint = "https://cdn.example.org/"
@@ -58,7 +58,7 @@ struct ConfigurationExampleTests {
             databasePath: directory + "/server.db", storagePath: directory + "/storage",
             secretBase64: Base64.encode(ConfigurationTests.secret))
         var expected = try ConfigurationTests.parse(ConfigurationTests.minimal)
-        expected.databasePath = directory + "/server.db"
+        expected.database = .sqlite(path: directory + "/server.db")
         expected.storagePath = directory + "/storage"
         #expect(try ConfigurationTests.parse(text) == expected)
         // Its commented keys are good ones too, and say the defaults.

@@ -84,15 +84,15 @@ struct ConfigurationFindingTests {
         ]
         let without = "[storage]\npath = \"/s\""
         let configuration = try ConfigurationTests.parse(without, variables)
-        #expect(configuration.databasePath == "/env.db")
+        #expect(configuration.database == .sqlite(path: "/env.db"))
         #expect(configuration.tokenKey == .hs256(secret: [0, 0, 0, 0, 0, 0]))
         let full = try ConfigurationTests.parse(ConfigurationTests.minimal, variables)
-        #expect(full.databasePath == "/data/server.db")
+        #expect(full.database == .sqlite(path: "/data/server.db"))
         #expect(full.tokenKey == .hs256(secret: ConfigurationTests.secret))
     }
 
     @Test("What the environment says wrongly is named by its variable, and not repeated", arguments: [
-        ("ATTIC_SERVER_DATABASE_URL", "postgresql://user:hunter2@host/db", "database type \"postgresql\" is not available in this release; use \"sqlite:///path/server.db\""),
+        ("ATTIC_SERVER_DATABASE_URL", "postgresql://user:hunter2@host/db?colour=red", "this is no URL of a PostgreSQL database: write \"postgresql://user:password@host:5432/database?sslmode=verify-full\" or \"postgresql:///database?host=/run/postgresql\", odd characters of the password percent-encoded, and only parameters that libpq knows"),
         ("ATTIC_SERVER_TOKEN_HS256_SECRET_BASE64", "hunter2!", "the secret is not base64; write the output of \"openssl rand 64 | base64 -w0\""),
     ])
     func wrongParts(variable: String, value: String, reason: String) {

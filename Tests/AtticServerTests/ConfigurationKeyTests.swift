@@ -207,7 +207,7 @@ struct ConfigurationKeyTests {
         let isDefault = key.name == "storage.type"
         #expect((changed != (try ConfigurationTests.parse(ConfigurationTests.minimal))) != isDefault)
         // A backup has it too.
-        var copy = try ConfigurationTests.parse(changed.text(databasePath: changed.databasePath, storagePath: changed.storagePath))
+        var copy = try ConfigurationTests.parse(changed.text(database: changed.database, storagePath: changed.storagePath))
         copy.warnings = changed.warnings
         #expect(copy == changed)
     }

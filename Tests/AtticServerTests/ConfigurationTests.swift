@@ -51,7 +51,7 @@ struct ConfigurationTests {
         #expect(configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 1_048_576)
         #expect(configuration.maxNarSize == 64 << 30)
-        #expect(configuration.databasePath == "/data/server.db")
+        #expect(configuration.database == .sqlite(path: "/data/server.db"))
         #expect(!configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "/data/storage")
         #expect(configuration.chunking.narSizeThreshold == 65536)
@@ -117,7 +117,7 @@ struct ConfigurationTests {
         #expect(!configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 65536)
         #expect(configuration.maxNarSize == 1 << 20)
-        #expect(configuration.databasePath == "server a.db")
+        #expect(configuration.database == .sqlite(path: "server a.db"))
         #expect(configuration.databaseHeartbeat)
         #expect(configuration.storagePath == "/storage")
         #expect(!configuration.chunking.isChunked(narSize: .max))
@@ -191,13 +191,27 @@ struct ConfigurationTests {
         #expect(Self.refusal(Self.with(line, in: section)) == message)
     }
 
-    @Test("PostgreSQL is refused without repeating its password")
-    func postgreSQL() {
-        for scheme in ["postgresql", "postgres"] {
-            let text = Self.minimal.replacing("sqlite:///data/server.db", with: "\(scheme)://user:hunter2@host/db")
-            #expect(Self.refusal(text) == "server.toml:2:7: database type \"postgresql\" is not available in this release; "
-                + "use \"sqlite:///path/server.db\"")
-        }
+    @Test("A database may be PostgreSQL's, and nothing that is said of it has the password", arguments: [
+        ("postgresql://user:hunter2@host:5433/db?sslmode=verify-full", "postgresql://user@host:5433/db"),
+        ("postgres://user:hunter2@host/db", "postgresql://user@host/db"),
+        ("postgresql:///db?host=/run/postgresql", "postgresql:///db?host=/run/postgresql"),
+        ("postgresql://user:hunter2@one,two/db?target_session_attrs=read-write", "postgresql://user@one,two/db"),
+        ("postgresql://user@host/db?password=hunter2", "postgresql://user@host/db"),
+    ])
+    func postgreSQL(url: String, name: String) throws {
+        let configuration = try Self.parse(Self.minimal.replacing("sqlite:///data/server.db", with: url))
+        #expect(configuration.database.name == name)
+        #expect(configuration.database.path == nil)
+        #expect(try Self.parse(configuration.text(database: configuration.database, storagePath: configuration.storagePath)) == configuration)
+    }
+
+    @Test("What is no URL of PostgreSQL is refused without repeating its password", arguments: [
+        "postgresql://user:hunter2@host/db?colour=red", "postgres://user:hunter2@[::1/db", "postgresql://user:hunter%zz2@host/db",
+    ])
+    func notPostgreSQL(url: String) {
+        let refusal = Self.refusal(Self.minimal.replacing("sqlite:///data/server.db", with: url))
+        #expect(refusal?.hasPrefix("server.toml:2:7: this is no URL of a PostgreSQL database: write ") == true)
+        #expect(refusal?.contains("hunter") == false)
     }
 
     /// The minimal text with another key of tokens.
@@ -215,7 +229,7 @@ struct ConfigurationTests {
         #expect((configuration.tokenKey.signer != nil) == signs)
         #expect(configuration.holdsSecret == signs)
         // A backup's configuration has the same key.
-        let copy = try Self.parse(configuration.text(databasePath: "/d", storagePath: "/s"))
+        let copy = try Self.parse(configuration.text(database: .sqlite(path: "/d"), storagePath: "/s"))
         #expect(copy.tokenKey == configuration.tokenKey)
         #expect(!String(reflecting: configuration).contains("BEGIN"))
         #expect(Self.refusal(Self.with("\(key) = \"x\"", in: "jwt.signing"))
@@ -285,7 +299,7 @@ struct ConfigurationTests {
     ] as [(String, String?)])
     func databaseURLs(url: String, path: String?) {
         let text = Self.minimal.replacing("sqlite:///data/server.db", with: url)
-        #expect((try? Self.parse(text))?.databasePath == path)
+        #expect((try? Self.parse(text))?.database == path.map { .sqlite(path: $0) })
     }
 
     @Test("An address has a host and a port, or a path", arguments: [

@@ -168,10 +168,11 @@ struct Damage: Sendable, CustomTestStringConvertible {
 extension Fixture {
     /// Runs statements with foreign keys off, as only a hand does.
     func plant(_ statements: [String]) throws {
-        let connection = try SQLiteConnection(path: context.configuration.databasePath, access: .readWrite)
-        try connection.runScript("PRAGMA foreign_keys = OFF")
+        let connection = try context.configuration.database.connect()
+        let isFile = context.configuration.database.path != nil
+        try connection.runScript(isFile ? "PRAGMA foreign_keys = OFF" : "SET session_replication_role = replica")
         for statement in statements {
-            let count = try connection.execute(statement)
+            let count = try connection.execute(isFile ? statement : statement.replacing(/x'([0-9a-f]*)'/) { "'\\x\($0.1)'" })
             #expect(count > 0, "planted nothing: \(statement)")
         }
     }

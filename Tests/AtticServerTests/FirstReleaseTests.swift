@@ -38,7 +38,7 @@ struct FirstReleaseTests {
             token-hs256-secret-base64 = "\(Base64.encode(Self.secret))"
             """, name: "server.toml", environment: [:])
         let log = try Fixture().context.log
-        let catalog = try Catalog(path: configuration.databasePath, readers: 2, log: log)
+        let catalog = try Catalog(configuration.database, readers: 2, log: log)
         #expect(try catalog.pendingMigrations().count >= 5, "it is as the first release left it")
         #expect(throws: RunnerError.self) { try Daemon.requireSchema(of: catalog) }
         try catalog.migrate()

@@ -7,6 +7,7 @@ import HTTPServer
 import Logging
 import Nix
 import Platform
+import SQL
 import Storage
 import Support
 import Testing
@@ -16,6 +17,8 @@ import Testing
 /// A server without sockets: requests go straight to the application, on a directory and a clock of its own.
 final class Fixture {
     let directory: TemporaryDirectory
+    /// Where the database is on PostgreSQL.
+    private let schema: TestSchema?
     let clock = Monitor(WallTime(milliseconds: 1_800_000_000_000))
     let secret = Array("a secret of the tests, long enough to be one".utf8)
     let context: Context
@@ -24,10 +27,11 @@ final class Fixture {
 
     init(_ more: String = "", packs sealByteCount: Int64 = 64 << 20) throws {
         directory = try TemporaryDirectory()
+        schema = TestPostgres.isForServers ? try TestSchema(onServer: #require(TestPostgres.serverURL)) : nil
         let text = """
             \(more)
             [database]
-            url = "sqlite://\(directory.path)/server.db"
+            url = "\(schema?.url ?? "sqlite://\(directory.path)/server.db")"
             [storage]
             type = "local"
             path = "\(directory.path)/storage"
@@ -37,7 +41,7 @@ final class Fixture {
         let configuration = try Configuration.parse(text, name: "the test's configuration", environment: [:])
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let catalog = try Catalog(path: configuration.databasePath, readers: 2, log: log)
+        let catalog = try Catalog(configuration.database, readers: 2, log: log)
         try catalog.migrate()
         store = try LocalChunkStore(path: configuration.storagePath, sealByteCount: sealByteCount, log: log)
         let clock = clock
@@ -66,8 +70,10 @@ final class Fixture {
 
     /// Sends one request and gives the answer, as the wire would see it.
     func send(
-        _ method: String, _ path: String, token: String? = nil, headers: [(String, String)] = [], body: [UInt8] = []
+        _ method: String, _ path: String, token: String? = nil, headers: [(String, String)] = [], body: [UInt8] = [],
+        to other: Application? = nil
     ) throws -> Response {
+        let application = other ?? application
         var text = "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n"
         if let token { text += "Authorization: Bearer \(token)\r\n" }
         for (name, value) in headers { text += "\(name): \(value)\r\n" }
@@ -76,6 +82,12 @@ final class Fixture {
         if let response = application.answerAtOnce(head) { return response }
         return application.respond(
             to: Request(head: head, id: "0123456789abcdef", remoteAddress: "192.0.2.1", body: RequestBody(body)))
+    }
+
+    /// Whether a server answers a path from memory, without a thread.
+    func isAnsweredAtOnce(_ path: String, by application: Application) throws -> Bool {
+        let head = try RequestHead(parsing: "GET \(path) HTTP/1.1\r\nHost: cache.test\r\nAuthorization: Bearer \(root())\r\n\r\n")
+        return application.answerAtOnce(head) != nil
     }
 
     @discardableResult
@@ -181,4 +193,14 @@ extension Response {
 
     var text: String { String(decoding: bytes, as: UTF8.self) }
     func header(_ name: String) -> String? { headers.first { $0.0.lowercased() == name.lowercased() }?.1 }
+}
+
+extension DatabaseLocation {
+    /// A connection beside the catalog's.
+    func connect() throws -> any SQLConnection {
+        switch self {
+        case .sqlite(let path): try SQLiteConnection(path: path, access: .readWrite)
+        case .postgres(let server): try PostgresConnection(server)
+        }
+    }
 }

@@ -105,7 +105,7 @@ struct HostileNarTests {
         #expect(text.contains(nar.sentence.replacing("\"", with: "\\\"")), "\(text)")
         #expect(text.contains("the NAR is malformed at byte \(nar.offset):"), "\(text)")
         #expect(try fixture.packBytes() == 0)
-        let connection = try SQLiteConnection(path: fixture.context.configuration.databasePath, access: .readOnly)
+        let connection = try fixture.context.configuration.database.connect()
         for table in ["object", "nar", "nar_listing", "chunk"] {
             let count = try connection.first("SELECT count(*) FROM \(table)") { row throws(SQLError) in try row.integer(0) }
             #expect(count == 0, "\(table)")

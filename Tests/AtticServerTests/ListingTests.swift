@@ -42,12 +42,12 @@ struct ListingTests {
     }
 
     private func keptCount(_ fixture: Fixture) throws -> Int64? {
-        let connection = try SQLiteConnection(path: fixture.context.configuration.databasePath, access: .readOnly)
+        let connection = try fixture.context.configuration.database.connect()
         return try connection.first("SELECT count(*) FROM nar_listing") { row throws(SQLError) in try row.integer(0) }
     }
 
     private func forgetListings(_ fixture: Fixture) throws {
-        let connection = try SQLiteConnection(path: fixture.context.configuration.databasePath, access: .readWrite)
+        let connection = try fixture.context.configuration.database.connect()
         try connection.runScript("DELETE FROM nar_listing")
     }
 
@@ -189,7 +189,7 @@ struct ListingTests {
         let frame = Compressor(.zstd, level: 1).compress(bytes)
         let extent = try unsafe frame.withUnsafeBytes { try unsafe writer.append($0) }
         try writer.makeDurable()
-        let connection = try SQLiteConnection(path: fixture.context.configuration.databasePath, access: .readWrite)
+        let connection = try fixture.context.configuration.database.connect()
         let nar: [SQLValue] = [.blob(SHA256.digest(of: path.nar).bytes)]
         try connection.execute(
             "DELETE FROM chunk_reference WHERE position > 0 AND nar_id = (SELECT id FROM nar WHERE nar_hash = $1)", nar)

@@ -53,7 +53,7 @@ struct RevokedMeanwhileTests {
     }
 
     private func count(_ table: String) throws -> Int64 {
-        let connection = try SQLiteConnection(path: fixture.context.configuration.databasePath, access: .readOnly)
+        let connection = try fixture.context.configuration.database.connect()
         return try connection.first("SELECT count(*) FROM \(table)") { row throws(SQLError) in try row.integer(0) } ?? -1
     }
 

@@ -39,7 +39,7 @@ final class Fixture {
             self.schema = nil
             location = .sqlite(path: self.directory.file("server.db"))
         case .postgres:
-            let schema = try schema ?? TestSchema()
+            let schema = try schema ?? TestSchema(onServer: #require(TestPostgres.serverURL))
             self.schema = schema
             location = .postgres(try PostgresLocation(url: schema.url, applicationName: "tests"))
         }
@@ -60,6 +60,9 @@ final class Fixture {
         }
         return try Fixture(kind, directory: directory)
     }
+
+    /// Another process with the same database.
+    func beside() throws -> Fixture { try Fixture(kind, directory: directory, schema: schema) }
 
     /// The same database, closed in order and opened again.
     func reopened() throws -> Fixture {
@@ -199,24 +202,5 @@ extension Commit {
     /// A commit of one path whose NAR is there.
     init(existingNarID: Int64, hash: SHA256Digest, object: NewObject) {
         self.init(uploadID: nil, paths: [Path(object, naming: .existing(id: existingNarID, hash: hash))])
-    }
-}
-
-/// A schema of a test's own on the server that `scripts/test` starts; it goes with the last fixture that has it.
-final class TestSchema: Sendable {
-    private let name = TestPostgres.schemaName()
-    private let server: String
-    let url: String
-
-    init() throws {
-        server = try #require(TestPostgres.serverURL)
-        url = TestPostgres.url(schema: name, on: server)
-        try run("CREATE SCHEMA \(name)")
-    }
-
-    deinit { try? run("SET client_min_messages = error; DROP SCHEMA \(name) CASCADE") }
-
-    private func run(_ script: String) throws {
-        try PostgresConnection(PostgresLocation(url: server, applicationName: "tests")).runScript(script)
     }
 }

@@ -37,7 +37,7 @@ final class LocalWorld: World {
     }
 
     func open(_ stage: Stage, log: Logger) throws -> (catalog: Catalog, store: any ChunkStore) {
-        let catalog = try Catalog(path: configuration.databasePath, readers: 2, log: log)
+        let catalog = try Catalog(configuration.database, readers: 2, log: log)
         do {
             try catalog.migrate()
             let store = try LocalChunkStore(

@@ -17,13 +17,6 @@ extension Daemon {
                 + "then bring it up to date with atticd --mode db-migrations")
     }
 
-    /// The same of the database of a configuration, which is opened for that.
-    package static func requireSchema(_ configuration: Configuration, log: Logger) throws {
-        let catalog = try openCatalog(configuration, log: log)
-        defer { catalog.close() }
-        try requireSchema(of: catalog)
-    }
-
     /// Opens what a configuration names, and lets go of it again; for `check-config`.
     ///
     /// - Parameter listen: the addresses of the configuration, or of the command line.
@@ -35,7 +28,7 @@ extension Daemon {
             do { try check() } catch { findings.append("\(error)") }
         }
         look {
-            guard File.exists(configuration.databasePath) else { return try checkCanBeMade(configuration.databasePath) }
+            if let path = configuration.database.path, !File.exists(path) { return try checkCanBeMade(path) }
             let catalog = try openCatalog(configuration, log: log)
             defer { catalog.close() }
             if !(try catalog.pendingMigrations()).isEmpty {

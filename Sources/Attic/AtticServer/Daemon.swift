@@ -21,8 +21,7 @@ package final class Daemon: Sendable {
     ///   - collects: whether this process also collects garbage by time.
     /// - Throws: `DatabaseError`, `StorageError` or `SystemError`, each naming what could not be opened.
     package init(_ configuration: Configuration, listen: [ListenAddress], collects: Bool, log: Logger) throws {
-        let catalog = try Daemon.openCatalog(configuration, log: log)
-        try Daemon.requireSchema(of: catalog)
+        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
         let openFilesMax = OpenFileLimit.raise()
         // A quarter for packs that somebody reads, a quarter for those of NARs that loops know; the rest are written to, or
         // belong to the database.
@@ -78,11 +77,35 @@ package final class Daemon: Sendable {
 
     /// Opens the database of a configuration; makes its directory, as that of the storage is made.
     package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
-        let directory = File.parent(of: configuration.databasePath)
-        do throws(SystemError) { try Directory.make(directory, permissions: 0o700, isDurable: true) } catch {
-            throw DatabaseError(.cannotOpen, "open the database", configuration.databasePath, "\(error)")
+        if let path = configuration.database.path {
+            do throws(SystemError) { try Directory.make(File.parent(of: path), permissions: 0o700, isDurable: true) } catch {
+                throw DatabaseError(.cannotOpen, "open the database", path, "\(error)")
+            }
         }
-        return try Catalog(path: configuration.databasePath, readers: max(4, Processors.count * 2), log: log)
+        return try Catalog(configuration.database, readers: max(4, Processors.count * 2), log: log)
+    }
+
+    /// As `openCatalog`, for those who do not bring the schema up to date themselves (`requireSchema`).
+    static func openReadyCatalog(_ configuration: Configuration, log: Logger) throws -> Catalog {
+        let catalog = try openCatalog(configuration, log: log)
+        do {
+            try requireSchema(of: catalog)
+            return catalog
+        } catch {
+            catalog.close()
+            throw error
+        }
+    }
+
+    /// Takes the right to be the one process that collects by time.
+    ///
+    /// - Throws: `RunnerError` where another one is, with its name.
+    static func becomeCollector(_ catalog: Catalog) throws -> ExclusiveLock {
+        let turn = try catalog.take(.collector, waitingAtMost: .seconds(1))
+        guard let lock = turn.lock else {
+            throw RunnerError("a garbage collector is running already\(turn.holder), and one is enough: stop it first, or collect once with --mode garbage-collector-once")
+        }
+        return lock
     }
 
     /// Takes room for the database's log, where the disk has it; else the next collection may.
@@ -109,18 +132,17 @@ package final class Daemon: Sendable {
     package static func collectOnce(
         _ configuration: Configuration, log: Logger, while goesOn: () -> Bool = { true }
     ) throws -> Sweeper.Report {
-        let catalog = try openCatalog(configuration, log: log)
+        let catalog = try openReadyCatalog(configuration, log: log)
         defer { catalog.close() }
-        try requireSchema(of: catalog)
         let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
-        guard let lock = try store.beginCollection(waitingAtMost: .seconds(5)) else {
-            throw RunnerError("another collection is at work in \(configuration.storagePath): it does what this one would; try again when it has ended")
+        let turn = try catalog.beginCollection(waitingAtMost: .seconds(5))
+        guard let lock = turn.lock else {
+            throw RunnerError("another collection is at work\(turn.holder): it does what this one would; try again when it has ended")
         }
-        defer { withExtendedLifetime(lock) {} }
         let sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
             punchDelay: isServed(configuration.storagePath) ? nil : .zero, log: log)
-        return try sweeper.sweep(now: .now, while: goesOn)
+        return try sweeper.sweep(now: .now, while: { goesOn() && lock.isHeld })
     }
 
     /// Whether a server has the storage directory: then it may have readers.

@@ -24,9 +24,10 @@ extension Problem {
             self =
                 switch error.kind {
                 case .full: .storageFull
-                case .busy, .closed, .unreachable: .busy(retryAfterSeconds: 1)
+                // Who comes again finds out what became of a write that is in doubt: all of them may be repeated.
+                case .busy, .closed, .unreachable, .inDoubt: .busy(retryAfterSeconds: 1)
                 case .cannotOpen, .diskTrouble: .storageTrouble
-                case .corrupt, .notOurs, .tooNew, .constraint, .inDoubt, .other: .internalServer
+                case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
                 }
         case let error as StorageError:
             troubles.tell("storage \(error.operation) \(error.kind)", .error, metadata: Problem.metadata(request), in: log) {

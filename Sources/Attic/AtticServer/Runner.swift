@@ -120,7 +120,7 @@ package struct Runner: Sendable {
         let log = Runner.logger()
         for warning in configuration.warnings { log.warning("\(warning)") }
         // It has the signing keys of all caches.
-        if let warning = Configuration.looseness(configuration.databasePath) { log.warning("\(warning)") }
+        if let path = configuration.database.path, let warning = Configuration.looseness(path) { log.warning("\(warning)") }
         switch mode {
         case .monolithic:
             try migrate(configuration, log)
@@ -133,7 +133,8 @@ package struct Runner: Sendable {
             try migrate(configuration, log)
             return .done
         case .garbageCollectorOnce:
-            let report = try collectOnce(configuration, log)
+            var isTold = false
+            let report = try collectOnce(configuration, log, &isTold)
             Terminal.say("Garbage collection: \(report)")
             return report.failures == 0 && !report.isStopped ? .done : .failed
         case .checkConfig:
@@ -187,7 +188,10 @@ package struct Runner: Sendable {
         guard interval > 0 else {
             throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
         }
-        try Daemon.requireSchema(configuration, log: log)
+        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        defer { catalog.close() }
+        // Let go of with the process.
+        var lock = try Daemon.becomeCollector(catalog)
         Terminal.say("Collecting garbage every \(interval) seconds...")
         manager.tell("READY=1\nSTATUS=Collecting garbage every \(interval) seconds")
         var clock = ClockWatch()
@@ -201,9 +205,14 @@ package struct Runner: Sendable {
                 continue
             }
             do {
-                let report = try collectOnce(configuration, log) { manager.tell("WATCHDOG=1") }
+                // A database's server that was started again has let go of it.
+                if !lock.isHeld { lock = try Daemon.becomeCollector(catalog) }
+                var isTold = false
+                let report = try collectOnce(configuration, log, &isTold) { manager.tell("WATCHDOG=1") }
                 log.info("garbage collection: \(report)")
-                if report.isStopped { return .done }
+                if isTold { return .done }
+            } catch let error as RunnerError where !lock.isHeld {
+                throw error
             } catch {
                 log.error("garbage collection stopped, the next one goes on: \(error)")
             }
@@ -212,14 +221,13 @@ package struct Runner: Sendable {
         return .done
     }
 
-    /// One collection, which a signal ends after its next step.
+    /// One collection, which a signal ends after its next step; `isTold` is whether one came.
     ///
     /// - Parameter tellWell: is called before each step, a fraction of a second after the one before.
     private func collectOnce(
-        _ configuration: Configuration, _ log: Logger, _ tellWell: () -> Void = {}
+        _ configuration: Configuration, _ log: Logger, _ isTold: inout Bool, _ tellWell: () -> Void = {}
     ) throws -> Sweeper.Report {
-        var isTold = false
-        return try Daemon.collectOnce(configuration, log: log) {
+        try Daemon.collectOnce(configuration, log: log) {
             tellWell()
             if !isTold { isTold = Signals.wait(atMost: .zero) != nil }
             return !isTold

@@ -31,6 +31,8 @@ package final class Upkeep: Sendable {
     private static let lookInterval = Duration.milliseconds(500)
     /// How long noted accesses are settled at a stretch.
     private static let settleTime = Duration.milliseconds(200)
+    /// How often the database is asked something where the operator wants that.
+    private static let heartbeatInterval = Duration.seconds(30)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
     /// How long nothing is collected after the clock was set forward: time to set it right again.
@@ -88,6 +90,7 @@ package final class Upkeep: Sendable {
         var isSettling = false
         var nextLook = MonotonicTime.now + Upkeep.lookInterval
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
+        var nextBeat = MonotonicTime.now + Upkeep.heartbeatInterval
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
             writeAccessLog(&spare)
@@ -95,6 +98,10 @@ package final class Upkeep: Sendable {
             if now >= nextLook {
                 noticeOthers()
                 nextLook = now + Upkeep.lookInterval
+            }
+            if context.configuration.databaseHeartbeat && now >= nextBeat {
+                context.catalog.touchConnections()
+                nextBeat = now + Upkeep.heartbeatInterval
             }
             if isStopping || now >= nextFlush {
                 context.accessTimes.flush(to: context.catalog, log: context.log)
@@ -205,11 +212,10 @@ package final class Upkeep: Sendable {
     /// Gives back the space of what was collected a while ago, by this process or another.
     func punch() {
         do {
-            guard let lock = try context.store.beginCollection(waitingAtMost: .zero) else { return }
-            defer { withExtendedLifetime(lock) {} }
+            guard let lock = try context.catalog.beginCollection(waitingAtMost: .zero).lock else { return }
             // Whose collection made the bytes dead must not matter.
             noticeOthers()
-            let report = try puncher.punch(now: context.time.now()) { !isStopping }
+            let report = try puncher.punch(now: context.time.now()) { !isStopping && lock.isHeld }
             if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
         } catch {
             context.log.warning("could not give back the space of dead chunks, will try again: \(error)")
@@ -223,14 +229,14 @@ package final class Upkeep: Sendable {
     func sweep(_ sweeper: Sweeper) -> Sweeper.Report? {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
-            guard let lock = try context.store.beginCollection(waitingAtMost: .seconds(5)) else {
-                context.log.notice("garbage collection: another process is at it")
+            let turn = try context.catalog.beginCollection(waitingAtMost: .seconds(5))
+            guard let lock = turn.lock else {
+                context.log.notice("garbage collection: another process is at it\(turn.holder)")
                 return nil
             }
-            defer { withExtendedLifetime(lock) {} }
             noticeOthers()
             let report = try sweeper.sweep(
-                now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping })
+                now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping && lock.isHeld })
             context.log.info("garbage collection: \(report)")
             Daemon.reserveLog(of: context.catalog, log: context.log)
             return report

@@ -15,6 +15,8 @@ package final class Catalog: Sendable {
         package var busyRetriesMax = 5
         /// How long writes are gathered into one transaction, measured by what they take.
         package var transactionTime = Duration.milliseconds(50)
+        /// How long who wants to read from a server waits for a connection to be free.
+        package var readerPatience = Duration.seconds(10)
         /// How long a writer that lost its server waits for it to come back.
         package var reconnectTime = Duration.seconds(15)
         package init() {}
@@ -35,8 +37,6 @@ package final class Catalog: Sendable {
     let hasReservedLog = Monitor(false)
     /// When the log of a full disk may be begun anew again.
     let nextLogRestart = Monitor(MonotonicTime.now)
-    /// The turn to which the server had come when others' changes were looked for.
-    private let lastTurn = Monitor<Int64>(-1)
 
     /// Opens the database, and makes the file where it is one that is not there. The schema is not touched: `migrate` makes it.
     ///
@@ -57,8 +57,9 @@ package final class Catalog: Sendable {
             checkpointer = writing.checkpointer
             writer = GroupCommitter(writing, location.dialect, transactionTime: options.transactionTime)
             var pool: [Monitor<any ReadingConnection>] = []
-            for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(location, options))) }
-            self.readers = ReaderPool(pool, location.dialect)
+            let absence = Absence()
+            for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(location, options, absence))) }
+            self.readers = ReaderPool(pool, location.dialect, patience: location.path == nil ? options.readerPatience : nil)
         } catch { throw DatabaseError(operation, error) }
         self.location = location
         self.log = log
@@ -110,20 +111,23 @@ package final class Catalog: Sendable {
         }
     }
 
+    /// Asks a server something on each connection that nobody uses, so that what lies between keeps them open.
+    package func touchConnections() {
+        guard location.path == nil else { return }
+        readers.touch()
+        // The writing one is asked for others' changes all the time.
+    }
+
     /// A number that moves with every commit of this process, before its caller hears of it.
     package var writeGeneration: UInt64 { writer.generation.load(ordering: .sequentiallyConsistent) }
 
-    /// Whether another process has committed since this was asked last. Blocks for a turn of the writing thread, or for a
-    /// question to the server.
+    /// Whether another process has committed since this was asked last. Blocks for a turn of the writing thread.
     package func seesOtherProcessesChange() throws(DatabaseError) -> Bool {
-        if let turn = try readers.turn() {
-            // Where there were turns, the writer knows whether they were its own; its own turn now is the last that is known.
-            if lastTurn.peek({ $0 }) == turn { return false }
-            let own = try write { session throws(DatabaseError) in try session.turn() }
-            lastTurn.update { $0 = own }
-        } else {
-            // Every transaction of the writing thread looks (PRAGMA data_version); an empty one makes it look now.
-            try write { _ in }
+        switch location {
+        // Every transaction of the writing thread looks (PRAGMA data_version); an empty one makes it look now.
+        case .sqlite: try write { _ in }
+        // There an empty one would be a change to all others, who would look whose it was, and so on.
+        case .postgres: try writer.look()
         }
         let now = writer.foreignGeneration.load(ordering: .sequentiallyConsistent)
         return lastForeignGeneration.update { last in
@@ -142,11 +146,11 @@ package final class Catalog: Sendable {
     }
 
     private static func openReader(
-        _ location: DatabaseLocation, _ options: Options
+        _ location: DatabaseLocation, _ options: Options, _ absence: Absence
     ) throws(SQLError) -> sending any ReadingConnection {
         switch location {
         case .sqlite(let path): try SQLiteReading(path: path, options: options)
-        case .postgres(let server): try PostgresReading(server)
+        case .postgres(let server): try PostgresReading(server, absence)
         }
     }
 
@@ -159,7 +163,9 @@ package final class Catalog: Sendable {
     package func migrate(
         at now: WallTime = .now, report: (String) -> Void = { _ in }
     ) throws(DatabaseError) {
-        let isNewDatabase = try pendingMigrations().count == Migration.all.count
+        let pending = try pendingMigrations()
+        if pending.isEmpty { return }
+        let isNewDatabase = pending.count == Migration.all.count
         for (number, step) in Migration.all.enumerated() {
             let isNew = try write { session throws(DatabaseError) in try session.apply(step, at: now) }
             guard isNew else { continue }

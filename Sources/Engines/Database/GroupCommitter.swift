@@ -13,6 +13,7 @@ import Synchronization
 final class GroupCommitter: Sendable {
     private struct State {
         var queue: [any WriteJob] = []
+        var looks: [Look] = []
         var isClosed = false
     }
 
@@ -60,6 +61,17 @@ final class GroupCommitter: Sendable {
         return try job.result()
     }
 
+    /// Has the writing thread ask whether others have committed, without a transaction: `foreignGeneration` says it then.
+    func look() throws(DatabaseError) {
+        let look = Look()
+        let isQueued = state.update { state in
+            if !state.isClosed { state.looks.append(look) }
+            return !state.isClosed
+        }
+        if !isQueued { throw DatabaseError(.closed, "look for others' changes", "", "the catalog was closed") }
+        try look.outcome.wait { $0 }.get()
+    }
+
     /// Writes what is queued, then ends the thread. What comes later is refused.
     func close() {
         state.update { $0.isClosed = true }
@@ -76,15 +88,28 @@ final class GroupCommitter: Sendable {
 
     private func run() {
         while true {
-            let batch = state.wait { state -> [any WriteJob]? in
-                if state.queue.isEmpty { return state.isClosed ? [] : nil }
+            let (batch, looks) = state.wait { state -> ([any WriteJob], [Look])? in
+                if state.queue.isEmpty && state.looks.isEmpty { return state.isClosed ? ([], []) : nil }
                 let batch = Array(state.queue.prefix(GroupCommitter.batchLengthMax))
                 state.queue.removeFirst(batch.count)
-                return batch
+                defer { state.looks = [] }
+                return (batch, state.looks)
             }
-            if batch.isEmpty { return }
-            writing.peek { writing in commit(batch, on: writing) }
+            if batch.isEmpty && looks.isEmpty { return }
+            writing.peek { writing in
+                if !looks.isEmpty { look(for: looks, on: writing) }
+                if !batch.isEmpty { commit(batch, on: writing) }
+            }
         }
+    }
+
+    private func look(for looks: [Look], on writing: any WritingConnection) {
+        let outcome: Swift.Result<Void, DatabaseError>
+        do throws(SQLError) {
+            if try writing.look() { foreignGeneration.add(1, ordering: .sequentiallyConsistent) }
+            outcome = .success(())
+        } catch { outcome = .failure(DatabaseError("look for others' changes", error)) }
+        for look in looks { look.outcome.update { $0 = outcome } }
     }
 
     /// One transaction, tried again where the database says that this helps, and what becomes of each body.
@@ -195,6 +220,11 @@ package enum WriteDurability: Sendable, Hashable {
     /// The process may die, but a power cut may undo it: what means nothing after a restart (an upload's holds), or may be a
     /// little old (times of access).
     case crash
+}
+
+/// Who asked for others' changes, and waits.
+private final class Look: Sendable {
+    let outcome = Monitor<Swift.Result<Void, DatabaseError>?>(nil)
 }
 
 /// A body in the queue, whatever it answers. Run by the writing thread, waited for by its caller.

@@ -10,10 +10,13 @@ final class ReaderPool: Sendable {
     /// Which of them are free; nil once closed.
     private let free: Monitor<[Int]?>
     private let dialect: Dialect
+    private let patience: Duration?
 
-    init(_ connections: [Monitor<any ReadingConnection>], _ dialect: Dialect) {
+    /// - Parameter patience: how long to wait for one to be free; nil: for as long as it takes.
+    init(_ connections: [Monitor<any ReadingConnection>], _ dialect: Dialect, patience: Duration?) {
         self.connections = connections
         self.dialect = dialect
+        self.patience = patience
         free = Monitor(Array(connections.indices))
     }
 
@@ -32,19 +35,32 @@ final class ReaderPool: Sendable {
     private func lend<Result: Sendable>(
         _ body: (any ReadingConnection) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
-        let taken = free.wait { free -> Int? in
-            // -1: closed.
-            free == nil ? -1 : free?.popLast()
+        // -1: closed.
+        let taken: Int
+        if let patience {
+            guard let found = free.wait(until: .now + patience, { free -> Int? in free == nil ? -1 : free?.popLast() }) else {
+                throw DatabaseError(.busy, "read from the database", "", "all \(connections.count) connections were in use for too long")
+            }
+            taken = found
+        } else {
+            taken = free.wait { free -> Int? in free == nil ? -1 : free?.popLast() }
         }
         if taken < 0 { throw DatabaseError(.closed, "read from the database", "", "the catalog was closed") }
         defer { free.update { $0?.append(taken) } }
         return try connections[taken].peek { reading throws(DatabaseError) in try body(reading) }
     }
 
-    /// `ReadingConnection.turn`.
-    func turn() throws(DatabaseError) -> Int64? {
-        try lend { reading throws(DatabaseError) in
-            do throws(SQLError) { return try reading.turn() } catch { throw DatabaseError("look for others' changes", error) }
+    /// Uses each connection that nobody else does.
+    func touch() {
+        for index in connections.indices {
+            let isTaken = free.peek { free -> Bool in
+                guard let place = free?.firstIndex(of: index) else { return false }
+                free?.remove(at: place)
+                return true
+            }
+            guard isTaken else { continue }
+            connections[index].peek { $0.touch() }
+            free.update { $0?.append(index) }
         }
     }
 

@@ -36,12 +36,6 @@ package protocol ChunkStore: AnyObject, Sendable {
     ///   file system has no holes, so that the caller can count the bytes as dead and go on.
     func punch(_ extents: [Extent]) throws(StorageError)
 
-    /// Begins a collection: as long as the lock that is given lives, nobody else collects here, in no process. Two that
-    /// read the same dead extents could punch what was written anew after the first.
-    ///
-    /// - Returns: nil where another collection is still at work after `patience`.
-    func beginCollection(waitingAtMost patience: Duration) throws(StorageError) -> CollectionLock?
-
     /// Removes a pack that nothing lives in. A missing pack counts as removed.
     ///
     /// - Parameter ifStill: asks, while no writer can have the pack, whether it is still dead. A writer may have
@@ -126,12 +120,6 @@ package struct OtherFiles: Hashable, Sendable {
     package var strangers: [String] = []
 
     package init() {}
-}
-
-/// The right to collect, for as long as it lives; it ends with the process, whatever happens.
-package final class CollectionLock: Sendable {
-    private let file: OpenFile
-    init(file: OpenFile) { self.file = file }
 }
 
 /// A pack as a writer leaves it.

@@ -26,6 +26,6 @@ extension PostgresConnection {
     static func oneLine(_ message: UnsafePointer<CChar>?) -> String {
         guard let message = unsafe message else { return "it gives no reason" }
         let text = unsafe String(cString: message)
-        return text.split(whereSeparator: \.isNewline).joined(separator: "; ")
+        return text.split(whereSeparator: \.isNewline).map { line in line.drop(while: \.isWhitespace) }.joined(separator: "; ")
     }
 }

@@ -18,7 +18,7 @@ import CPostgres
     /// Names of statements are never used twice on one connection.
     private var statementsMade = 0
     /// What begins a transaction together with the next statement.
-    private var waitingBegin: String?
+    private var waitingBegin: (sql: String, reconnecting: () throws(SQLError) -> Void)?
     /// A statement was sent whose answer nobody has read yet.
     private var isAnswerAwaited = false
     /// Every text that the program has is prepared once; only text that is built from values would ever reach this.
@@ -48,6 +48,8 @@ import CPostgres
             throw SQLError(kind: .other, code: "", operation: "connect to", subject: location.name, message: "out of memory")
         }
         unsafe self.handle = handle
+        // What is none of ours to answer would be written to standard error.
+        unsafe PQsetNoticeProcessor(handle, { _, _ in }, nil)
         try greet()
     }
 
@@ -60,7 +62,8 @@ import CPostgres
     package func isConnected() -> Bool {
         // While an answer is awaited, that is read first.
         if isAnswerAwaited { try? readAwaited() }
-        return unsafe !isBroken && PQconsumeInput(handle) == 1 && !isBroken
+        // The first reads what the server said last, the second that nothing will follow.
+        return unsafe !isBroken && PQconsumeInput(handle) == 1 && PQconsumeInput(handle) == 1 && !isBroken
     }
 
     /// Connects again, to the same server.
@@ -73,7 +76,12 @@ import CPostgres
     }
 
     /// Has the next statement begin a transaction by `sql`, on one way to the server and back.
-    package func beginWithNext(_ sql: String) { waitingBegin = sql }
+    ///
+    /// - Parameter reconnecting: connects again where that finds the connection lost: nothing has begun then, and the statement
+    ///   goes out once more.
+    package func beginWithNext(_ sql: String, reconnecting: @escaping () throws(SQLError) -> Void) {
+        waitingBegin = (sql, reconnecting)
+    }
 
     /// Ends what `beginWithNext` began; the answer is read before the next statement.
     package func rollBackLater() {
@@ -102,6 +110,7 @@ import CPostgres
         _ sql: String, _ values: [SQLValue], row: (borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int {
         if isAnswerAwaited { try readAwaited() }
+        try refuseZeros(values, in: sql)
         if waitingBegin != nil {
             let results = try runPipeline(sql, [values])
             for result in results { try result.forEachRow(row) }
@@ -121,6 +130,7 @@ import CPostgres
         _ sql: String, _ rows: [[SQLValue]], row: (Int, borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int {
         if isAnswerAwaited { try readAwaited() }
+        for values in rows { try refuseZeros(values, in: sql) }
         var changedCount = 0
         var start = 0
         while start < rows.count {
@@ -136,7 +146,7 @@ import CPostgres
 
     package func runScript(_ sql: String) throws(SQLError) {
         if isAnswerAwaited { try readAwaited() }
-        if let begin = waitingBegin {
+        if let (begin, _) = waitingBegin {
             waitingBegin = nil
             try runScript(begin)
         }
@@ -159,10 +169,21 @@ import CPostgres
     ///
     /// - Returns: what was answered to each row of values.
     private func runPipeline(_ sql: String, _ rows: ArraySlice<[SQLValue]>) throws(SQLError) -> [PostgresResult] {
+        guard let (begin, reconnecting) = waitingBegin else { return try runPipeline(nil, sql, rows) }
+        waitingBegin = nil
+        do throws(SQLError) { return try runPipeline(begin, sql, rows) } catch {
+            guard error.kind == .disconnected else { throw error }
+        }
+        try reconnecting()
+        return try runPipeline(begin, sql, rows)
+    }
+
+    /// - Parameter begin: goes first.
+    private func runPipeline(
+        _ begin: String?, _ sql: String, _ rows: ArraySlice<[SQLValue]>
+    ) throws(SQLError) -> [PostgresResult] {
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw lastError("begin a pipeline for", sql) }
         defer { unsafe PQexitPipelineMode(handle) }
-        let begin = waitingBegin
-        waitingBegin = nil
         var isSent = true
         if let begin { isSent = unsafe PQsendQueryParams(handle, begin, 0, nil, nil, nil, nil, 1) == 1 }
         // Prepared on the same way: a connection that was just made has nothing prepared.
@@ -270,6 +291,13 @@ import CPostgres
                 message: message)
         }
         try runScript(location.greeting(for: use))
+    }
+
+    /// A text with a zero byte would end there (and PostgreSQL has none).
+    private func refuseZeros(_ values: [SQLValue], in sql: String) throws(SQLError) {
+        for case .text(let text) in values where text.utf8.contains(0) {
+            throw SQLError(kind: .constraint, code: "", operation: "run", subject: sql, message: "a text has a zero byte")
+        }
     }
 
     private func check(_ result: PostgresResult, _ operation: String, _ sql: String) throws(SQLError) {

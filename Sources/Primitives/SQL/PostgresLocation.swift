@@ -2,8 +2,8 @@ import CPostgres
 
 /// Where a PostgreSQL database is, who asks, and what holds for every session there.
 package struct PostgresLocation: Sendable, Hashable {
-    /// libpq's URL, as it was given; it may have a password in it, so it is never printed.
-    private let url: String
+    /// libpq's URL, as it was given; it may have a password in it, so it is for files that only their owner reads.
+    package let url: String
     /// Server, database and user, for messages: without the password.
     package let name: String
     /// What the server's own lists show of us.
@@ -35,8 +35,10 @@ package struct PostgresLocation: Sendable, Hashable {
         }
         self.url = url
         self.applicationName = applicationName
+        // Of several hosts each has one, and most have none.
+        let port = values["port"].flatMap { $0.contains(",") ? nil : $0 }
         let host = values["host"] ?? values["hostaddr"] ?? ""
-        let server = host.isEmpty || host.hasPrefix("/") ? host : host + (values["port"].map { ":\($0)" } ?? "")
+        let server = host.isEmpty || host.hasPrefix("/") ? host : host + (port.map { ":\($0)" } ?? "")
         name = "postgresql://" + (values["user"].map { "\($0)@" } ?? "") + (server.hasPrefix("/") ? "" : server)
             + "/" + (values["dbname"] ?? "") + (server.hasPrefix("/") ? "?host=\(server)" : "")
     }
@@ -54,11 +56,13 @@ package struct PostgresLocation: Sendable, Hashable {
     }
 
     /// What a session is told first. A transaction whose process hangs must not keep others waiting for ever, nor a client that
-    /// vanished without a word.
+    /// vanished without a word. Tables are joined in the order in which statements name them, which is chosen with care, and
+    /// statements are too short to be worth compiling.
     func greeting(for use: PostgresConnection.Use) -> String {
         """
         SET client_min_messages = warning; SET standard_conforming_strings = on; SET TIME ZONE 'UTC';
         SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 4; SET tcp_user_timeout = 30000;
+        SET jit = off; SET join_collapse_limit = 1;
         \(use.timeouts)
         """
     }

@@ -60,7 +60,7 @@ private func checkServer(_ text: String) throws {
     do throws(ConfigurationError) { configuration = try Configuration.parse(text, name: "server.toml", environment: [:]) } catch {
         return try readable(Short(error))
     }
-    let written = configuration.text(databasePath: configuration.databasePath, storagePath: configuration.storagePath)
+    let written = configuration.text(database: configuration.database, storagePath: configuration.storagePath)
     do {
         let again = try Configuration.parse(written, name: "copy.toml", environment: [:])
         try same(again, configuration, "a configuration that is written and read")

@@ -54,6 +54,9 @@ package struct Backup: Sendable {
     package static func run(
         _ configuration: Configuration, to directory: String, log: Logger, move: (CheckProgress) throws -> Void
     ) throws -> Report {
+        guard configuration.database.path != nil else {
+            throw RunnerError("the database \(configuration.database.name) is not a file: copy it with pg_dump --format=custom --file=tetryx.dump and its URL, and the storage after it; docs/operations.md says how")
+        }
         let (catalog, store) = try Fsck.open(configuration, log: log)
         defer { catalog.close() }
         return try Backup(configuration, catalog, store, log: log).run(to: directory, move: move)
@@ -65,7 +68,7 @@ package struct Backup: Sendable {
         }
         try Directory.make(directory, permissions: 0o700)
         let directory = try File.resolve(directory)
-        guard let lock = try store.beginCollection(waitingAtMost: Backup.collectionPatience) else {
+        guard let lock = try catalog.beginCollection(waitingAtMost: Backup.collectionPatience).lock else {
             throw RunnerError("a collection has been at work in \(configuration.storagePath) for \(Backup.collectionPatience.components.seconds) seconds: try again when it has ended")
         }
         defer { withExtendedLifetime(lock) {} }
@@ -154,7 +157,7 @@ package struct Backup: Sendable {
         } catch { throw SystemError("sync", database, error) }
         try File.syncDirectory(directory)
         report.configurationPath = "\(directory)/server.toml"
-        let text = configuration.text(databasePath: database, storagePath: "\(directory)/storage")
+        let text = configuration.text(database: .sqlite(path: database), storagePath: "\(directory)/storage")
         try File.replace(report.configurationPath, with: Array(text.utf8), permissions: 0o600)
     }
 }

@@ -23,17 +23,14 @@ package enum Fsck {
 
     /// Opens database and storage, which must be there: nothing is made, or all packs of a disk that is not mounted would seem lost.
     static func open(_ configuration: Configuration, log: Logger) throws -> (catalog: Catalog, store: LocalChunkStore) {
-        guard File.exists(configuration.databasePath) else {
-            throw RunnerError("there is no database \(configuration.databasePath), which the configuration names: correct it, or start atticd once")
+        if let path = configuration.database.path, !File.exists(path) {
+            throw RunnerError("there is no database \(path), which the configuration names: correct it, or start atticd once")
         }
         guard LocalChunkStore.exists(at: configuration.storagePath) else {
             throw RunnerError("there is no storage in \(configuration.storagePath), which the configuration names: correct it, or mount the disk that it is on")
         }
-        let catalog = try Daemon.openCatalog(configuration, log: log)
+        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
         do {
-            if try !catalog.pendingMigrations().isEmpty {
-                throw RunnerError("the database \(configuration.databasePath) is of another release: bring it up to date with atticd --mode db-migrations")
-            }
             return (catalog, try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log))
         } catch {
             catalog.close()

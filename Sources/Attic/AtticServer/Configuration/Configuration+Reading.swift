@@ -112,10 +112,10 @@ extension Configuration {
         guard let url = try section.string("url") else {
             return section.error(
                 at: "url",
-                "\"url\" in [database] is missing; write \"sqlite:///path/server.db\", "
+                "\"url\" in [database] is missing; write \"sqlite:///path/server.db\" or \"postgresql://user@host/database\", "
                 + "or set \(EnvironmentVariable.databaseURL)")
         }
-        do throws(ValueError) { databasePath = try sqlitePath(ofDatabaseURL: url) } catch {
+        do throws(ValueError) { database = try databaseLocation(ofURL: url) } catch {
             throw section.error(at: "url", error.sentence)
         }
         return nil
@@ -126,7 +126,7 @@ extension Configuration {
     ) throws(ConfigurationError) {
         let variable = EnvironmentVariable.databaseURL
         guard let url = environment[variable], !url.isEmpty else { throw .file(missing) }
-        do throws(ValueError) { databasePath = try sqlitePath(ofDatabaseURL: url) } catch {
+        do throws(ValueError) { database = try databaseLocation(ofURL: url) } catch {
             throw .environment(variable: variable, reason: error.sentence)
         }
     }

@@ -1,13 +1,14 @@
 import ConfigFile
+import Database
 import Encoding
 
 extension Configuration {
     /// The configuration as a `server.toml`, with every key: for a copy of the server that lies elsewhere. It holds the secret.
     ///
     /// - Parameters:
-    ///   - databasePath: where the copy's database lies; absolute.
+    ///   - database: where the copy's database lies; the path of a file is absolute.
     ///   - storagePath: where its chunks lie; absolute.
-    func text(databasePath: String, storagePath: String) -> String {
+    func text(database: DatabaseLocation, storagePath: String) -> String {
         var writer = TOMLWriter()
         writer.comment("""
             The configuration of a copy of a Tetryx server, made by atticadm backup, with all that the server's own configuration
@@ -38,7 +39,7 @@ extension Configuration {
         writer.value("answer-time", "\(limits.answerSeconds) seconds")
         writer.value("drain-time", "\(limits.drainSeconds) seconds")
         writer.table(["database"])
-        writer.value("url", databaseURL(ofSQLitePath: databasePath))
+        writer.value("url", databaseURL(of: database))
         writer.value("heartbeat", databaseHeartbeat)
         writer.table(["storage"])
         writer.value("type", "local")

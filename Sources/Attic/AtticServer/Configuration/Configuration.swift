@@ -1,6 +1,7 @@
 import AtticAPI
 import Chunking
 import Compression
+import Database
 import HTTP
 import Platform
 
@@ -40,8 +41,8 @@ package struct Configuration: Sendable, Equatable {
 
     // MARK: What it keeps
 
-    /// The file of the SQLite database.
-    package internal(set) var databasePath = ""
+    /// The file of the SQLite database, or the server of the PostgreSQL one.
+    package internal(set) var database = DatabaseLocation.sqlite(path: "")
     /// Whether the database is asked something now and then, so that its connections stay open. A file needs none.
     package internal(set) var databaseHeartbeat = false
     /// The directory of the local storage.

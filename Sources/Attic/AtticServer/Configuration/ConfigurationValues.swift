@@ -1,5 +1,6 @@
 import AtticAPI
 import ConfigFile
+import Database
 import Encoding
 import HTTPServer
 
@@ -26,16 +27,34 @@ private func isAddressByte(_ byte: UInt8) -> Bool {
     }
 }
 
+/// What a database URL names: a file of SQLite, or a PostgreSQL database. Errors never hold the URL, which may hold a password.
+func databaseLocation(ofURL url: String) throws(ValueError) -> DatabaseLocation {
+    guard url.hasPrefix("postgresql:") || url.hasPrefix("postgres:") else { return .sqlite(path: try sqlitePath(ofDatabaseURL: url)) }
+    guard let location = DatabaseLocation(postgresURL: url) else {
+        throw ValueError(
+            "this is no URL of a PostgreSQL database: write \"postgresql://user:password@host:5432/database?sslmode=verify-full\" or "
+                + "\"postgresql:///database?host=/run/postgresql\", odd characters of the password percent-encoded, and only parameters that libpq knows")
+    }
+    return location
+}
+
+/// The database URL of a place; `databaseLocation` reads it back. A path is absolute.
+func databaseURL(of location: DatabaseLocation) -> String {
+    switch location {
+    case .sqlite(let path): databaseURL(ofSQLitePath: path)
+    case .postgres(let server): server.url
+    }
+}
+
 /// The file that a database URL names: `/path/server.db` of `sqlite:///path/server.db`.
 ///
 /// As the known configurations have it: a path may be relative (`sqlite://server.db`), its odd characters
-/// percent-encoded, and `?mode=rwc` or `?mode=rw` may follow. Errors never hold the URL, which may hold a password.
+/// percent-encoded, and `?mode=rwc` or `?mode=rw` may follow.
 func sqlitePath(ofDatabaseURL url: String) throws(ValueError) -> String {
     let wanted = "write \"sqlite:///path/server.db\""
-    if url.hasPrefix("postgresql:") || url.hasPrefix("postgres:") {
-        throw ValueError("database type \"postgresql\" is not available in this release; use \"sqlite:///path/server.db\"")
+    guard url.hasPrefix("sqlite:") else {
+        throw ValueError("this is no database URL that is known here; \(wanted) or \"postgresql://user@host/database\"")
     }
-    guard url.hasPrefix("sqlite:") else { throw ValueError("this is no database URL that is known here; \(wanted)") }
     var rest = url.dropFirst("sqlite:".count)
     if rest.hasPrefix("//") { rest = rest.dropFirst(2) }
     let parts = rest.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
@@ -51,7 +70,7 @@ func sqlitePath(ofDatabaseURL url: String) throws(ValueError) -> String {
     return path
 }
 
-/// The database URL of a file; `sqlitePath` reads it back. `path` is absolute.
+/// The database URL of a file; `path` is absolute.
 func databaseURL(ofSQLitePath path: String) -> String {
     var url = "sqlite://"
     for byte in path.utf8 {

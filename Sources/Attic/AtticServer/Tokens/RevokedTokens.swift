@@ -15,13 +15,10 @@ package struct RevokedTokens {
     ///
     /// - Throws: also where its schema is older than this release, which knows of no revocations.
     package init(_ configuration: Configuration, log: Logger) throws {
-        guard File.exists(configuration.databasePath) else {
-            throw RunnerError("there is no database \(configuration.databasePath) yet: start atticd once")
+        if let path = configuration.database.path, !File.exists(path) {
+            throw RunnerError("there is no database \(path) yet: start atticd once")
         }
-        self.init(catalog: try Daemon.openCatalog(configuration, log: log), configuration: configuration)
-        guard try catalog.pendingMigrations().isEmpty else {
-            throw RunnerError("the database's schema is older than this release: bring it up to date with atticd --mode db-migrations")
-        }
+        self.init(catalog: try Daemon.openReadyCatalog(configuration, log: log), configuration: configuration)
     }
 
     init(catalog: Catalog, configuration: Configuration) {

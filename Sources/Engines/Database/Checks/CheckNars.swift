@@ -76,7 +76,7 @@ extension CatalogSession {
     }
 
     static let narSumsSQL = """
-        SELECT n.id, n.nar_size, n.file_size, n.chunk_count, n.is_damaged, count(r.chunk_id),
+        SELECT n.id, min(n.nar_size), min(n.file_size), min(n.chunk_count), min(n.is_damaged), count(r.chunk_id),
             COALESCE(min(r.position), 0), COALESCE(max(r.position), 0), CAST(COALESCE(sum(c.byte_count), 0) AS BIGINT),
             CAST(COALESCE(sum(c.stored_byte_count), 0) AS BIGINT), CAST(COALESCE(sum(c.is_damaged), 0) AS BIGINT),
             COALESCE(sum(CASE WHEN c.compression = n.compression THEN 0 ELSE 1 END), 0)

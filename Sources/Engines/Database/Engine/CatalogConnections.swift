@@ -17,6 +17,10 @@ protocol WritingConnection: AnyObject {
     /// - Throws: `.inDoubt` where nobody can say whether it was committed; after anything else it was not.
     func commit() throws(SQLError)
 
+    /// Asks, while no transaction is open, whether another process has committed since the last one, or since this was asked last.
+    /// Does not wait for a server that is away.
+    func look() throws(SQLError) -> Bool
+
     /// Everybody who waited for the last commit was told.
     func committed()
 
@@ -38,6 +42,6 @@ protocol ReadingConnection: AnyObject {
 
     func end()
 
-    /// A number that moves with every transaction of any process; nil where only the writer can tell.
-    func turn() throws(SQLError) -> Int64?
+    /// Lets those between notice that the connection is in use.
+    func touch()
 }

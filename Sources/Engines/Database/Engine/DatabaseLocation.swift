@@ -1,3 +1,4 @@
+import Platform
 import SQL
 
 /// Where a catalog is: a file of this machine, or a server.
@@ -5,6 +6,13 @@ package enum DatabaseLocation: Sendable, Hashable {
     /// The path of an SQLite file.
     case sqlite(path: String)
     case postgres(PostgresLocation)
+
+    /// Reads libpq's URL of a database (https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING); nil where it is none.
+    package init?(postgresURL url: String) {
+        // What the server's own lists show of us, and who is told that we have a lock.
+        guard let location = try? PostgresLocation(url: url, applicationName: "tetryx, \(ThisProcess.name)") else { return nil }
+        self = .postgres(location)
+    }
 
     /// What messages call it; never with a password in it.
     package var name: String {

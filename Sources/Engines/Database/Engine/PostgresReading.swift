@@ -1,48 +1,61 @@
+import Platform
 import SQL
 
 /// How PostgreSQL is read: each body sees one state.
 final class PostgresReading: ReadingConnection {
     private let postgres: PostgresConnection
-    /// Set where the server may have crashed since it was asked for the turn, and may give turns twice.
-    private var isTurnDoubtful = false
+    private let absence: Absence
     var connection: any SQLConnection { postgres }
 
-    init(_ location: PostgresLocation) throws(SQLError) { postgres = try PostgresConnection(location, for: .reading) }
+    /// - Parameter absence: what all readers of a catalog know of the server's.
+    init(_ location: PostgresLocation, _ absence: Absence) throws(SQLError) {
+        postgres = try PostgresConnection(location, for: .reading)
+        self.absence = absence
+    }
 
     func begin() throws(SQLError) {
-        try connectAgain()
-        postgres.beginWithNext("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        // A restart of the server breaks all connections at once; each notices when it is used next.
+        if !postgres.isConnected() { try connectAgain() }
+        postgres.beginWithNext("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY") { [unowned self] () throws(SQLError) in
+            try connectAgain()
+        }
     }
 
     func end() { postgres.rollBackLater() }
 
-    func turn() throws(SQLError) -> Int64? {
-        try connectAgain()
-        if isTurnDoubtful {
-            isTurnDoubtful = false
-            return -1
-        }
-        return try postgres.turn()
-    }
+    func touch() { if postgres.isConnected() { _ = try? postgres.execute("SELECT 1") } }
 
-    /// A restart of the server breaks all connections at once; each notices when it is used next.
     private func connectAgain() throws(SQLError) {
-        if postgres.isConnected() { return }
-        isTurnDoubtful = true
-        try postgres.reconnect()
+        let deadline = absence.begin() + Absence.patience
+        var pause = Duration.milliseconds(20)
+        while true {
+            do throws(SQLError) {
+                try postgres.reconnect()
+                absence.end()
+                return
+            } catch {
+                if error.kind != .disconnected || MonotonicTime.now + pause > deadline { throw error }
+            }
+            MonotonicTime.sleep(pause)
+            pause = min(pause * 2, .milliseconds(500))
+        }
     }
 }
 
-extension SQLConnection {
-    /// The turn to which writers of a PostgreSQL server have come; in a transaction that writes, its own.
-    func turn() throws(SQLError) -> Int64? {
-        try first("SELECT number FROM write_turn WHERE id = 1") { row throws(SQLError) in try row.integer(0) }
-    }
-}
+/// Since when a server is away. Who asks first waits for it, as it may be about to come back; who asks later is refused at once.
+final class Absence: Sendable {
+    /// A restart takes a second or two.
+    static let patience = Duration.seconds(3)
 
-extension CatalogSession {
-    /// Needs `write`, and PostgreSQL.
-    func turn() throws(DatabaseError) -> Int64 {
-        try trying("ask whose turn it is") { connection throws(SQLError) in try connection.turn() ?? 0 }
+    private let since = Monitor<MonotonicTime?>(nil)
+
+    func begin() -> MonotonicTime {
+        since.peek { since in
+            let begun = since ?? .now
+            since = begun
+            return begun
+        }
     }
+
+    func end() { since.peek { $0 = nil } }
 }

@@ -47,7 +47,7 @@ final class PostgresWriting: WritingConnection {
             writer = try postgres.first("INSERT INTO write_turn (id, number) SELECT max(id) + 1, 0 FROM write_turn RETURNING id") {
                 row throws(SQLError) in try row.integer(0)
             } ?? 0
-            lastTurn = try postgres.turn()
+            _ = try look()
             try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
             try postgres.execute("COMMIT")
         } catch {
@@ -88,7 +88,7 @@ final class PostgresWriting: WritingConnection {
     }
 
     /// Finds out what became of the commit with that number of ours, whose answer was lost.
-    private func settle(_ count: Int64, after failure: SQLError) throws(SQLError) {
+    func settle(_ count: Int64, after failure: SQLError) throws(SQLError) {
         let deadline = MonotonicTime.now + reconnectTime
         while MonotonicTime.now < deadline {
             do throws(SQLError) {
@@ -109,6 +109,21 @@ final class PostgresWriting: WritingConnection {
         throw SQLError(
             kind: .inDoubt, code: failure.code, operation: "commit to", subject: failure.subject,
             message: "the server went away before it said whether it did: \(failure.message)")
+    }
+
+    func look() throws(SQLError) -> Bool {
+        if postgres.isConnected() {
+            do throws(SQLError) { return try lookOnce() } catch { if error.kind != .disconnected { throw error } }
+        }
+        try postgres.reconnect()
+        lastTurn = nil
+        return try lookOnce()
+    }
+
+    private func lookOnce() throws(SQLError) -> Bool {
+        let turn = try postgres.first("SELECT number FROM write_turn WHERE id = 1") { row throws(SQLError) in try row.integer(0) }
+        defer { lastTurn = turn }
+        return turn != lastTurn
     }
 
     func committed() {}

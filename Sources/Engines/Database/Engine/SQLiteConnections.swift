@@ -40,14 +40,18 @@ final class SQLiteWriting: WritingConnection {
     func begin(surviving needed: WriteDurability) throws(SQLError) -> Bool {
         try prepare(for: needed)
         try retryingBusy { () throws(SQLError) in try sqlite.execute("BEGIN IMMEDIATE") }
-        let version = try sqlite.dataVersion()
-        defer { lastDataVersion = version }
-        return version != lastDataVersion
+        return try look()
     }
 
     /// "If COMMIT fails with SQLITE_BUSY, the transaction remains active and the COMMIT can be retried later."
     func commit() throws(SQLError) {
         try retryingBusy { () throws(SQLError) in try sqlite.execute("COMMIT") }
+    }
+
+    func look() throws(SQLError) -> Bool {
+        let version = try sqlite.dataVersion()
+        defer { lastDataVersion = version }
+        return version != lastDataVersion
     }
 
     func committed() { mover.committed(sqlite) }
@@ -95,5 +99,5 @@ final class SQLiteReading: ReadingConnection {
     /// Nothing was written, so how the transaction ends is the same to the database.
     func end() { _ = try? sqlite.execute("ROLLBACK") }
 
-    func turn() throws(SQLError) -> Int64? { nil }
+    func touch() {}
 }

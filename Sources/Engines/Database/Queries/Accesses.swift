@@ -16,9 +16,8 @@ extension CatalogSession {
     /// A NAR is asked for by its own name, so a pull of one object is one of all of its cache that have the same NAR.
     package func touchObjects(_ touches: [(objectID: Int64, at: WallTime)]) throws(DatabaseError) {
         try trying("note accesses") { connection throws(SQLError) in
-            for touch in touches {
-                try connection.execute(CatalogSession.touchObjectsSQL, [.time(touch.at), .integer(touch.objectID)])
-            }
+            try connection.executeEach(
+                CatalogSession.touchObjectsSQL, touches.map { [.time($0.at), .integer($0.objectID)] })
         }
     }
 

@@ -58,11 +58,9 @@ extension CatalogSession {
     /// Notes when build logs were last read; never moves a time back. Needs `write`.
     package func touchBuildLogs(_ touches: [(id: Int64, at: WallTime)]) throws(DatabaseError) {
         try trying("note accesses of build logs") { connection throws(SQLError) in
-            for touch in touches {
-                try connection.execute(
-                    "UPDATE build_log SET last_accessed_at = $1 WHERE id = $2 AND last_accessed_at < $1",
-                    [.time(touch.at), .integer(touch.id)])
-            }
+            try connection.executeEach(
+                "UPDATE build_log SET last_accessed_at = $1 WHERE id = $2 AND last_accessed_at < $1",
+                touches.map { [.time($0.at), .integer($0.id)] })
         }
     }
 

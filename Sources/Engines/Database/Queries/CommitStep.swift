@@ -50,13 +50,15 @@ final class CommitStep {
                 ) { _ in true }
                 if found == nil { return .narVanished }
             case .uploaded(_, let chunks):
+                var known: [(id: Int64, hash: SHA256Digest)] = []
+                for case .known(let id, let hash) in chunks where seen.insert(id).inserted { known.append((id, hash)) }
+                var isThere = [Bool](repeating: false, count: known.count)
                 // The id and the hash must both fit.
-                for case .known(let id, let hash) in chunks where seen.insert(id).inserted {
-                    let found = try connection.first(
-                        "SELECT 1 FROM chunk WHERE id = $1 AND hash = $2 AND is_damaged = 0", [.integer(id), .digest(hash)]
-                    ) { _ in true }
-                    if found == nil { vanished.append(hash) }
-                }
+                try connection.runEach(
+                    "SELECT 1 FROM chunk WHERE id = $1 AND hash = $2 AND is_damaged = 0",
+                    known.map { [.integer($0.id), .digest($0.hash)] }
+                ) { index, _ in isThere[index] = true }
+                for (index, chunk) in known.enumerated() where !isThere[index] { vanished.append(chunk.hash) }
             }
         }
         return vanished.isEmpty ? nil : .vanished(vanished)
@@ -101,15 +103,15 @@ final class CommitStep {
         let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
         writtenNarIDs.insert(narID)
         let storedIDs = try putStored(chunks, nar.compression, connection)
-        for (position, chunk) in chunks.enumerated() {
-            let chunkID = switch chunk {
-            case .known(let id, _): id
-            case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
-            }
-            try connection.execute(
-                "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
-                [.integer(narID), .integer(Int64(position)), .integer(chunkID)])
-        }
+        try connection.executeEach(
+            "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
+            chunks.enumerated().map { position, chunk in
+                let chunkID = switch chunk {
+                case .known(let id, _): id
+                case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
+                }
+                return [.integer(narID), .integer(Int64(position)), .integer(chunkID)]
+            })
         return (narID, isNew: former == nil, isWritten: true)
     }
 
@@ -176,37 +178,36 @@ final class CommitStep {
             if case .stored(let hash, _, _, _) = chunk { stored.append((hash, position)) }
         }
         stored.sort { $0.hash == $1.hash ? $0.position < $1.position : $0.hash < $1.hash }
-        var ids: [SHA256Digest: Int64] = [:]
-        ids.reserveCapacity(stored.count)
-        for (_, position) in stored {
-            guard case .stored(let hash, let byteCount, let extent, let repair) = chunks[position] else { continue }
-            ids[hash] = try put(hash, compression, byteCount, extent, repair, connection)
+        var rows: [[SQLValue]] = []
+        rows.reserveCapacity(stored.count)
+        for (hash, position) in stored {
+            guard case .stored(_, let byteCount, let extent, _) = chunks[position] else { continue }
+            rows.append([
+                .digest(hash), .text(compression), .integer(byteCount), .integer(try packID(extent, connection)),
+                .integer(extent.offset), .integer(extent.byteCount),
+            ])
         }
-        return ids
-    }
-
-    /// Makes the chunk's row, or finds the one that is there; its id.
-    private func put(
-        _ hash: SHA256Digest, _ compression: String, _ byteCount: Int64, _ extent: StoredExtent, _ repair: Bool,
-        _ connection: any SQLConnection
-    ) throws(SQLError) -> Int64 {
-        let pack = try packID(extent, connection)
-        let inserted = try connection.first(
+        var inserted = [Int64?](repeating: nil, count: rows.count)
+        try connection.runEach(
             """
             INSERT INTO chunk (hash, compression, byte_count, pack_id, pack_offset, stored_byte_count)
             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash, compression) DO NOTHING RETURNING id
-            """,
-            [
-                .digest(hash), .text(compression), .integer(byteCount), .integer(pack), .integer(extent.offset),
-                .integer(extent.byteCount),
-            ]
-        ) { row throws(SQLError) in try row.integer(0) }
-        if let inserted {
+            """, rows
+        ) { index, row throws(SQLError) in inserted[index] = try row.integer(0) }
+        var ids: [SHA256Digest: Int64] = [:]
+        ids.reserveCapacity(stored.count)
+        // What was made before what is found: a chunk that comes twice is made by the first.
+        for (index, (hash, position)) in stored.enumerated() {
+            guard let id = inserted[index], case .stored(_, _, let extent, _) = chunks[position] else { continue }
             newChunkCount += 1
-            settledPlaces.insert(Place(packID: pack, offset: extent.offset))
-            return inserted
+            settledPlaces.insert(Place(packID: try packID(extent, connection), offset: extent.offset))
+            ids[hash] = id
         }
-        return try giveUp(hash, compression, extent, repair, connection) ?? 0
+        for (index, (hash, position)) in stored.enumerated() where inserted[index] == nil {
+            guard case .stored(_, _, let extent, let repair) = chunks[position] else { continue }
+            ids[hash] = try giveUp(hash, compression, extent, repair, connection) ?? 0
+        }
+        return ids
     }
 
     /// Settles who keeps the chunk where it may have a place already: the first, unless that is damaged. The other's bytes are

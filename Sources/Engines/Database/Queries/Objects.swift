@@ -59,15 +59,12 @@ extension CatalogSession {
                 try connection.execute("DELETE FROM object_reference WHERE object_id = $1", [.integer(id)])
                 if former.narID != narID { try connection.noteNarCandidate(former.narID) }
             }
-            for reference in object.references {
-                // A base name begins with its hash; it was checked where it came in.
-                try connection.execute(
-                    """
-                    INSERT INTO object_reference (object_id, store_path_hash, cache_id) VALUES ($1, $2, $3) \
-                    ON CONFLICT DO NOTHING
-                    """,
-                    [.integer(id), .text(String(reference.prefix(32))), .integer(object.cacheID)])
-            }
+            // A base name begins with its hash; it was checked where it came in.
+            try connection.executeEach(
+                """
+                INSERT INTO object_reference (object_id, store_path_hash, cache_id) VALUES ($1, $2, $3) \
+                ON CONFLICT DO NOTHING
+                """, object.references.map { [.integer(id), .text(String($0.prefix(32))), .integer(object.cacheID)] })
             return id
         }
     }

@@ -76,7 +76,7 @@ extension CatalogSession {
     /// Forgets extents whose bytes were given back. Needs `write`.
     package func forgetDeadExtents(_ ids: [Int64]) throws(DatabaseError) {
         try trying("forget dead extents") { connection throws(SQLError) in
-            for id in ids { try connection.execute("DELETE FROM dead_extent WHERE id = $1", [.integer(id)]) }
+            try connection.executeEach("DELETE FROM dead_extent WHERE id = $1", ids.map { [.integer($0)] })
         }
     }
 
@@ -107,11 +107,9 @@ extension CatalogSession {
                 "SELECT pack_id FROM pack_candidate WHERE pack_id > $1 ORDER BY pack_id LIMIT $2",
                 [.integer(after), .integer(Int64(limit))]
             ) { row throws(SQLError) in try row.integer(0) }
-            for id in ids {
-                try connection.execute(
-                    "DELETE FROM pack_candidate WHERE pack_id = $1 AND EXISTS (SELECT 1 FROM chunk WHERE pack_id = $1)",
-                    [.integer(id)])
-            }
+            try connection.executeEach(
+                "DELETE FROM pack_candidate WHERE pack_id = $1 AND EXISTS (SELECT 1 FROM chunk WHERE pack_id = $1)",
+                ids.map { [.integer($0)] })
             return ids.count < limit ? nil : ids.last
         }
     }

@@ -57,18 +57,16 @@ extension CatalogSession {
             if try hasAccessNotes() { return nil }
         }
         try trying("delete expired objects") { connection throws(SQLError) in
-            for id in ids {
-                let gone = try connection.first(
-                    condition.deletionSQL, [.integer(id), .integer(cache.id), .time(cutoff)]
-                ) { row throws(SQLError) in (narID: try row.integer(0), path: try row.text(1)) }
-                guard let gone else {
-                    deletion.blockedIDs.append(id)
-                    continue
-                }
-                try connection.noteNarCandidate(gone.narID)
-                try connection.noteRealisationCandidates(cache.id, storePathHash: gone.path)
-                deletion.deletedCount += 1
-            }
+            var gone = [(narID: Int64, path: String)?](repeating: nil, count: ids.count)
+            try connection.runEach(
+                condition.deletionSQL, ids.map { [.integer($0), .integer(cache.id), .time(cutoff)] }
+            ) { index, row throws(SQLError) in gone[index] = (try row.integer(0), try row.text(1)) }
+            for (id, gone) in zip(ids, gone) where gone == nil { deletion.blockedIDs.append(id) }
+            let paths = gone.compactMap { $0 }
+            try connection.noteNarCandidates(paths.map(\.narID))
+            try connection.executeEach(
+                CatalogSession.noteRealisationCandidatesSQL, paths.map { [.integer(cache.id), .text($0.path)] })
+            deletion.deletedCount += paths.count
         }
         return deletion
     }

@@ -58,7 +58,7 @@ extension CatalogSession {
                 DELETE FROM object WHERE id IN (SELECT id FROM object WHERE cache_id = $1 LIMIT $2) RETURNING nar_id
                 """, [.integer(cacheID), .integer(Int64(limit))]
             ) { row throws(SQLError) in try row.integer(0) }
-            for narID in narIDs { try connection.noteNarCandidate(narID) }
+            try connection.noteNarCandidates(narIDs)
             if narIDs.count < limit { try connection.execute("DELETE FROM cache WHERE id = $1", [.integer(cacheID)]) }
             // There may be another one.
             return SweepStep(deletedCount: narIDs.count, isFinished: false)
@@ -98,7 +98,7 @@ extension CatalogSession {
                         RETURNING chunk_id
                         """, nar + [.integer(Int64(limit))]
                     ) { row throws(SQLError) in try row.integer(0) }
-                    for chunkID in Set(chunkIDs) { try connection.noteChunkCandidate(chunkID) }
+                    try connection.noteChunkCandidates(Set(chunkIDs))
                     work += chunkIDs.count
                     if chunkIDs.count == limit { continue }
                 }
@@ -128,16 +128,15 @@ extension CatalogSession {
                 RETURNING chunk_id
                 """, [.integer(Int64(limit))]
             ) { row throws(SQLError) in try row.integer(0) }
+            var places: [(pack: Int64, offset: Int64, byteCount: Int64)] = []
+            try connection.runEach(CatalogSession.deleteOrphanChunkSQL, candidates.map { [.integer($0)] }) {
+                _, row throws(SQLError) in
+                places.append((try row.integer(0), try row.integer(1), try row.integer(2)))
+            }
+            try connection.noteDeadExtents(places, at: now)
             var extents: [StoredExtent] = []
             var packNames: [Int64: String] = [:]
-            for id in candidates {
-                let place = try connection.first(CatalogSession.deleteOrphanChunkSQL, [.integer(id)]) {
-                    row throws(SQLError) in
-                    (pack: try row.integer(0), offset: try row.integer(1), byteCount: try row.integer(2))
-                }
-                guard let place else { continue }
-                try connection.noteDeadExtent(
-                    packID: place.pack, offset: place.offset, byteCount: place.byteCount, at: now)
+            for place in places {
                 if packNames[place.pack] == nil {
                     packNames[place.pack] = try connection.first(
                         "SELECT name FROM pack WHERE id = $1", [.integer(place.pack)]

@@ -36,11 +36,9 @@ extension CatalogSession {
     ) throws(DatabaseError) -> [SHA256Digest: ChunkRecord] {
         let found = try findChunks(hashes, compression)
         try trying("hold chunks") { connection throws(SQLError) in
-            for chunk in found.values {
-                try connection.execute(
-                    "INSERT INTO upload_hold (upload_id, chunk_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                    [.integer(uploadID), .integer(chunk.id)])
-            }
+            try connection.executeEach(
+                "INSERT INTO upload_hold (upload_id, chunk_id) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                found.values.map { [.integer(uploadID), .integer($0.id)] })
         }
         return found
     }
@@ -110,35 +108,47 @@ extension SQLConnection {
             RETURNING chunk_id
             """, [.integer(uploadID), .integer(Int64(limit))]
         ) { row throws(SQLError) in try row.integer(0) }
-        for chunkID in chunkIDs {
-            try execute(
-                """
-                INSERT INTO chunk_candidate (chunk_id)
-                SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM chunk_reference WHERE chunk_id = $1) ON CONFLICT DO NOTHING
-                """, [.integer(chunkID)])
-        }
+        try executeEach(
+            """
+            INSERT INTO chunk_candidate (chunk_id)
+            SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM chunk_reference WHERE chunk_id = $1) ON CONFLICT DO NOTHING
+            """, chunkIDs.map { [.integer($0)] })
         return chunkIDs.count
     }
 
     /// Notes that the NAR may have lost the last that kept it, unless an object still names it.
-    func noteNarCandidate(_ narID: Int64) throws(SQLError) {
-        try execute(
+    func noteNarCandidate(_ narID: Int64) throws(SQLError) { try noteNarCandidates([narID]) }
+
+    /// As `noteNarCandidate`, for each of them.
+    func noteNarCandidates(_ narIDs: [Int64]) throws(SQLError) {
+        try executeEach(
             """
             INSERT INTO nar_candidate (nar_id) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM object WHERE nar_id = $1) \
             ON CONFLICT DO NOTHING
-            """, [.integer(narID)])
+            """, narIDs.map { [.integer($0)] })
     }
 
     /// Notes that the chunk may have lost the last that kept it.
-    func noteChunkCandidate(_ chunkID: Int64) throws(SQLError) {
-        try execute("INSERT INTO chunk_candidate (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING", [.integer(chunkID)])
+    func noteChunkCandidate(_ chunkID: Int64) throws(SQLError) { try noteChunkCandidates([chunkID]) }
+
+    /// As `noteChunkCandidate`, for each of them.
+    func noteChunkCandidates(_ chunkIDs: some Sequence<Int64>) throws(SQLError) {
+        try executeEach(
+            "INSERT INTO chunk_candidate (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING", chunkIDs.map { [.integer($0)] })
     }
 
     /// Notes bytes that nothing names any more, and that their pack may be empty.
     func noteDeadExtent(packID: Int64, offset: Int64, byteCount: Int64, at now: WallTime) throws(SQLError) {
-        try execute(
+        try noteDeadExtents([(pack: packID, offset: offset, byteCount: byteCount)], at: now)
+    }
+
+    /// As `noteDeadExtent`, for each of them.
+    func noteDeadExtents(_ extents: [(pack: Int64, offset: Int64, byteCount: Int64)], at now: WallTime) throws(SQLError) {
+        try executeEach(
             "INSERT INTO dead_extent (pack_id, pack_offset, byte_count, recorded_at) VALUES ($1, $2, $3, $4)",
-            [.integer(packID), .integer(offset), .integer(byteCount), .time(now)])
-        try execute("INSERT INTO pack_candidate (pack_id) VALUES ($1) ON CONFLICT DO NOTHING", [.integer(packID)])
+            extents.map { [.integer($0.pack), .integer($0.offset), .integer($0.byteCount), .time(now)] })
+        try executeEach(
+            "INSERT INTO pack_candidate (pack_id) VALUES ($1) ON CONFLICT DO NOTHING",
+            Set(extents.map(\.pack)).sorted().map { [.integer($0)] })
     }
 }

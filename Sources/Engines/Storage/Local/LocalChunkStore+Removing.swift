@@ -1,10 +1,6 @@
 import Platform
 
 extension LocalChunkStore {
-    package func beginCollection(waitingAtMost patience: Duration) throws(StorageError) -> CollectionLock? {
-        try Self.lock(layout.collectionLock, waitingAtMost: patience).map { CollectionLock(file: $0) }
-    }
-
     /// As `ChunkStore.punch`. The kernel frees whole file system blocks (4 KiB as a rule); of a block that a dead
     /// extent covers in part only those bytes are zeroed, and the space comes back with the pack.
     ///

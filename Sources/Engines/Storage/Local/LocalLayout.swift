@@ -4,17 +4,15 @@ import Platform
 ///
 ///     VERSION                  one line, `tetryx storage 1`
 ///     LOCK                     locked (flock) by the one server that writes here
-///     COLLECTION               locked (flock) by the one collection that is at work
 ///     packs/ab/abcdef….pack    a pack, in a shard named after its first two characters
 struct LocalLayout: Sendable {
     let root: String
 
     var version: String { "\(root)/VERSION" }
     var lock: String { "\(root)/LOCK" }
-    var collectionLock: String { "\(root)/COLLECTION" }
     var packs: String { "\(root)/packs" }
 
-    /// The names that are ours in the directory itself.
+    /// The names that are ours in the directory itself; COLLECTION is a file that earlier releases locked.
     static let rootNames: Set<String> = ["VERSION", "LOCK", "COLLECTION", "packs"]
 
     func shard(of pack: PackName) -> String { "\(packs)/\(pack.text.prefix(2))" }

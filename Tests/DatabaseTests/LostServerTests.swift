@@ -1,0 +1,145 @@
+import Platform
+import SQL
+import Support
+import Testing
+
+@testable import Database
+
+/// What happens where connections to PostgreSQL are lost: by the server's hand, as in a restart.
+@Suite("A catalog whose server goes away", .enabled(if: TestPostgres.serverURL != nil, "scripts/test starts the server"))
+struct LostServerTests {
+    /// A catalog of a schema of its own, whose connections have a name that no others have.
+    private final class Lonely {
+        let name = "lonely-\(TestPostgres.schemaName())"
+        let schema: TestSchema
+        let location: PostgresLocation
+        let catalog: Catalog
+        private let other: PostgresConnection
+
+        init() throws {
+            schema = try TestSchema(onServer: #require(TestPostgres.serverURL))
+            location = try PostgresLocation(url: schema.url, applicationName: name)
+            var options = Catalog.Options()
+            options.reconnectTime = .seconds(5)
+            catalog = try Catalog(.postgres(location), readers: 2, log: Fixture.log, options: options)
+            try catalog.migrate()
+            other = try PostgresConnection(PostgresLocation(url: schema.url, applicationName: "other"))
+        }
+
+        /// Ends all of the catalog's connections, and gives how many there were.
+        @discardableResult
+        func cut() throws -> Int {
+            try other.query(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [.text(name)]
+            ) { row throws(SQLError) in try row.integer(0) }.count
+        }
+
+        func cacheNames() throws -> [String] {
+            try catalog.read { session throws(DatabaseError) in try session.listCaches().map(\.name.description) }
+        }
+
+        func makeCache(_ name: String) throws {
+            let new = NewCache(
+                name: Fixture.name(name), keypair: "k", isPublic: false, storeDirectory: "/nix/store", priority: 1, createdAt: Fixture.time(0))
+            _ = try catalog.write { session throws(DatabaseError) in try session.createCache(new) }
+        }
+    }
+
+    @Test func `who reads and who writes next connects again, and neither hears of it`() throws {
+        let lonely = try Lonely()
+        try lonely.makeCache("before")
+        #expect(try lonely.cut() == 3)
+        #expect(try lonely.cacheNames() == ["before"])
+        try lonely.makeCache("after")
+        #expect(try lonely.cacheNames() == ["after", "before"])
+        try lonely.cut()
+        // Turns may have been lost with the server, so nothing is known to be as it was.
+        #expect(try lonely.catalog.seesOtherProcessesChange())
+        #expect(try !lonely.catalog.seesOtherProcessesChange())
+    }
+
+    @Test func `a transaction that is cut off before its end is run again, whole and once`() throws {
+        let lonely = try Lonely()
+        let runs = Monitor(0)
+        let cutter = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "cutter"))
+        let cutting = Monitor(cutter)
+        let name = lonely.name
+        let new = NewCache(
+            name: Fixture.name("once"), keypair: "k", isPublic: false, storeDirectory: "/nix/store", priority: 1, createdAt: Fixture.time(0))
+        _ = try lonely.catalog.write { session throws(DatabaseError) in
+            let isFirst = runs.update { runs in
+                runs += 1
+                return runs == 1
+            }
+            let id = try session.createCache(new)
+            if isFirst {
+                try session.trying("cut the connection") { _ throws(SQLError) in
+                    try cutting.peek { cutter throws(SQLError) in
+                        _ = try cutter.execute(
+                            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [.text(name)])
+                    }
+                }
+            }
+            return id
+        }
+        #expect(runs.peek { $0 } == 2)
+        #expect(try lonely.cacheNames() == ["once"])
+    }
+
+    @Test func `what became of a commit whose answer was lost is found out`() throws {
+        let lonely = try Lonely()
+        let writing = try PostgresWriting(lonely.location, options: Catalog.Options())
+        let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")
+        #expect(try writing.begin(surviving: .powerCut) == false)
+        try writing.commit()
+        #expect(try writing.begin(surviving: .crash) == false)
+        try writing.commit()
+        try lonely.cut()
+        // Two were committed; a third never was.
+        try writing.settle(2, after: lost)
+        let error = #expect(throws: SQLError.self) { try writing.settle(3, after: lost) }
+        #expect(error == lost)
+    }
+
+    @Test func `a transaction that the server still holds open is waited for, and then it was not committed`() throws {
+        let lonely = try Lonely()
+        let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")
+        let writing = try PostgresWriting(lonely.location, options: Catalog.Options())
+        // The same writer's transaction on another connection, as where the server has not noticed that nobody listens.
+        let zombie = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "zombie"))
+        try zombie.execute("BEGIN")
+        try zombie.execute("UPDATE write_turn SET number = number + 1 WHERE id > 1")
+        let handle = Monitor(zombie)
+        let ending = ThreadHandle(named: "ending") {
+            let connection = handle
+            connection.peek { _ = try? $0.execute("ROLLBACK") }
+        }
+        let error = #expect(throws: SQLError.self) { try writing.settle(1, after: lost) }
+        #expect(error == lost)
+        ending.join()
+    }
+
+    @Test func `a lock ends with its connection, and is somebody else's then`() throws {
+        let lonely = try Lonely()
+        let lock = try #require(try lonely.catalog.beginCollection(waitingAtMost: .zero).lock)
+        #expect(lock.isHeld)
+        let beside = try Catalog(.postgres(lonely.location), readers: 1, log: Fixture.log)
+        let turn = try beside.beginCollection(waitingAtMost: .zero)
+        #expect(turn.lock == nil)
+        #expect(turn.holder == " (\(lonely.name))")
+        try lonely.cut()
+        #expect(try beside.beginCollection(waitingAtMost: .seconds(5)).lock != nil)
+        // The lock goes before the connection.
+        let end = MonotonicTime.now + .seconds(5)
+        while lock.isHeld && MonotonicTime.now < end {}
+        #expect(!lock.isHeld)
+    }
+
+    @Test func `a server that is not there is said to be unreachable, and no password is shown`() throws {
+        let directory = try TemporaryDirectory()
+        let location = try #require(DatabaseLocation(postgresURL: "postgresql://me:secret@/cache?host=\(directory.path)"))
+        let error = #expect(throws: DatabaseError.self) { try Catalog(location, readers: 1, log: Fixture.log) }
+        #expect(error?.kind == .unreachable)
+        #expect(error?.description.contains("secret") == false)
+    }
+}
