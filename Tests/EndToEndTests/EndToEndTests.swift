@@ -11,6 +11,9 @@ struct EndToEndTests {
     @Test("The tutorial is true, line by line")
     func tutorial() throws { try passes("tutorial.sh", minutes: 5) }
 
+    @Test("On PostgreSQL that is killed meanwhile eight clients push the same paths, each comes to be once, and one collector is enough")
+    func postgres() throws { try passes("postgres.sh", minutes: 5) }
+
     @Test("A closure of 40 mixed paths comes back equal, and its second generation costs little space")
     func closure() throws { try passes("closure.sh", minutes: 5) }
 

@@ -125,6 +125,16 @@ kill_server() { # as a power cut does to a process
   server_pid=
 }
 
+# Has the server, which is stopped, keep its catalog in a new database of the server that TETRYX_TEST_POSTGRES names, where
+# TETRYX_TEST_DATABASE is "postgresql"; its next start makes the schema.
+use_database() {
+  [[ ${TETRYX_TEST_DATABASE:-} == postgresql ]] || return 0
+  local name=tetryx_$$_$RANDOM
+  psql -q "$TETRYX_TEST_POSTGRES" -c "CREATE DATABASE $name TEMPLATE template0 ENCODING 'UTF8'"
+  sed -i "s|^url = .*|url = \"${TETRYX_TEST_POSTGRES/\/postgres?//$name?}\"|" "$XDG_CONFIG_HOME/tetryx/server.toml"
+  say "the catalog is in the database $name of PostgreSQL"
+}
+
 root_token() { sed -n 's/^    tetryx login local [^ ]* //p' "$server_log"; }
 collect_garbage() { atticd --mode garbage-collector-once >"$work/collect.log" 2>&1 || die "the collection failed: $(cat "$work/collect.log")"; }
 pack_bytes() { find "$storage/packs" -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f\n", s }'; }

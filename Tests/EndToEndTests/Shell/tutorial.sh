@@ -49,6 +49,11 @@ stop_server
 start_server
 if grep -qE 'Welcome|eyJ' "$server_log"; then die 'the second run welcomes again, or shows a token'; fi
 expect_equal 'server.toml after the second run' "$configuration" "$(sha256sum "$XDG_CONFIG_HOME/tetryx/server.toml")"
+if [[ ${TETRYX_TEST_DATABASE:-} == postgresql ]]; then
+  stop_server
+  use_database
+  start_server
+fi
 
 # --- Cache creation ------------------------------------------------------------------------------------------------
 say 'login, create'
