@@ -182,10 +182,15 @@ struct ConfigurationTests {
         #expect(configuration.compressionLevel == 0)
     }
 
+    @Test("xz has levels of its own")
+    func xz() throws {
+        let configuration = try Self.parse(Self.with("type = \"xz\"", in: "compression"))
+        #expect(configuration.compressionKind == .xz && configuration.compressionLevel == 2)
+        #expect(try Self.parse(Self.with("type = \"xz\"\nlevel = 9", in: "compression")).compressionLevel == 9)
+    }
+
     @Test("What is promised for later is refused with one sentence", arguments: [
         ("type = \"s3\"\nbucket = \"x\"", "storage", "server.toml:4:8: storage type \"s3\" is not available in this release; use \"local\""),
-        ("type = \"xz\"", "compression", "server.toml:8:8: compression type \"xz\" is not available in this release; use \"zstd\" or \"none\""),
-        ("type = \"brotli\"\nlevel = 5", "compression", "server.toml:8:8: compression type \"brotli\" is not available in this release; use \"zstd\" or \"none\""),
     ])
     func later(line: String, section: String, message: String) {
         #expect(Self.refusal(Self.with(line, in: section)) == message)
@@ -273,7 +278,9 @@ struct ConfigurationTests {
         ("refused-read-status = 200", nil, "server.toml:1:23: 200 is not allowed for \"refused-read-status\"; write an integer from 401 to 404"),
         ("max-nar-size = 1048575", nil, "server.toml:1:16: 1048575 is not allowed for \"max-nar-size\"; write an integer from 1048576 to 1099511627776"),
         ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\""),
-        ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\" or \"none\""),
+        ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\", \"xz\" or \"none\""),
+        ("type = \"brotli\"", "compression", "server.toml:8:8: brotli cannot be stored, since its streams cannot be joined, and NARs are made of chunks that they share; write \"zstd\", \"xz\" or \"none\""),
+        ("type = \"xz\"\nlevel = 10", "compression", "server.toml:9:9: 10 is not allowed for \"level\"; write an integer from 0 to 9"),
         ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),
         ("type = \"none\"\nlevel = 1", "compression", "server.toml:9:9: \"level\" means nothing with the compression type \"none\"; remove it"),
         ("min-size = 63", "chunking", "server.toml:8:12: 63 is not allowed for \"min-size\"; write an integer from 64 to 1048576"),

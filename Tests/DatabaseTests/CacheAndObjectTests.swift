@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases, [true, false])
-    func `a destroyed cache frees its name, and its objects go unless it was soft`(kind: Kind, soft: Bool) throws {
+    func `a destroyed cache frees its name, and its objects go, unless it was soft`(kind: Kind, soft: Bool) throws {
         let fixture = try Fixture(kind)
         let first = try fixture.cache()
         for path in 1...7 { try fixture.push(first, path) }
@@ -67,7 +67,15 @@ import Testing
         }
         #expect(try destroy())
         #expect(try !destroy())
-        let second = try fixture.cache()
+        // Of a soft one the name stays taken.
+        let again = NewCache(
+            name: first.name, keypair: "again:key", isPublic: false, storeDirectory: "/nix/store", priority: 41, retentionSeconds: nil,
+            createdAt: Fixture.time(151))
+        let isFree = try fixture.catalog.write { session throws(DatabaseError) in try session.createCache(again) }
+        #expect(isFree != soft)
+        let second = soft
+            ? try fixture.cache("second")
+            : try #require(try fixture.catalog.read { session throws(DatabaseError) in try session.findCache(first.name) })
         #expect(second.id != first.id)
         try fixture.push(second, 1)
         #expect(try fixture.commit(Commit(existingNarID: 1, hash: Fixture.nar(1), object: Fixture.object(first, 1))) == .noSuchCache)

@@ -65,6 +65,9 @@ struct EndToEndTests {
     @Test("A disk that refuses, descriptors that run out and a clock that jumps are told, harm nothing, and pass")
     func trouble() throws { try passes("trouble.sh", minutes: 6) }
 
+    @Test("A closure is stored in each compression, and beside one of another")
+    func stored() throws { try passes("stored.sh", minutes: 4) }
+
     @Test("A server in parts: modes, sockets with paths and passed ones, tokens of RSA, health, and what systemd hears")
     func modes() throws { try passes("modes.sh", minutes: 4) }
 

@@ -1,27 +1,30 @@
 import CZstd
 
 /// Makes frames of chunks: one whole frame of each, with its content size in the header and no checksum, since every
-/// chunk is checked by its SHA-256. Frames of zstd may be joined: a NAR of several chunks is their concatenation.
+/// chunk is checked by its SHA-256 (of xz, whose streams must have one, the shortest). Frames of zstd and streams of xz may be joined: a
+/// NAR of several chunks is their concatenation. Those of brotli may not, so nothing is stored in it.
 ///
 /// The context and the output buffer are kept from chunk to chunk.
 ///
 /// Thread: whichever has it, one at a time.
 @safe package final class Compressor {
     package let kind: CompressionKind
-    /// Nil for no compression.
+    private let level: Int32
+    /// Of zstd.
     private let context: OpaquePointer?
     /// Room for the largest frame so far.
     private var frame: UnsafeMutableRawBufferPointer
 
     /// A compressor of `kind` at `level`, which must be one of `kind.levels`: traps otherwise, and without memory.
     package init(_ kind: CompressionKind, level: Int32) {
+        precondition(kind.levels.contains(level), "\(kind.rawValue) has no level \(level)")
         self.kind = kind
+        self.level = level
         unsafe frame = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         guard kind == .zstd else {
             unsafe context = nil
             return
         }
-        precondition(kind.levels.contains(level), "zstd has no level \(level)")
         guard let context = unsafe ZSTD_createCCtx() else { fatalError("no memory to compress with zstd") }
         unsafe self.context = unsafe context
         for (parameter, value) in [
@@ -51,11 +54,15 @@ import CZstd
     package func withFrame<Result, Failure: Error>(
         of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        guard let context = unsafe context else { return try unsafe body(bytes) }
-        let bound = ZSTD_compressBound(bytes.count)
+        if kind == .none { return try unsafe body(bytes) }
+        let bound = kind == .zstd ? ZSTD_compressBound(bytes.count) : XzFrame.byteCountMax(bytes.count)
         if unsafe frame.count < bound {
             unsafe frame.deallocate()
             unsafe frame = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 16)
+        }
+        guard let context = unsafe context else {
+            let count = unsafe XzFrame.encode(bytes, level: level, into: frame)
+            return try unsafe body(UnsafeRawBufferPointer(rebasing: frame[..<count]))
         }
         // zstd.h: ZSTD_compress2() always starts a new frame; what an earlier one left behind is forgotten, the
         // parameters stay. With a bound of this size it fails only without memory.

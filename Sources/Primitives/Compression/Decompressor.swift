@@ -5,7 +5,7 @@ import CZstd
 /// Thread: whichever has it, one at a time.
 @safe package final class Decompressor {
     package let kind: CompressionKind
-    /// Nil for no compression.
+    /// Of zstd.
     private let context: OpaquePointer?
 
     /// Traps without memory.
@@ -30,6 +30,8 @@ import CZstd
     ///   - frame: exactly one frame.
     ///   - byteCountMax: the most that it may stand for.
     package func decompress(frame: UnsafeRawBufferPointer, byteCountMax: Int) throws(CompressionError) -> [UInt8] {
+        // What is behind the frame is another one, or damage: whoever asks compares the bytes, or their hash.
+        if kind == .xz { return try unsafe StreamDecoder.decode(frame, .xz, outputByteCountMax: byteCountMax) }
         guard let context = unsafe context else {
             guard frame.count <= byteCountMax else { throw .tooLarge(byteCountMax: byteCountMax) }
             return unsafe [UInt8](frame)

@@ -169,24 +169,19 @@ extension Configuration {
 
     private mutating func readCompression(_ section: TOMLSection) throws(ConfigFileError) {
         let type = try section.string("type") ?? "zstd"
-        switch type {
-        case "zstd":
-            compressionKind = .zstd
-            let levels = compressionKind.levels
-            if let level = try section.integer("level", in: Int64(levels.lowerBound)...Int64(levels.upperBound)) {
-                compressionLevel = Int32(level)
-            }
-        case "none":
-            compressionKind = .none
-            compressionLevel = 0
-            if section.has("level") {
+        guard let kind = CompressionKind(rawValue: type) else {
+            let reason = type == "brotli"
+                ? "brotli cannot be stored, since its streams cannot be joined, and NARs are made of chunks that they share"
+                : "\"\(type)\" is no compression type"
+            throw section.error(at: "type", "\(reason); write \"zstd\", \"xz\" or \"none\"")
+        }
+        (compressionKind, compressionLevel) = (kind, kind.levelDefault)
+        if kind == .none {
+            guard !section.has("level") else {
                 throw section.error(at: "level", "\"level\" means nothing with the compression type \"none\"; remove it")
             }
-        case "xz", "brotli":
-            throw section.error(
-                at: "type", "compression type \"\(type)\" is not available in this release; use \"zstd\" or \"none\"")
-        default:
-            throw section.error(at: "type", "\"\(type)\" is no compression type; write \"zstd\" or \"none\"")
+        } else if let level = try section.integer("level", in: Int64(kind.levels.lowerBound)...Int64(kind.levels.upperBound)) {
+            compressionLevel = Int32(level)
         }
     }
 

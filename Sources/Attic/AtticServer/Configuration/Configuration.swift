@@ -49,11 +49,7 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var storagePath = ""
     package internal(set) var chunking = ChunkingRules()
     package internal(set) var compressionKind = CompressionKind.zstd
-    package internal(set) var compressionLevel = Self.zstdLevelDefault
-
-    /// Measured on store paths, chunk by chunk: 3, zstd's own default, makes chunks 4 % smaller and takes half as long again;
-    /// 8 makes them 10 % smaller and takes five times as long. docs/performance.md has the curve.
-    package static let zstdLevelDefault: Int32 = 1
+    package internal(set) var compressionLevel = CompressionKind.zstd.levelDefault
 
     // MARK: What it collects
 

@@ -44,10 +44,14 @@ extension CatalogSession {
         }
     }
 
-    /// Makes a cache; false where one of that name exists. Needs `write`.
+    /// Makes a cache; false where one of that name exists, or was destroyed softly. Needs `write`.
     package func createCache(_ cache: NewCache) throws(DatabaseError) -> Bool {
         try trying("create a cache") { connection throws(SQLError) in
-            try connection.execute(
+            let isKept = try connection.first(
+                "SELECT 1 FROM cache WHERE name = $1 AND deleted_at IS NOT NULL AND is_destroyed = 0", [.text(cache.name.rawValue)]
+            ) { _ in true } ?? false
+            if isKept { return false }
+            return try connection.execute(
                 """
                 INSERT INTO cache (name, keypair, is_public, store_directory, priority, upstream_cache_key_names, \
                 retention_seconds, created_at)
@@ -86,9 +90,9 @@ extension CatalogSession {
         }
     }
 
-    /// Destroys a cache; false where there is none. Its name is free at once. Needs `write`.
+    /// Destroys a cache; false where there is none. Needs `write`.
     ///
-    /// - Parameter soft: keep its objects (nobody can reach them). Otherwise the sweep removes them in batches
+    /// - Parameter soft: keep its objects (nobody can reach them), and its name. Otherwise that is free at once, and the sweep removes them in batches
     ///   (`purgeDestroyedCaches`), and then what only they kept alive.
     package func destroyCache(_ name: CacheName, soft: Bool, at now: WallTime) throws(DatabaseError) -> Bool {
         try trying("destroy a cache") { connection throws(SQLError) in

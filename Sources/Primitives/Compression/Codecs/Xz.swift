@@ -67,6 +67,32 @@ import CLZMA
     }
 }
 
+/// One whole .xz stream of a chunk, in one call. The window is no larger than the chunk: a level's own, of 2 to 64 MiB, would be taken and
+/// cleared for each chunk, and again by whoever opens it.
+enum XzFrame {
+    /// Room for the stream of so many bytes, whatever they are.
+    static func byteCountMax(_ byteCount: Int) -> Int { lzma_stream_buffer_bound(byteCount) }
+
+    /// Writes the stream into `room`, which has `byteCountMax`; gives its length.
+    static func encode(_ bytes: UnsafeRawBufferPointer, level: Int32, into room: UnsafeMutableRawBufferPointer) -> Int {
+        var options = unsafe lzma_options_lzma()
+        guard unsafe lzma_lzma_preset(&options, UInt32(level)) == 0 else { fatalError("liblzma has no level \(level)") }
+        // lzma/lzma12.h: LZMA_DICT_SIZE_MIN is 4096.
+        unsafe options.dict_size = max(4096, min(options.dict_size, UInt32(clamping: bytes.count)))
+        var position = 0
+        let result = unsafe withUnsafeMutablePointer(to: &options) { options in
+            // lzma/lzma12.h: LZMA_FILTER_LZMA2; lzma/vli.h: LZMA_VLI_UNKNOWN ends the list.
+            var filters = unsafe [lzma_filter(id: 0x21, options: options), lzma_filter(id: .max, options: nil)]
+            return unsafe lzma_stream_buffer_encode(
+                &filters, LZMA_CHECK_CRC32, nil, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count,
+                room.baseAddress?.assumingMemoryBound(to: UInt8.self), &position, room.count)
+        }
+        // With room for everything it fails only without memory.
+        guard result == LZMA_OK else { fatalError("liblzma cannot compress \(bytes.count) bytes: \(result.rawValue)") }
+        return position
+    }
+}
+
 /// A stream of liblzma that is not begun. lzma/base.h: LZMA_STREAM_INIT is all zeros and null pointers.
 private func makeStream() -> UnsafeMutablePointer<lzma_stream> {
     let stream = UnsafeMutablePointer<lzma_stream>.allocate(capacity: 1)

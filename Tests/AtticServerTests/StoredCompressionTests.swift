@@ -1,0 +1,106 @@
+import AtticAPI
+import Compression
+import Crypto
+import Database
+import HTTP
+import HTTPServer
+import Nix
+import Platform
+import Testing
+
+@testable import AtticServer
+
+/// NARs that are stored in each compression, and a server whose configuration changes from one to another.
+@Suite("Stored compression")
+struct StoredCompressionTests {
+    static let kinds = CompressionKind.allCases.map(\.rawValue)
+
+    /// The same database and storage under another compression, as after a restart.
+    private func application(_ fixture: Fixture, _ kind: String) throws -> (Application, Press) {
+        let more = "[compression]\ntype = \"\(kind)\""
+        let text = fixture.context.configuration.text(
+            database: fixture.context.configuration.database, storagePath: fixture.context.configuration.storagePath)
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("level = ") && $0 != "type = \"zstd\"" }
+        let changed = lines.joined(separator: "\n").replacing("[compression]", with: more)
+        let configuration = try Configuration.parse(changed, name: "changed", environment: [:])
+        let press = Press(threadCount: 1, kind: configuration.compressionKind, level: configuration.compressionLevel)
+        let old = fixture.context
+        return (Application(Context(
+            configuration: configuration, catalog: old.catalog, store: old.store,
+            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), accessTimes: AccessTimes(), press: press, time: old.time,
+            log: old.log)), press)
+    }
+
+    private func send(_ application: Application, _ fixture: Fixture, _ method: String, _ path: String, _ headers: String = "", _ body: [UInt8] = []) throws -> Response {
+        let head = try RequestHead(
+            parsing: "\(method) \(path) HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer \(fixture.root())\r\n\(headers)Content-Length: \(body.count)\r\n\r\n")
+        return application.respond(to: Request(head: head, id: "0", remoteAddress: "192.0.2.1", body: RequestBody(body)))
+    }
+
+    private func push(_ path: TestPath, _ application: Application, _ fixture: Fixture) throws -> Response {
+        let info = UploadPathNarInfo(
+            cache: try #require(CacheName("hello")), storePathHash: path.storePath.hash, storePath: path.storePath.absolute(),
+            references: path.references, signatures: [], narHash: SHA256.digest(of: path.nar), narSize: Int64(path.nar.count)).json()
+        return try send(application, fixture, "PUT", Endpoint.uploadPath, "\(Endpoint.narInfoPreambleSizeHeader): \(info.count)\r\n", info + path.nar)
+    }
+
+    /// That a path is served in this compression, whole, under every name that it has.
+    private func check(_ path: TestPath, in kind: String, _ application: Application, _ fixture: Fixture) throws {
+        let info = try NarInfo.parse(try send(application, fixture, "GET", "/hello/\(path.storePath.hash).narinfo").bytes)
+        let suffix = try #require(CompressionKind(rawValue: kind)).fileSuffix
+        #expect(info.compression == kind)
+        #expect(info.url == "nar/\(try #require(info.fileHash).base32).nar\(suffix)")
+        let file = try send(application, fixture, "GET", "/hello/\(info.url)").bytes
+        #expect(SHA256.digest(of: file) == info.fileHash && Int64(file.count) == info.fileSize)
+        #expect(try send(application, fixture, "GET", "/hello/nar/\(path.storePath.hash).nar").bytes == file)
+        // As a client opens it: several frames or streams are one.
+        let coding = try #require(StreamCoding(rawValue: kind))
+        #expect(try StreamDecoder.decode(file, coding, outputByteCountMax: path.nar.count) == path.nar)
+        #expect(try send(application, fixture, "GET", "/hello/\(path.storePath.hash).ls").status == .ok)
+    }
+
+    @Test("A NAR of many chunks, and one of a single chunk, come back in each; nothing is wrong with what is stored", arguments: kinds)
+    func each(kind: String) throws {
+        let fixture = try Fixture()
+        try fixture.makeCache("hello")
+        let (application, press) = try application(fixture, kind)
+        defer { press.close() }
+        let large = try TestPath("large", seeds: [1, 2, 1], byteCount: 300_000)
+        let small = try TestPath("small", seeds: [3], byteCount: 800)
+        for path in [large, small] {
+            #expect(try push(path, application, fixture).status == .ok)
+            try check(path, in: kind, application, fixture)
+        }
+        let report = try fixture.check(contents: true)
+        #expect(report.outcome == .clean && report.counts.verifiedNars == 2 && report.counts.chunks > 5)
+    }
+
+    @Test("After a change of compression what is there stays as it is, and is served; what comes is stored anew", arguments: ["xz", "none"])
+    func change(kind: String) throws {
+        let fixture = try Fixture()
+        try fixture.makeCache("hello")
+        let before = try TestPath("before", seeds: [1, 2], byteCount: 300_000)
+        let hello = try #require(CacheName("hello"))
+        #expect(try fixture.push(before, to: hello).status == .ok)
+        let bytes = try fixture.packBytes()
+
+        let (application, press) = try application(fixture, kind)
+        defer { press.close() }
+        try check(before, in: "zstd", application, fixture)
+        // The same NAR under another name is the same NAR.
+        let twin = try TestPath("twin", seeds: [1, 2], byteCount: 300_000)
+        #expect(twin.nar == before.nar && twin.storePath != before.storePath)
+        let pushed = try push(twin, application, fixture)
+        #expect(pushed.text.contains(#""kind":"Deduplicated""#), "\(pushed.text)")
+        try check(twin, in: "zstd", application, fixture)
+        #expect(try fixture.packBytes() == bytes)
+        // One that shares content with it shares no chunk: a NAR has one compression.
+        let after = try TestPath("after", seeds: [1, 3], byteCount: 300_000)
+        #expect(try push(after, application, fixture).status == .ok)
+        try check(after, in: kind, application, fixture)
+        #expect(try fixture.packBytes() > bytes + 550_000)
+        try check(before, in: "zstd", application, fixture)
+        let report = try fixture.check(contents: true)
+        #expect(report.outcome == .clean && report.counts.verifiedNars == 2)
+    }
+}
