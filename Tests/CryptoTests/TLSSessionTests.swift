@@ -10,7 +10,10 @@ private struct Pair {
     var pieceBytes = 1 << 20
 
     init(_ authority: TestAuthority, _ identity: TestAuthority.Identity, host: String = "localhost", isAddress: Bool = false, isOld: Bool = false) throws {
-        let trust = try TLSTrust(file: authority.certificate, directory: nil, source: "ca.pem")
+        try self.init(TLSTrust(file: authority.certificate, directory: nil, source: "ca.pem"), identity, host: host, isAddress: isAddress, isOld: isOld)
+    }
+
+    init(_ trust: TLSTrust, _ identity: TestAuthority.Identity, host: String = "localhost", isAddress: Bool = false, isOld: Bool = false) throws {
         client = try TLSSession(to: host, isAddress: isAddress, trust: trust)
         server = TLSSession(serving: try TLSIdentity(certificates: identity.certificates, key: identity.key, isOld: isOld))
     }
@@ -170,6 +173,21 @@ extension TLSSession {
         #expect(namesake.hasPrefix("its certificate "), "\(namesake)")
         let old = try Pair(authority, authority.issue("DNS:localhost"), isOld: true).verdict()
         #expect(old == "it speaks no version of TLS from 1.2 on")
+    }
+
+    @Test("A certificate that is named is believed, whoever issued it", arguments: [true, false])
+    func named(isSelfSigned: Bool) throws {
+        let identity = try authority.issue("DNS:localhost", isSelfSigned: isSelfSigned)
+        let trust = try TLSTrust(file: identity.certificates, directory: nil, source: "ca.pem")
+        let pair = try Pair(trust, identity)
+        #expect(pair.verdict() == "trusted")
+        let other = try Pair(trust, authority.issue("DNS:localhost"))
+        #expect(other.verdict().hasPrefix("its certificate was issued by \"CN = Test Authority\""))
+    }
+
+    @Test("A certificate that is for clients is not for a server") func purpose() throws {
+        let verdict = try Pair(authority, authority.issue("DNS:localhost\nextendedKeyUsage=clientAuth")).verdict()
+        #expect(verdict.hasPrefix("its certificate is not trusted ("), "\(verdict)")
     }
 
     @Test("What is no TLS is said to be none", arguments: ["HTTP/1.1 400 Bad Request\r\n\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "\u{0}\u{1}\u{2}\u{3}\u{4}\u{5}\u{6}"])

@@ -132,6 +132,18 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
+    @Test("that wants a password, http ends with what to do") func password() throws {
+        try ScriptedServer.run([{ connection in
+            _ = connection.readHead()
+            connection.send("HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        }]) { proxy in
+            let session = try HTTPSession(
+                endpoint: HTTPURL("http://cache.invalid"), timeouts: patient, network: network(["http_proxy": "127.0.0.1:\(proxy.port)"]))
+            let error = #expect(throws: ClientError.self) { try session.send(ClientRequest(.get, "/")) }
+            #expect(error?.description.contains("http://USER:PASSWORD@HOST:PORT") == true)
+        }
+    }
+
     @Test("that is not there, the server is not reached") func away() throws {
         let port = try ScriptedServer.closedPort()
         let session = try HTTPSession(

@@ -87,12 +87,13 @@ private func failure(_ text: String, _ request: ClientRequest = ClientRequest(.g
 
     @Test("end after five, and with one that cannot be followed", arguments: [
         ("ftp://a/", "does not begin with http:// or https://"), ("http://u:p@a/", "user name"), ("http://a b/", "spaces"),
-        ("/a b", "spaces"), ("javascript:alert(1)", "does not begin"), ("//", "host"), ("http://", "host"),
+        ("/a b", "spaces"), ("javascript:alert(1)", "does not begin"), ("//", "host"), ("http://", "host"), ("/" + String(repeating: "x", count: 8192), "more than 8192 bytes"),
     ])
     func refused(location: String, words: String) throws {
         let error = try failure(redirect(307, location))
         #expect(name(of: error) == "redirectRefused")
         #expect(error?.description.contains(words) == true, "\(String(describing: error))")
+        #expect((error?.description.utf8.count ?? 0) < 500)
         let heads = Monitor<[String]>([])
         try ScriptedServer.run([answering(Array(repeating: redirect(302, "/again"), count: 10), heads)]) { server in
             let session = try session(server.port)

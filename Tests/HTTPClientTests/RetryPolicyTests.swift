@@ -37,6 +37,9 @@ import Testing
         for error in [ClientError.disconnected(host: "a", what: "x"), .timedOut(host: "a", what: "x")] {
             #expect(pause(.failure(error), get) != nil && pause(.failure(error), post) == nil && pause(.failure(error), once) == nil)
         }
+        // Minutes of silence are waited through twice.
+        #expect(pause(.failure(.timedOut(host: "a", what: "x")), get, attempt: 2) == nil)
+        #expect(pause(.failure(.disconnected(host: "a", what: "x")), get, attempt: 2) != nil)
         let others: [ClientError] = [
             .untrusted(host: "a", cause: "x"), .malformed(host: "a", reason: "x"), .redirectRefused(host: "a", reason: "x"),
             .proxyFailed(name: "a", cause: "x"), .malformedURL("a", reason: "x"), .tooLarge(host: "a", byteCountMax: 1), .bodyFailed(BodyLengthMismatch(announced: 1, written: 2)),

@@ -103,16 +103,20 @@ package final class HTTPSession: Sendable {
         while true {
             let lease = try route.pool.take(fresh: isRepeated)
             let exchange = Exchange(request, to: url, by: route.forwarder, transport: lease.transport, timeouts: timeouts)
+            let answer: ClientResponse
             do throws(ClientError) {
                 let (response, isReusable) = try unsafe exchange.run(receiving: receive)
                 if isReusable { route.pool.keep(lease.transport) } else { route.pool.drop() }
-                return response
+                answer = response
             } catch {
                 route.pool.drop()
                 guard lease.wasKept, !isRepeated, request.mayRepeat, !exchange.hasAnswerBytes, case .disconnected = error
                 else { throw error }
                 isRepeated = true
+                continue
             }
+            if answer.status.code == 407, let proxy = route.forwarder { throw ProxyTunnel.wantsCredentials(proxy) }
+            return answer
         }
     }
 }

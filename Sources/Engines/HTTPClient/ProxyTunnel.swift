@@ -24,15 +24,19 @@ enum ProxyTunnel {
         }
         let name = proxy.url.authority
         switch status.code {
-        case 407:
-            throw .proxyFailed(
-                name: name,
-                cause: proxy.authorization == nil
-                    ? "it wants a user name and a password: put them before its host, as in http://USER:PASSWORD@HOST:PORT"
-                    : "it does not accept the user name and the password that the environment has for it")
+        case 407: throw wantsCredentials(proxy)
         case 500...: throw .unreachable(host: server.authority, cause: "the proxy \(name) answered \(status)")
         default: throw .proxyFailed(name: name, cause: "it does not let \(place) be reached (\(status)); no_proxy can except hosts")
         }
+    }
+
+    /// What a proxy means that answers 407.
+    static func wantsCredentials(_ proxy: Proxy) -> ClientError {
+        .proxyFailed(
+            name: proxy.url.authority,
+            cause: proxy.authorization == nil
+                ? "it wants a user name and a password: put them before its host, as in http://USER:PASSWORD@HOST:PORT"
+                : "it does not accept the user name and the password that the environment has for it")
     }
 
     private static func send(

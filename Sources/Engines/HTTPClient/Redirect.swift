@@ -9,6 +9,9 @@ struct Redirect {
     /// Header lines that are for one server alone.
     static let credentials: Set<String> = ["authorization", "cookie"]
 
+    /// The longest place that is followed, in bytes: presigned URLs have some two thousand.
+    private static let locationBytesMax = 8 << 10
+
     /// Nil where the answer sends nobody anywhere.
     ///
     /// - Parameter url: where the request went.
@@ -23,6 +26,9 @@ struct Redirect {
         }
         guard let location = head.headerValues("Location").first, !location.isEmpty else { return nil }
         func refusal(_ reason: String) -> ClientError { .redirectRefused(host: url.authority, reason: reason) }
+        guard location.utf8.count <= Self.locationBytesMax else {
+            throw refusal("the URL that it names has more than \(Self.locationBytesMax) bytes")
+        }
         let next: HTTPURL
         do throws(ClientError) { next = try url.resolving(location) } catch { throw refusal("\(error)") }
         if url.scheme == .https, next.scheme == .http {

@@ -32,6 +32,8 @@ package struct RetryPolicy: Hashable, Sendable {
         after outcome: Result<ClientResponse, ClientError>, of request: ClientRequest, attempt: Int, now: WallTime, chance: Double
     ) -> Duration? {
         guard attempt < attemptsMax, request.body.isRepeatable, Self.isPassing(outcome, request) else { return nil }
+        // It took minutes already: once more, and no longer.
+        if case .failure(.timedOut) = outcome, attempt > 1 { return nil }
         let growing = min(firstPause * (1 << min(attempt - 1, 20)), pauseMax)
         let pause = growing / 2 + growing / 2 * chance
         guard case .success(let answer) = outcome, let asked = Self.retryAfter(answer, now) else { return pause }

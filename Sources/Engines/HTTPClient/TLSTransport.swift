@@ -65,22 +65,28 @@ final class TLSTransport: Transport {
                 ready = try carrier.wait(for: isFlushed ? .readable : .writable, until: deadline)
                 if ready.contains(.readable) { try fill() }
             } catch { throw .disconnected(host: host, what: "while \(what): \(error)") }
-            if ready.isEmpty { throw .timedOut(host: host, what: what) }
+            if ready.isEmpty || MonotonicTime.now > deadline { throw .timedOut(host: host, what: what) }
         }
     }
 
     // MARK: Transport
 
     func wait(for interest: ClientSocket.Readiness, until deadline: MonotonicTime) throws(Errno) -> ClientSocket.Readiness {
+        var hasFilled = false
         while true {
-            let isBlocked = try (flush(more: false)) == false
+            let isBlocked = try !flush(more: false)
             if interest.contains(.readable), state.peek({ $0.session.hasNews() }) { return .readable }
+            // Keys and tickets without end are no news, either.
+            if hasFilled, MonotonicTime.now >= deadline { return [] }
             // One that can send no more is ready to say so.
             if interest.contains(.writable), state.peek({ $0.sendFailure != nil }) { return .writable }
             let found = try carrier.wait(for: isBlocked ? interest.union(.writable) : interest, until: deadline)
             if found.isEmpty { return [] }
             // What came may be no plain byte at all.
-            if found.contains(.readable) { try fill() }
+            if found.contains(.readable) {
+                try fill()
+                hasFilled = true
+            }
             if found.contains(.writable), !isBlocked {
                 let isReadable = interest.contains(.readable) && state.peek { $0.session.hasNews() }
                 return isReadable ? [.readable, .writable] : .writable
@@ -89,13 +95,15 @@ final class TLSTransport: Transport {
     }
 
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
-        while true {
-            do throws(TLSError) {
-                let count = try state.peek { state throws(TLSError) in try unsafe state.session.read(into: buffer) }
-                if let count { return count }
-            } catch { throw .connectionReset }
-            if try !fill() { return nil }
-        }
+        if let count = try unsafe read(into: buffer) { return count }
+        // Once: whoever sends what is no plain byte is waited for, and not listened to for ever.
+        return try fill() ? try unsafe read(into: buffer) : nil
+    }
+
+    private func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
+        do throws(TLSError) {
+            return try state.peek { state throws(TLSError) in try unsafe state.session.read(into: buffer) }
+        } catch { throw .connectionReset }
     }
 
     func send(_ bytes: UnsafeRawBufferPointer, more: Bool) throws(Errno) -> Int? {

@@ -41,6 +41,9 @@ final class PlainTransport: Transport {
 }
 
 extension PlainTransport {
+    /// Addresses of one host that are tried: each may take the whole time for a connection.
+    private static let addressesMax = 8
+
     /// Connects to the first address of the endpoint that answers.
     ///
     /// - Throws: `ClientError.unreachable` with what the last address said.
@@ -51,7 +54,7 @@ extension PlainTransport {
             throw .unreachable(host: host, cause: error.cause)
         }
         var causes: [String] = []
-        for address in addresses {
+        for address in addresses.prefix(addressesMax) {
             do throws(Errno) {
                 return PlainTransport(try ClientSocket.connect(to: address, until: .now + timeout))
             } catch { causes.append("\(address): \(error)") }

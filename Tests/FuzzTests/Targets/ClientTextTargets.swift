@@ -1,7 +1,7 @@
 import AtticClient
 import HTTP
-import HTTPClient
 
+@testable import HTTPClient
 @testable import NixStore
 
 extension FuzzTarget {
@@ -22,6 +22,19 @@ private func checkURLs(_ text: String) throws {
         try rule(writer.finish().count > below.utf8.count, "a head has a target")
         try rule(!url.host.isEmpty && !url.authority.utf8.contains { $0 <= 0x20 || $0 == 0x40 }, "a host is a host: \(url.authority)")
     }
+    // What a server may send the client to, and what it is then asked for.
+    if let next = try? HTTPURL("https://a.example/b/c?d").resolving(text) {
+        try same(try HTTPURL(next.description), next, "a URL that a server named")
+        let lines = HeadWriter(.get, target: next.target).finish() + HeadWriter(connectTo: next.placeWithPort).finish()
+        try rule(lines.count { $0 == 0x0A } == 4, "a head of one line, twice")
+    }
+    let secure = try HTTPURL("https://a.example.org")
+    if let proxy = try? ProxyRules(environment: ["https_proxy": text]).proxy(for: secure) {
+        try rule(!"\(proxy)".contains("@"), "a proxy is shown without its password")
+        try rule(proxy.authorization?.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } ?? true, "a header's value")
+    }
+    let rules = ProxyRules(environment: ["https_proxy": "p:1", "no_proxy": text])
+    for url in [secure, try HTTPURL("https://10.1.2.3:81"), try HTTPURL("https://[2001:db8::1]")] { _ = try rules.proxy(for: url) }
     if let reference = try? CacheReference(text), case .url(let endpoint, _) = reference { _ = try HTTPURL(endpoint) }
     if let uri = try? StoreURI(parsing: text, workingDirectory: "/a/b") {
         for directory in [uri.root, uri.storeDirectory, uri.stateDirectory, uri.logDirectory, uri.physicalStoreDirectory] {

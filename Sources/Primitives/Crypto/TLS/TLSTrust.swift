@@ -21,6 +21,8 @@ package final class TLSTrust: Sendable {
         unsafe OpenSSL.require(Int32(copenssl_set_min_tls_1_2(context)), "refuse old versions of TLS")
         unsafe copenssl_verify_peers(context)
         unsafe copenssl_refuse_renegotiation(context)
+        // Whoever names a certificate means it, also where it is the server's own or one between it and an authority; so does curl.
+        unsafe OpenSSL.require(X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), UInt(X509_V_FLAG_PARTIAL_CHAIN)), "trust what is named")
         // RFC 7301: each name behind its length. Servers that also speak HTTP/2 must not guess.
         let protocols = [8] + Array("http/1.1".utf8)
         unsafe OpenSSL.require(1 - SSL_CTX_set_alpn_protos(context, protocols, UInt32(protocols.count)), "offer HTTP/1.1")
