@@ -37,6 +37,9 @@ import CPostgres
         return Int(unsafe String(cString: text)) ?? 0
     }
 
+    // Swift 6.3.1 crashes where it inlines this into its callers with optimization: "cannot initialize a nonCopyable type with a
+    // guaranteed value".
+    @inline(never)
     func forEachRow(_ row: (borrowing SQLRow) throws(SQLError) -> Void) throws(SQLError) {
         for number in 0..<(unsafe PQntuples(handle)) {
             rowNumber = number
