@@ -60,6 +60,35 @@ struct PostgresTests {
         #expect(count == 0)
     }
 
+    @Test func `what may wait goes with the next statement, before it, and fails with it`() throws {
+        try connection.runScript("CREATE UNIQUE INDEX word_by_value ON word (value)")
+        func count() throws -> Int64? {
+            try connection.first("SELECT count(*) FROM word") { row throws(SQLError) in try row.integer(0) }
+        }
+        try connection.execute("BEGIN")
+        try connection.executeLater("INSERT INTO word (value) VALUES ($1)", (0..<150).map { [.integer($0)] })
+        try connection.executeLater("DELETE FROM word WHERE value = $1", [[7], [8]])
+        #expect(try count() == 148)
+        try connection.executeLater("INSERT INTO word (value) VALUES ($1)", [[7]])
+        try connection.execute("COMMIT")
+        #expect(try count() == 149)
+
+        try connection.execute("BEGIN")
+        try connection.executeLater("INSERT INTO word (value) VALUES ($1)", [[1000], [7]])
+        let error = #expect(throws: SQLError.self) { try connection.execute("COMMIT") }
+        #expect(error?.kind == .constraint)
+        #expect(connection.isInTransaction)
+        try connection.execute("ROLLBACK")
+        #expect(try count() == 149)
+
+        try connection.execute("BEGIN")
+        try connection.execute("SAVEPOINT body")
+        try connection.executeLater("INSERT INTO word (value) VALUES ($1)", [[7]])
+        try connection.execute("ROLLBACK TO SAVEPOINT body")
+        try connection.execute("COMMIT")
+        #expect(try count() == 149)
+    }
+
     @Test func `an error in a transaction leaves it open until it is rolled back`() throws {
         try connection.execute("BEGIN")
         #expect(throws: SQLError.self) { try connection.execute("SELECT 1 / 0") }

@@ -38,7 +38,12 @@ final class ReaderPool: Sendable {
         // -1: closed.
         let taken: Int
         if let patience {
-            guard let found = free.wait(until: .now + patience, { free -> Int? in free == nil ? -1 : free?.popLast() }) else {
+            // The one that was given back longest ago: the end of its last transaction was answered meanwhile.
+            let found = free.wait(until: .now + patience) { free -> Int? in
+                guard let places = free else { return -1 }
+                return places.isEmpty ? nil : free?.removeFirst()
+            }
+            guard let found else {
                 throw DatabaseError(.busy, "read from the database", "", "all \(connections.count) connections were in use for too long")
             }
             taken = found

@@ -13,21 +13,20 @@ import CPostgres
     /// https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING
     private let location: PostgresLocation
     private let use: Use
-    private let handle: OpaquePointer
-    private var statements: [String: PostgresStatement] = [:]
+    let handle: OpaquePointer
+    var statements: [String: PostgresStatement] = [:]
     /// Names of statements are never used twice on one connection.
     private var statementsMade = 0
     /// What begins a transaction together with the next statement.
-    private var waitingBegin: (sql: String, reconnecting: () throws(SQLError) -> Void)?
+    var waitingBegin: (sql: String, reconnecting: () throws(SQLError) -> Void)?
+    /// Statements for their effect, which go with the next one.
+    var waiting: [PostgresSending] = []
     /// A statement was sent whose answer nobody has read yet.
     private var isAnswerAwaited = false
     /// Every text that the program has is prepared once; only text that is built from values would ever reach this.
-    private static let statementCountMax = 512
-    /// Statements of a pipeline that are sent before their answers are read: libpq blocks when the server's answers fill both
-    /// buffers, so what is on the way stays well below them.
-    private static let pipelinedMax = 64
-    /// Bytes of values in one pipeline, for the same reason.
-    private static let pipelinedBytesMax = 1 << 20
+    static let statementCountMax = 512
+    /// Statements that wait for the next one.
+    private static let waitingMax = 1024
 
     /// Connects.
     ///
@@ -70,6 +69,7 @@ import CPostgres
     package func reconnect() throws(SQLError) {
         statements.removeAll()
         waitingBegin = nil
+        waiting = []
         isAnswerAwaited = false
         unsafe PQreset(handle)
         try greet()
@@ -111,10 +111,12 @@ import CPostgres
     ) throws(SQLError) -> Int {
         if isAnswerAwaited { try readAwaited() }
         try refuseZeros(values, in: sql)
-        if waitingBegin != nil {
-            let results = try runPipeline(sql, [values])
-            for result in results { try result.forEachRow(row) }
-            return results.first?.changedCount ?? 0
+        // What waits would only be undone, and might fail before.
+        if sql.hasPrefix("ROLLBACK") { waiting = [] }
+        if waitingBegin != nil || !waiting.isEmpty {
+            let result = try sendWaiting(and: [PostgresSending(sql, values)]).last
+            try result?.forEachRow(row)
+            return result?.changedCount ?? 0
         }
         let statement = try prepared(sql)
         let result = unsafe PostgresResult(of: sql, withParameters(values) { count, texts, lengths, formats in
@@ -132,16 +134,21 @@ import CPostgres
         if isAnswerAwaited { try readAwaited() }
         for values in rows { try refuseZeros(values, in: sql) }
         var changedCount = 0
-        var start = 0
-        while start < rows.count {
-            let end = pipelineEnd(rows, from: start)
-            for (index, result) in try runPipeline(sql, rows[start..<end]).enumerated() {
-                changedCount += result.changedCount
-                try result.forEachRow { found throws(SQLError) in try row(start + index, found) }
-            }
-            start = end
+        let results = try sendWaiting(and: rows.map { PostgresSending(sql, $0) })
+        for (index, result) in results.enumerated() {
+            changedCount += result.changedCount
+            try result.forEachRow { found throws(SQLError) in try row(index, found) }
         }
         return changedCount
+    }
+
+    /// They go with the next statement.
+    package func executeLater(_ sql: String, _ rows: [[SQLValue]]) throws(SQLError) {
+        for values in rows {
+            try refuseZeros(values, in: sql)
+            waiting.append(PostgresSending(sql, values))
+        }
+        if waiting.count >= PostgresConnection.waitingMax { _ = try sendWaiting(and: []) }
     }
 
     package func runScript(_ sql: String) throws(SQLError) {
@@ -150,73 +157,8 @@ import CPostgres
             waitingBegin = nil
             try runScript(begin)
         }
+        if !waiting.isEmpty { _ = try sendWaiting(and: []) }
         try check(unsafe PostgresResult(of: sql, PQexec(handle, sql)), "run", sql)
-    }
-
-    // MARK: Pipelines
-
-    private func pipelineEnd(_ rows: [[SQLValue]], from start: Int) -> Int {
-        var (end, byteCount) = (start, 0)
-        while end < rows.count, end - start < PostgresConnection.pipelinedMax, byteCount < PostgresConnection.pipelinedBytesMax {
-            byteCount += rows[end].reduce(0) { $0 + $1.byteCount }
-            end += 1
-        }
-        return end
-    }
-
-    /// https://www.postgresql.org/docs/15/libpq-pipeline-mode.html: a null pointer stands between the answers of two statements;
-    /// after an error the rest of the pipeline is skipped.
-    ///
-    /// - Returns: what was answered to each row of values.
-    private func runPipeline(_ sql: String, _ rows: ArraySlice<[SQLValue]>) throws(SQLError) -> [PostgresResult] {
-        guard let (begin, reconnecting) = waitingBegin else { return try runPipeline(nil, sql, rows) }
-        waitingBegin = nil
-        do throws(SQLError) { return try runPipeline(begin, sql, rows) } catch {
-            guard error.kind == .disconnected else { throw error }
-        }
-        try reconnecting()
-        return try runPipeline(begin, sql, rows)
-    }
-
-    /// - Parameter begin: goes first.
-    private func runPipeline(
-        _ begin: String?, _ sql: String, _ rows: ArraySlice<[SQLValue]>
-    ) throws(SQLError) -> [PostgresResult] {
-        guard unsafe PQenterPipelineMode(handle) == 1 else { throw lastError("begin a pipeline for", sql) }
-        defer { unsafe PQexitPipelineMode(handle) }
-        var isSent = true
-        if let begin { isSent = unsafe PQsendQueryParams(handle, begin, 0, nil, nil, nil, nil, 1) == 1 }
-        // Prepared on the same way: a connection that was just made has nothing prepared.
-        let kept = statements[sql]
-        let statement = kept ?? newStatement()
-        if kept == nil { isSent = unsafe isSent && PQsendPrepare(handle, statement.name, sql, 0, nil) == 1 }
-        for values in rows where isSent {
-            isSent = unsafe withParameters(values) { count, texts, lengths, formats in
-                unsafe PQsendQueryPrepared(handle, statement.name, count, texts, lengths, formats, 1)
-            } == 1
-        }
-        guard unsafe isSent && PQpipelineSync(handle) == 1 else { throw lastError("run", sql) }
-        var failure: SQLError?
-        if let begin { _ = nextResult(of: begin, &failure) }
-        if kept == nil, nextResult(of: sql, &failure) != nil { statements[sql] = statement }
-        var results: [PostgresResult] = []
-        for _ in rows { if let result = nextResult(of: sql, &failure) { results.append(result) } }
-        // The answer to the sync.
-        if let last = unsafe PQgetResult(handle) { unsafe PQclear(last) }
-        if let failure { throw failure }
-        return results
-    }
-
-    /// Reads the answer to one statement of a pipeline; nil where that or one before it failed. What follows an error is skipped by
-    /// the server, and read here all the same, so that the connection may go on.
-    private func nextResult(of sql: String, _ failure: inout SQLError?) -> PostgresResult? {
-        if isBroken && failure != nil { return nil }
-        let result = unsafe PostgresResult(of: sql, PQgetResult(handle))
-        if failure == nil {
-            do throws(SQLError) { try check(result, "run", sql) } catch { failure = error }
-        }
-        while let rest = unsafe PQgetResult(handle) { unsafe PQclear(rest) }
-        return failure == nil ? result : nil
     }
 
     // MARK: Statements
@@ -230,18 +172,18 @@ import CPostgres
         return statement
     }
 
-    private func newStatement() -> PostgresStatement {
+    func newStatement() -> PostgresStatement {
         statementsMade += 1
         return PostgresStatement(name: "s\(statementsMade)")
     }
 
-    private func forgetStatements() throws(SQLError) {
+    func forgetStatements() throws(SQLError) {
         statements.removeAll()
         try runScript("DEALLOCATE ALL")
     }
 
     /// Lends the values in the shape that libpq takes: texts end with a zero byte, bytes have a length.
-    private func withParameters<Result>(
+    func withParameters<Result>(
         _ values: [SQLValue],
         _ body: (
             Int32, UnsafePointer<UnsafePointer<CChar>?>?, UnsafePointer<Int32>?, UnsafePointer<Int32>?
@@ -300,7 +242,7 @@ import CPostgres
         }
     }
 
-    private func check(_ result: PostgresResult, _ operation: String, _ sql: String) throws(SQLError) {
+    func check(_ result: PostgresResult, _ operation: String, _ sql: String) throws(SQLError) {
         switch result.status {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: return
         default: break
@@ -311,7 +253,7 @@ import CPostgres
             kind: PostgresConnection.kind(of: code), code: code, operation: operation, subject: sql, message: result.message)
     }
 
-    private func lastError(_ operation: String, _ sql: String) -> SQLError {
+    func lastError(_ operation: String, _ sql: String) -> SQLError {
         SQLError(
             kind: isBroken ? .disconnected : .other, code: "", operation: operation, subject: sql,
             message: unsafe PostgresConnection.oneLine(PQerrorMessage(handle)))
@@ -319,20 +261,8 @@ import CPostgres
 }
 
 /// A statement that was prepared on one connection.
-private struct PostgresStatement {
+struct PostgresStatement {
     let name: String
-}
-
-extension SQLValue {
-    /// About how many bytes it takes on the way.
-    fileprivate var byteCount: Int {
-        switch self {
-        case .null: 0
-        case .integer, .real: 20
-        case .text(let text): text.utf8.count
-        case .blob(let bytes): bytes.count
-        }
-    }
 }
 
 /// Lends texts as C has them: an array of pointers that ends with a null pointer.

@@ -20,6 +20,10 @@ package protocol SQLConnection: AnyObject {
         _ sql: String, _ rows: [[SQLValue]], row: (Int, borrowing SQLRow) throws(SQLError) -> Void
     ) throws(SQLError) -> Int
 
+    /// As `executeEach`, but a server may be told with the next statement of the transaction, or with its COMMIT; then that fails
+    /// where this one does. For what nothing else waits for.
+    func executeLater(_ sql: String, _ rows: [[SQLValue]]) throws(SQLError)
+
     /// Runs several statements without parameters, separated by semicolons.
     func runScript(_ sql: String) throws(SQLError)
 
@@ -45,6 +49,9 @@ extension SQLConnection {
     package func executeEach(_ sql: String, _ rows: [[SQLValue]]) throws(SQLError) -> Int {
         try runEach(sql, rows) { _, _ in }
     }
+
+    /// At once, where nothing is gained by waiting.
+    package func executeLater(_ sql: String, _ rows: [[SQLValue]]) throws(SQLError) { try executeEach(sql, rows) }
 
     /// Runs one statement for its effect; how many rows it inserted, changed or deleted.
     @discardableResult

@@ -103,7 +103,7 @@ final class CommitStep {
         let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
         writtenNarIDs.insert(narID)
         let storedIDs = try putStored(chunks, nar.compression, connection)
-        try connection.executeEach(
+        try connection.executeLater(
             "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
             chunks.enumerated().map { position, chunk in
                 let chunkID = switch chunk {

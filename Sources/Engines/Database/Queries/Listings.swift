@@ -34,11 +34,11 @@ extension SQLConnection {
         case .text(let frame, let byteCount): [.blob(frame), .integer(byteCount), .null]
         case .none(let reason): [.blob([]), .integer(0), .text(reason)]
         }
-        try execute(
+        try executeLater(
             """
             INSERT INTO nar_listing (nar_id, listing, byte_count, obstacle)
             SELECT $1, $2, $3, $4 WHERE EXISTS (SELECT 1 FROM nar WHERE id = $1)
             ON CONFLICT (nar_id) DO NOTHING
-            """, [.integer(narID)] + values)
+            """, [[.integer(narID)] + values])
     }
 }

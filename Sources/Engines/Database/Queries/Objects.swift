@@ -56,11 +56,11 @@ extension CatalogSession {
             ) { row throws(SQLError) in try row.integer(0) } ?? 0
 
             if let former {
-                try connection.execute("DELETE FROM object_reference WHERE object_id = $1", [.integer(id)])
+                try connection.executeLater("DELETE FROM object_reference WHERE object_id = $1", [[.integer(id)]])
                 if former.narID != narID { try connection.noteNarCandidate(former.narID) }
             }
             // A base name begins with its hash; it was checked where it came in.
-            try connection.executeEach(
+            try connection.executeLater(
                 """
                 INSERT INTO object_reference (object_id, store_path_hash, cache_id) VALUES ($1, $2, $3) \
                 ON CONFLICT DO NOTHING

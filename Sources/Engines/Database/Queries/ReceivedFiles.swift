@@ -105,8 +105,8 @@ extension SQLConnection {
 
     /// An object of the cache keeps the NAR from now on.
     func endHolds(ofNar narID: Int64, cacheID: Int64) throws(SQLError) {
-        try execute(
+        try executeLater(
             "UPDATE received_file SET held_until = NULL WHERE nar_id = $1 AND cache_id = $2 AND held_until IS NOT NULL",
-            [.integer(narID), .integer(cacheID)])
+            [[.integer(narID), .integer(cacheID)]])
     }
 }

@@ -83,20 +83,20 @@ extension SQLConnection {
     /// noted then.
     func endUpload(_ uploadID: Int64) throws(SQLError) {
         let upload: [SQLValue] = [.integer(uploadID)]
-        try execute(
+        try executeLater(
             """
             INSERT INTO chunk_candidate (chunk_id) SELECT h.chunk_id FROM upload_hold h
             WHERE h.upload_id = $1 AND h.chunk_id IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM chunk_reference r WHERE r.chunk_id = h.chunk_id) ON CONFLICT DO NOTHING
-            """, upload)
-        try execute(
+            """, [upload])
+        try executeLater(
             """
             INSERT INTO nar_candidate (nar_id) SELECT h.nar_id FROM upload_hold h
             WHERE h.upload_id = $1 AND h.nar_id IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM object o WHERE o.nar_id = h.nar_id) ON CONFLICT DO NOTHING
-            """, upload)
-        try execute("DELETE FROM upload_hold WHERE upload_id = $1", upload)
-        try execute("DELETE FROM upload WHERE id = $1", upload)
+            """, [upload])
+        try executeLater("DELETE FROM upload_hold WHERE upload_id = $1", [upload])
+        try executeLater("DELETE FROM upload WHERE id = $1", [upload])
     }
 
     /// Drops some of the upload's holds of chunks, as `endUpload` does; how many.
@@ -121,7 +121,7 @@ extension SQLConnection {
 
     /// As `noteNarCandidate`, for each of them.
     func noteNarCandidates(_ narIDs: [Int64]) throws(SQLError) {
-        try executeEach(
+        try executeLater(
             """
             INSERT INTO nar_candidate (nar_id) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM object WHERE nar_id = $1) \
             ON CONFLICT DO NOTHING
@@ -133,7 +133,7 @@ extension SQLConnection {
 
     /// As `noteChunkCandidate`, for each of them.
     func noteChunkCandidates(_ chunkIDs: some Sequence<Int64>) throws(SQLError) {
-        try executeEach(
+        try executeLater(
             "INSERT INTO chunk_candidate (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING", chunkIDs.map { [.integer($0)] })
     }
 
@@ -144,10 +144,10 @@ extension SQLConnection {
 
     /// As `noteDeadExtent`, for each of them.
     func noteDeadExtents(_ extents: [(pack: Int64, offset: Int64, byteCount: Int64)], at now: WallTime) throws(SQLError) {
-        try executeEach(
+        try executeLater(
             "INSERT INTO dead_extent (pack_id, pack_offset, byte_count, recorded_at) VALUES ($1, $2, $3, $4)",
             extents.map { [.integer($0.pack), .integer($0.offset), .integer($0.byteCount), .time(now)] })
-        try executeEach(
+        try executeLater(
             "INSERT INTO pack_candidate (pack_id) VALUES ($1) ON CONFLICT DO NOTHING",
             Set(extents.map(\.pack)).sorted().map { [.integer($0)] })
     }
