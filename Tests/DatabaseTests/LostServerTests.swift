@@ -101,6 +101,24 @@ struct LostServerTests {
         #expect(error == lost)
     }
 
+    @Test func `a writer that so many have followed that its row is gone takes another one`() throws {
+        let lonely = try Lonely()
+        let writing = try PostgresWriting(lonely.location, options: Catalog.Options())
+        let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")
+        let other = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "other"))
+        for isUndone in [true, false, false] {
+            try other.execute("DELETE FROM write_turn WHERE id > 1")
+            _ = try writing.begin(surviving: .powerCut)
+            if isUndone { writing.rollBack() } else { try writing.commit() }
+        }
+        _ = try writing.begin(surviving: .powerCut)
+        try writing.commit()
+        // Its second transaction with the row that it has now.
+        try writing.settle(2, after: lost)
+        try lonely.makeCache("after")
+        #expect(try lonely.cacheNames() == ["after"])
+    }
+
     @Test func `a transaction that the server still holds open is waited for, and then it was not committed`() throws {
         let lonely = try Lonely()
         let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")

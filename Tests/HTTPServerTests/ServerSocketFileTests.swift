@@ -112,6 +112,21 @@ import Testing
         other.drain(timeout: .seconds(30))
     }
 
+    @Test func aPassedSocketWhoseOwnerKeepsItWakesNobodyWhoHasClosedIt() throws {
+        let listener = OpenFile(try LocalSocket.listen(path, permissions: 0o600))
+        let epoll = try Epoll()
+        var acceptor = Acceptor(listeners: [listener])
+        try acceptor.listen(epoll)
+        let client = try RawConnection(local: path)
+        var events: [Epoll.Event] = []
+        epoll.wait(into: &events, timeout: .seconds(30))
+        #expect(events.count == 1)
+        acceptor.close(epoll)
+        epoll.wait(into: &events, timeout: .zero)
+        #expect(events.isEmpty)
+        withExtendedLifetime((client, listener)) {}
+    }
+
     @Test func aServerIsAliveWhileItsLoopsTakeMail() throws {
         let server = try serve(.local(path: path, permissions: 0o600))
         #expect(server.isAlive(within: .seconds(30)))

@@ -156,30 +156,30 @@ package struct Runner: Sendable {
         daemon.start()
         for address in daemon.boundAddresses { Terminal.say("Listening on \(address)...") }
         manager.tell("READY=1\nSTATUS=Serving")
-        // There is nothing to read again: a changed configuration counts from the next start.
-        while wait(daemon, manager) == .hangUp {}
+        wait(daemon, manager)
         manager.tell("STOPPING=1\nSTATUS=Ending")
         if configuration.drainDelaySeconds > 0 {
             // Load balancers hear of it, and send no more; whoever is in a hurry sends a second signal.
             daemon.leave()
             Terminal.say("Serving for \(configuration.drainDelaySeconds) more seconds, until load balancers have heard of the end...")
-            _ = wait(daemon, manager, atMost: .seconds(configuration.drainDelaySeconds))
+            wait(daemon, manager, atMost: .seconds(configuration.drainDelaySeconds))
         }
         Terminal.say("Finishing the requests in flight...")
         daemon.stop()
         return .done
     }
 
-    /// Waits for a signal, and meanwhile lets the service manager know that the server is not stuck.
-    private func wait(_ daemon: Daemon, _ manager: ServiceManager, atMost patience: Duration? = nil) -> Signals.Received? {
+    /// Waits for a signal to end, and meanwhile lets the service manager know that the server is not stuck. SIGHUP is none: there is
+    /// nothing to read again, a changed configuration counts from the next start.
+    private func wait(_ daemon: Daemon, _ manager: ServiceManager, atMost patience: Duration? = nil) {
         let end = patience.map { MonotonicTime.now + $0 }
         while true {
             var turn = end.map { $0 - .now }
             if let time = manager.watchdogTime { turn = min(turn ?? time / 3, time / 3) }
-            guard let turn else { return Signals.wait() }
-            if let signal = Signals.wait(atMost: max(turn, .zero)) { return signal }
+            let signal = if let turn { Signals.wait(atMost: max(turn, .zero)) } else { Signals.wait() }
+            if let signal, signal != .hangUp { return }
             if let time = manager.watchdogTime, daemon.isAlive(within: time / 3) { manager.tell("WATCHDOG=1") }
-            if let end, end <= .now { return nil }
+            if let end, end <= .now { return }
         }
     }
 

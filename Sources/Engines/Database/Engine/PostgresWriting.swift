@@ -11,8 +11,10 @@ import SQL
 /// lost, whatever happened to the server meanwhile: it is part of that transaction, and locked until that has ended.
 final class PostgresWriting: WritingConnection {
     private let postgres: PostgresConnection
-    /// The row of this writer.
+    /// The row of this writer; 0, which no row has, where it has none.
     private var writer: Int64 = 0
+    /// Whether the transaction that is open made that row.
+    private var isWriterNew = false
     /// The turn of our last commit, or what others' had come to when we looked; nil where nobody can say.
     private var lastTurn: Int64?
     /// What the transaction that is open made of the turn, and of the number of ours.
@@ -44,16 +46,23 @@ final class PostgresWriting: WritingConnection {
                 CREATE TABLE IF NOT EXISTS write_turn (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);
                 INSERT INTO write_turn (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING;
                 """)
-            writer = try postgres.first("INSERT INTO write_turn (id, number) SELECT max(id) + 1, 0 FROM write_turn RETURNING id") {
-                row throws(SQLError) in try row.integer(0)
-            } ?? 0
+            try makeWriter(number: 0)
             _ = try look()
             try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
             try postgres.execute("COMMIT")
+            isWriterNew = false
         } catch {
             rollBack()
             throw error
         }
+    }
+
+    /// In a transaction that has the lock of `makeTurn`.
+    private func makeWriter(number: Int64) throws(SQLError) {
+        writer = try postgres.first(
+            "INSERT INTO write_turn (id, number) SELECT max(id) + 1, CAST($1 AS BIGINT) FROM write_turn RETURNING id", [.integer(number)]
+        ) { row throws(SQLError) in try row.integer(0) } ?? 0
+        isWriterNew = true
     }
 
     func begin(surviving durability: WriteDurability) throws(SQLError) -> Bool {
@@ -67,6 +76,12 @@ final class PostgresWriting: WritingConnection {
         ) { row throws(SQLError) in
             let number = try row.integer(1)
             if try row.integer(0) == 1 { turn = number } else { count = number }
+        }
+        if turn != nil && count == nil {
+            // So many writers came since ours began that its row was taken for one of a process that has ended.
+            try postgres.runScript("SELECT pg_advisory_xact_lock(\(Catalog.applicationID))")
+            try makeWriter(number: 1)
+            count = 1
         }
         guard let turn, let count else {
             throw SQLError(
@@ -84,6 +99,7 @@ final class PostgresWriting: WritingConnection {
             try settle(open.count, after: error)
         }
         self.open = nil
+        isWriterNew = false
         lastTurn = open.turn
     }
 
@@ -130,6 +146,8 @@ final class PostgresWriting: WritingConnection {
 
     func rollBack() {
         open = nil
+        if isWriterNew { writer = 0 }
+        isWriterNew = false
         if postgres.isInTransaction { _ = try? postgres.execute("ROLLBACK") }
     }
 

@@ -48,8 +48,11 @@ struct Acceptor {
     }
 
     /// Closes the listeners: the kernel refuses whoever comes now.
-    mutating func close() {
+    ///
+    /// Of one that was passed somebody else has a copy, where it goes on; an epoll would tell of whoever comes there, for ever.
+    mutating func close(_ epoll: borrowing Epoll) {
         pausedUntil = nil
+        watch(epoll, [])
         listeners = []
     }
 

@@ -90,7 +90,7 @@ struct EventLoop: ~Copyable {
             handOverAccessLog()
             if isDraining && table.count == 0 { isStopped = true }
         }
-        acceptor.close()
+        acceptor.close(context.epoll)
         for seat in table.all { close(&seat.connection) }
         handOverAccessLog()
     }
@@ -131,7 +131,7 @@ struct EventLoop: ~Copyable {
         // Who waits in the kernel's queue would be reset by the close; they get an answer instead.
         for index in acceptor.indices { accept(index) }
         isDraining = true
-        acceptor.close()
+        acceptor.close(context.epoll)
         for seat in table.all { drain(&seat.connection) }
     }
 

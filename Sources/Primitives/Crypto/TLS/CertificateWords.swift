@@ -27,9 +27,9 @@ import COpenSSL
             "its certificate was issued by \(issuer), which is not among the authorities of \(source); "
                 + "if that is the right one, let SSL_CERT_FILE name a file with its certificate"
         case X509_V_ERR_CERT_HAS_EXPIRED:
-            unsafe "its certificate expired on \(date(X509_get0_notAfter(certificate))); it has to be renewed, or the clock here is wrong"
+            unsafe "its certificate expired on \(date(X509_get0_notAfter)); it has to be renewed, or the clock here is wrong"
         case X509_V_ERR_CERT_NOT_YET_VALID:
-            unsafe "its certificate is not valid before \(date(X509_get0_notBefore(certificate))); is the clock here right?"
+            unsafe "its certificate is not valid before \(date(X509_get0_notBefore)); is the clock here right?"
         case X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH:
             "its certificate is not for \(host) but for \(names); use a name that it has, or one with this has to be issued"
         default:
@@ -50,7 +50,10 @@ import COpenSSL
         return unsafe printed { unsafe X509V3_EXT_print($0, names, 0, 0) }
     }
 
-    private func date(_ time: UnsafePointer<ASN1_TIME>?) -> String { unsafe printed { unsafe ASN1_TIME_print($0, time) } }
+    private func date(_ time: (OpaquePointer?) -> UnsafePointer<ASN1_TIME>?) -> String {
+        guard let certificate = unsafe certificate else { return "a day that is not known" }
+        return unsafe printed { unsafe ASN1_TIME_print($0, time(certificate)) }
+    }
 
     /// What OpenSSL prints, on one line and as far as it may be shown.
     private func printed(_ print: (OpaquePointer?) -> Int32) -> String {

@@ -59,8 +59,8 @@ import COpenSSL
         } else {
             unsafe X509_VERIFY_PARAM_set1_host(parameters, name, name.utf8.count) == 1 && copenssl_set_server_name(session, name) == 1
         }
-        // An empty name would be checked against nothing.
-        guard isNamed, !name.isEmpty, !name.utf8.contains(0) else {
+        // An empty name would be checked against nothing, and one that begins with a dot against all names below it.
+        guard isNamed, !name.isEmpty, !name.hasPrefix("."), !name.utf8.contains(0) else {
             ERR_clear_error()
             throw .failed("\"\(host)\" is no name that a certificate could have")
         }
