@@ -59,7 +59,7 @@ left_over() {
     [[ $count == 0 ]] || printf '%s rows in %s\n' "$count" "$table"
   done
   find "$XDG_DATA_HOME/tetryx" -mindepth 1 | sed "s|^$XDG_DATA_HOME/tetryx/||" |
-    grep -vxE 'server\.db(-wal|-shm)?|storage|storage/(VERSION|LOCK|COLLECTION|packs)' || true
+    grep -vxE 'server\.db(-wal|-shm|-collection|-collector)?|storage|storage/(VERSION|LOCK|COLLECTION|packs)' || true
 }
 
 check_nothing_left() { # what: after everything has expired, one collection
