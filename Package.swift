@@ -30,6 +30,7 @@ let pictured: [Layer] = [
         .swift("Nix", uses: ["Encoding", "Crypto"]),
         .swift("AtticAPI", uses: ["Encoding", "Crypto", "Nix"]),
         .swift("Chunking"),
+        .swift("S3", uses: ["Encoding", "Crypto"]),
     ]),
     Layer("Engines", [
         .swift("HTTPServer", uses: ["Platform", "HTTP"], packages: [.log]),
@@ -75,6 +76,7 @@ let tests: [(name: String, uses: [String])] = [
     ("NixTests", ["Nix", "Encoding", "Crypto"]),
     ("AtticAPITests", ["AtticAPI", "Encoding", "Crypto", "Nix"]),
     ("ChunkingTests", ["Chunking", "Encoding", "Crypto", "Platform"]),
+    ("S3Tests", ["S3", "Crypto"]),
     ("HTTPServerTests", ["HTTPServer", "HTTP", "Platform"]),
     ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
     ("StorageTests", ["Storage", "Platform", "Crypto"]),
