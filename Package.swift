@@ -35,14 +35,14 @@ let pictured: [Layer] = [
     Layer("Engines", [
         .swift("HTTPServer", uses: ["Platform", "HTTP"], packages: [.log]),
         .swift("Database", uses: ["Platform", "SQL", "Crypto", "Encoding", "Nix", "AtticAPI"], packages: [.log]),
-        .swift("Storage", uses: ["Platform", "Crypto", "Encoding"], packages: [.log]),
         .swift("HTTPClient", uses: ["Platform", "Encoding", "Crypto", "HTTP"]),
+        .swift("Storage", uses: ["Platform", "Crypto", "Encoding", "HTTP", "S3", "HTTPClient"], packages: [.log]),
         .swift("NixStore", uses: ["Platform", "SQL", "Encoding", "Crypto", "Nix"]),
     ]),
     Layer("Attic", [
         .swift("AtticServer", uses: [
             "Platform", "Encoding", "Crypto", "Compression", "ConfigFile",
-            "HTTP", "Nix", "AtticAPI", "Chunking", "HTTPServer", "Database", "Storage",
+            "HTTP", "Nix", "AtticAPI", "Chunking", "S3", "HTTPServer", "Database", "Storage",
         ], packages: [.log]),
         .swift("AtticClient", uses: [
             "Platform", "Encoding", "Crypto", "Compression", "ConfigFile", "HTTP", "Nix", "AtticAPI", "HTTPClient", "NixStore",
@@ -79,7 +79,7 @@ let tests: [(name: String, uses: [String])] = [
     ("S3Tests", ["S3", "Crypto"]),
     ("HTTPServerTests", ["HTTPServer", "HTTP", "Platform"]),
     ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
-    ("StorageTests", ["Storage", "Platform", "Crypto"]),
+    ("StorageTests", ["Storage", "HTTPServer", "HTTPClient", "HTTP", "S3", "Platform", "Crypto"]),
     ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Crypto", "Platform"]),
     ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
