@@ -60,7 +60,7 @@ let pictured: [Layer] = [
 
 /// What the fuzz targets in `Tests/FuzzTests` feed.
 let fuzzed = [
-    "AtticServer", "AtticClient", "HTTPServer", "HTTPClient", "NixStore", "HTTP", "Nix", "AtticAPI", "Chunking", "Compression",
+    "AtticServer", "AtticClient", "HTTPServer", "HTTPClient", "NixStore", "HTTP", "Nix", "AtticAPI", "Chunking", "S3", "Compression",
     "ConfigFile", "Crypto", "Encoding", "Platform",
 ]
 
@@ -83,7 +83,7 @@ let tests: [(name: String, uses: [String])] = [
     ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Crypto", "Platform"]),
     ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
-        "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression",
+        "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression", "S3",
         "Crypto", "Encoding", "ConfigFile", "SQL", "Platform",
     ]),
     ("SimulationTests", [

@@ -189,13 +189,6 @@ struct ConfigurationTests {
         #expect(try Self.parse(Self.with("type = \"xz\"\nlevel = 9", in: "compression")).compressionLevel == 9)
     }
 
-    @Test("What is promised for later is refused with one sentence", arguments: [
-        ("type = \"s3\"\nbucket = \"x\"", "storage", "server.toml:4:8: storage type \"s3\" is not available in this release; use \"local\""),
-    ])
-    func later(line: String, section: String, message: String) {
-        #expect(Self.refusal(Self.with(line, in: section)) == message)
-    }
-
     @Test("A database may be PostgreSQL's, and nothing that is said of it has the password", arguments: [
         ("postgresql://user:hunter2@host:5433/db?sslmode=verify-full", "postgresql://user@host:5433/db"),
         ("postgres://user:hunter2@host/db", "postgresql://user@host/db"),
@@ -277,7 +270,7 @@ struct ConfigurationTests {
         ("refused-read-status = 402", nil, "server.toml:1:23: 402 is not allowed for \"refused-read-status\"; write 401, 403 or 404"),
         ("refused-read-status = 200", nil, "server.toml:1:23: 200 is not allowed for \"refused-read-status\"; write an integer from 401 to 404"),
         ("max-nar-size = 1048575", nil, "server.toml:1:16: 1048575 is not allowed for \"max-nar-size\"; write an integer from 1048576 to 1099511627776"),
-        ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\""),
+        ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\" or \"s3\""),
         ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\", \"xz\" or \"none\""),
         ("type = \"brotli\"", "compression", "server.toml:8:8: brotli cannot be stored, since its streams cannot be joined, and NARs are made of chunks that they share; write \"zstd\", \"xz\" or \"none\""),
         ("type = \"xz\"\nlevel = 10", "compression", "server.toml:9:9: 10 is not allowed for \"level\"; write an integer from 0 to 9"),

@@ -101,7 +101,7 @@ import Testing
         let fixture = try Fixture("[compression]\ntype = \"\(stored)\"\n")
         let damage = Monitor<[String]>([])
         let recoded = try recoded(TestPath("one", seeds: [1], byteCount: 300_000), coding, in: fixture, damage: damage)
-        let extent = try #require(recoded.assembly.extents.last)
+        let extent = try #require(recoded.assembly.places.last)
         let pack = try #require(fixture.store.packNames().first)
         // The last bytes of the NAR: everything before them is fine.
         let end = extent.offset + extent.byteCount - 10

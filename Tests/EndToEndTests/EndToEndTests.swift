@@ -71,6 +71,9 @@ struct EndToEndTests {
     @Test("A server in parts: modes, sockets with paths and passed ones, tokens of RSA, health, and what systemd hears")
     func modes() throws { try passes("modes.sh", minutes: 4) }
 
+    @Test("Packs in an S3 bucket go in, come back, are compacted and deleted, through trouble and losses")
+    func bucket() throws { try passes("bucket.sh", minutes: 6) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 

@@ -26,7 +26,7 @@ struct FuzzTarget: Sendable {
 
     /// All of them.
     static let all: [FuzzTarget] =
-        http + nar + nixTexts + tokens + bodies + configurations + encodings + compressions + [daemon, chunking] + clientTexts
+        http + nar + nixTexts + tokens + bodies + configurations + encodings + compressions + [daemon, chunking, bucket] + clientTexts
 }
 
 /// A rule that does not hold of some input.

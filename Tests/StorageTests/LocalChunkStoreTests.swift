@@ -110,11 +110,11 @@ import Testing
     func readerKeepsFile() throws {
         let store = try LocalChunkStore(path: path)
         let extent = try self.store(5000, in: store)
-        let file = try store.openPack(extent.pack)
+        let file = try #require(store.openPack(extent.pack).file)
         #expect(try store.removePack(extent.pack, ifStill: { true }))
         var bytes = [UInt8](repeating: 0, count: 5000)
         var span = bytes.mutableSpan
-        let count = try unsafe span.withUnsafeMutableBytes { try unsafe file.openFile.descriptor.readFully(at: 0, into: $0) }
+        let count = try unsafe span.withUnsafeMutableBytes { try unsafe file.descriptor.readFully(at: 0, into: $0) }
         #expect(count == 5000 && bytes == patterned(5000, seed: 5000))
         let error = #expect(throws: StorageError.self) { try store.openPack(extent.pack) }
         #expect(error?.cause == .missing(extent.pack))

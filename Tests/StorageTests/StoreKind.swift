@@ -1,15 +1,30 @@
+import Crypto
 import Platform
-import Storage
+import S3
 import Support
+
+@testable import Storage
 
 /// The backends that the conformance suite runs on; each further one is a case here.
 enum StoreKind: String, CaseIterable, Sendable {
     case local
+    /// A bucket in this process.
+    case bucket
+    /// A bucket of a server that verifies signatures; scripts/test starts one.
+    case gateway
 
-    /// Opens the store in `directory` as the server that writes.
+    /// All that are there.
+    static var allCases: [StoreKind] { TestGateway.url == nil ? [.local, .bucket] : [.local, .bucket, .gateway] }
+    /// Those whose packs are files.
+    static let files: [StoreKind] = [.local]
+    /// Those whose packs are objects.
+    static var objects: [StoreKind] { allCases.filter { !files.contains($0) } }
+
+    /// Opens the store in `directory` as a server that writes.
     func open(in directory: TemporaryDirectory, sealByteCount: Int64 = 64 << 20) throws -> any ChunkStore {
         switch self {
         case .local: try LocalChunkStore(path: directory.file("store"), sealByteCount: sealByteCount)
+        case .bucket, .gateway: try openBucket(directory, sealByteCount: sealByteCount)
         }
     }
 
@@ -17,7 +32,42 @@ enum StoreKind: String, CaseIterable, Sendable {
     func openBeside(in directory: TemporaryDirectory) throws -> any ChunkStore {
         switch self {
         case .local: try LocalChunkStore(path: directory.file("store"), forServing: false)
+        case .bucket, .gateway: try openBucket(directory, forServing: false)
         }
+    }
+
+    /// A bucket named after the directory; made where it is not there.
+    private func openBucket(
+        _ directory: TemporaryDirectory, sealByteCount: Int64 = 64 << 20, forServing: Bool = true
+    ) throws -> S3ChunkStore {
+        let name = "t" + String(SHA256.digest(of: Array(directory.path.utf8)).hex.prefix(20))
+        let endpoint = try self == .gateway ? TestGateway.url : "http://\(FakeBucket.shared().address)"
+        let bucket = try S3Bucket(name, region: "us-east-1", endpoint: endpoint)
+        if self == .gateway && forServing { try TestGateway.make(bucket) }
+        return try S3ChunkStore(
+            bucket, TestGateway.credentials, journal: TestJournal(), sealByteCount: sealByteCount, forServing: forServing)
+    }
+
+    /// A pack as a writer says that it left it.
+    func written(_ name: PackName, _ byteCount: Int64, isSealed: Bool = false) -> WrittenPack {
+        let isObject = self != .local
+        return WrittenPack(name: name, byteCount: byteCount, isSealed: isSealed || isObject, isLoose: isObject)
+    }
+}
+
+/// The server of a bucket that scripts/test started.
+enum TestGateway {
+    static var url: String? { Subprocess.ownEnvironment["TETRYX_TEST_S3"] }
+    static var credentials: S3Credentials {
+        S3Credentials(
+            accessKeyID: Subprocess.ownEnvironment["AWS_ACCESS_KEY_ID"] ?? "key",
+            secretAccessKey: Subprocess.ownEnvironment["AWS_SECRET_ACCESS_KEY"] ?? "secret")
+    }
+
+    /// Makes a bucket.
+    static func make(_ bucket: S3Bucket) throws {
+        let client = try S3Client(bucket, credentials, limits: S3Limits(), time: .system, sleep: { MonotonicTime.sleep($0) })
+        _ = try client.ask(.init(method: .put, key: "", operation: "make", answers: [409]))
     }
 }
 

@@ -36,6 +36,7 @@ extension Daemon {
             }
         }
         look {
+            if let s3 = configuration.s3 { return try checkBucket(s3, log: log) }
             guard File.exists(configuration.storagePath) else { return try checkCanBeMade(configuration.storagePath) }
             let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
             try store.ping()

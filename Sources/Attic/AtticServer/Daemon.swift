@@ -26,8 +26,9 @@ package final class Daemon: Sendable {
         // A quarter for packs that somebody reads, a quarter for those of NARs that loops know; the rest are written to, or
         // belong to the database.
         let packsMax = max(1, Limits.forFiles(openFilesMax: openFilesMax) / 4)
-        let store = try LocalChunkStore(path: configuration.storagePath, openFilesMax: packsMax, forServing: true, log: log)
-        try Daemon.recover(store, catalog, log: log)
+        let store = try Daemon.openStore(configuration, catalog, openFilesMax: packsMax, forServing: true, log: log)
+        // A bucket may have other servers; what a crash left there has a time that runs out.
+        if let directory = store as? LocalChunkStore { try Daemon.recover(directory, catalog, log: log) }
         Daemon.reserveLog(of: catalog, log: log)
         let press = Press(
             threadCount: Processors.count, kind: configuration.compressionKind, level: configuration.compressionLevel)
@@ -134,14 +135,15 @@ package final class Daemon: Sendable {
     ) throws -> Sweeper.Report {
         let catalog = try openReadyCatalog(configuration, log: log)
         defer { catalog.close() }
-        let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
+        let store = try openStore(configuration, catalog, forServing: false, log: log)
         let turn = try catalog.beginCollection(waitingAtMost: .seconds(5))
         guard let lock = turn.lock else {
             throw RunnerError("another collection is at work\(turn.holder): it does what this one would; try again when it has ended")
         }
         let sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
-            punchDelay: isServed(configuration.storagePath) ? nil : .zero, log: log)
+            punchDelay: store.packKind == .file && isServed(configuration.storagePath) ? nil : .zero,
+            grace: .seconds(configuration.s3?.graceSeconds ?? 0), log: log)
         return try sweeper.sweep(now: .now, while: { goesOn() && lock.isHeld })
     }
 

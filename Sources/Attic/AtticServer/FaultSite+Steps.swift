@@ -21,4 +21,9 @@ extension FaultSite {
     static let packRemoved = FaultSite("pack-removed")
     /// The bytes of dead extents were given back; their rows are there.
     static let extentsPunched = FaultSite("extents-punched")
+
+    /// Chunks were copied into a new pack of a bucket; their rows name the old ones.
+    static let packCopied = FaultSite("pack-copied")
+    /// Their rows name the new one.
+    static let chunksMoved = FaultSite("chunks-moved")
 }

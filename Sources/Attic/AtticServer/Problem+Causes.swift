@@ -56,7 +56,7 @@ extension Problem {
             switch error.cause {
             case .missing, .short: .incompleteNar
             case .full: .storageFull
-            case .system: .storageTrouble
+            case .system, .unreachable, .refused: .storageTrouble
             case .unsupported, .inUse, .unknownVersion, .checkFailed: .internalServer
             }
     }
@@ -77,6 +77,8 @@ extension StorageError {
         case .inUse: "inUse"
         case .unknownVersion: "unknownVersion"
         case .checkFailed: "checkFailed"
+        case .unreachable: "unreachable"
+        case .refused: "refused"
         case .system(let error): "\(error.errno)"
         }
     }

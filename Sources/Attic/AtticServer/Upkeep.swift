@@ -47,7 +47,8 @@ package final class Upkeep: Sendable {
         puncher = Sweeper(
             catalog: context.catalog, store: context.store,
             defaultRetentionSeconds: context.configuration.defaultRetentionSeconds,
-            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, log: context.log)
+            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree,
+            grace: .seconds(context.configuration.s3?.graceSeconds ?? 0), log: context.log)
         sweeper = sweepIntervalSeconds == 0 ? nil : puncher
     }
 

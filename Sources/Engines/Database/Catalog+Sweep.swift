@@ -134,8 +134,10 @@ extension Catalog {
     ///
     /// To be called as `forgetPack`. A pack of small chunks has a hundred thousand extents.
     ///
-    /// - Parameter isPaced: as with `SweepRun`.
-    package func forgetEmptyPack(_ name: String, isPaced: Bool = true) throws(DatabaseError) -> Bool {
+    /// - Parameters:
+    ///   - isPaced: as with `SweepRun`.
+    ///   - until: of a pack in a bucket, how long it stays there as a loose one; nil for a file, which goes at once.
+    package func forgetEmptyPack(_ name: String, isPaced: Bool = true, until: WallTime? = nil) throws(DatabaseError) -> Bool {
         let run = SweepRun(self, rowsMax: 1000, isPaced: isPaced, SweepWatch(between: { _ in }, goesOn: { true }))
         while true {
             let left = try run.step({ session, rows throws(DatabaseError) in
@@ -144,6 +146,9 @@ extension Catalog {
             if left == .isUsed { return false }
             if left == .none { break }
         }
-        return try write { session throws(DatabaseError) in try session.forgetPack(name) }
+        return try write { session throws(DatabaseError) in
+            guard let until else { return try session.forgetPack(name) }
+            return try session.loosenPack(name, until: until)
+        }
     }
 }

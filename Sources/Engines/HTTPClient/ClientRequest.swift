@@ -16,6 +16,8 @@ package struct ClientRequest {
     package var mayRepeat: Bool
     /// Largest body of an answer that is kept in memory.
     package var answerBytesMax: Int
+    /// Which successful answers a receiver takes the body of: it is asked when the head is there. Nil: all.
+    package var isReceived: ((ResponseHead) -> Bool)?
 
     /// - Parameter mayRepeat: nil asks the method and the body: POST and PATCH are not sent twice, unless told so.
     package init(

@@ -71,7 +71,7 @@ struct Exchange {
     private func readBody(
         _ head: ResponseHead, _ framing: ResponseFraming, _ receive: ((UnsafeRawBufferPointer) throws -> Void)?
     ) throws(ClientError) -> [UInt8] {
-        if let receive = unsafe receive, head.status.isSuccess {
+        if let receive = unsafe receive, head.status.isSuccess, request.isReceived?(head) ?? true {
             reader.takeTime()
             try unsafe reader.readBody(framing) { bytes throws(ClientError) in
                 if let cause = Self.cause({ try unsafe receive(bytes) }) { throw .receiverFailed(cause) }

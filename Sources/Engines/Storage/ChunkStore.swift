@@ -7,27 +7,39 @@ import Platform
 //
 // - A pack is only ever appended to, by one writer at a time. The bytes below a committed end never change, except
 //   that dead extents may be punched out; they then read as zeros and nobody asks for them.
+// - A pack that is an object is written once, by one writer, and is there when that has made it durable.
 // - Bytes first, rows second: a writer's bytes are durable after `makeDurable`, then the caller commits the rows
 //   that name them, then `giveBack`. Whatever a crash leaves behind is bytes that no row names; the next start
 //   cuts them off.
 // - A missing pack counts as removed and a missing extent as punched, so collection never stops at damage.
-// - Removing a pack and appending to it exclude each other, also between processes.
+// - Removing a pack and appending to it exclude each other, also between processes. For objects it is the caller's rows that
+//   see to it: `PackJournal`, and a grace period between the last row and the removal.
 
 /// Keeps stored chunks in packs. Shared between threads; every call may block on the disk or the network.
 package protocol ChunkStore: AnyObject, Sendable {
+    /// What a pack is here.
+    var packKind: PackKind { get }
+
     /// Begins an upload: a writer that has a pack to itself from its first append on. Where the caller already
     /// knows that nothing is new, no pack is touched at all.
     func borrowPack() throws(StorageError) -> any PackWriter
 
-    /// The pack open for reading, from a bounded cache, with its size as it is now.
+    /// The pack open for reading, from a bounded cache, with its size as it is now; of an object, as it is or was when it was
+    /// asked for last.
     ///
     /// - Throws: `.missing` where the pack is not there.
-    func openPack(_ name: PackName) throws(StorageError) -> PackFile
+    func openPack(_ name: PackName) throws(StorageError) -> OpenPack
 
     /// Exactly the bytes of an extent.
     ///
     /// - Throws: `.missing` where the pack is not there, `.short` where it ends too early.
     func read(_ extent: Extent) throws(StorageError) -> [UInt8]
+
+    /// Hands out the bytes of extents, one after another, in pieces of a few mebibytes at most; what comes next is read meanwhile,
+    /// where that is worth it.
+    ///
+    /// - Throws: as `read` does, when the bytes before have been handed out; and whatever `take` throws.
+    func read(_ extents: [Extent], _ take: (UnsafeRawBufferPointer) throws -> Void) throws
 
     /// Gives the space of dead extents back; they read as zeros afterwards, neighbours stay as they are. Every
     /// extent is tried, and extents that touch are punched as one. An extent in a missing pack counts as punched.
@@ -43,6 +55,10 @@ package protocol ChunkStore: AnyObject, Sendable {
     /// - Returns: false where a writer has the pack or `ifStill` said no; the pack is then as it was.
     /// - Throws: `.checkFailed` where `ifStill` threw.
     func removePack(_ name: PackName, ifStill: () throws -> Bool) throws(StorageError) -> Bool
+
+    /// Removes a pack, whatever its writer had come to with it; the caller's rows say that nobody has it. A missing pack counts as
+    /// removed.
+    func discard(_ name: PackName) throws(StorageError)
 
     /// All packs there are, sorted; also those that no row names.
     func packNames() throws(StorageError) -> [PackName]
@@ -93,6 +109,11 @@ package protocol PackWriter: AnyObject {
     /// - Throws: `.full` and `.system`. The writer can still be abandoned, or given back with what it has.
     func append(_ bytes: UnsafeRawBufferPointer) throws(StorageError) -> Extent
 
+    /// The bytes of an extent, also of one that this writer has just appended.
+    ///
+    /// - Throws: as `ChunkStore.read` does.
+    func read(_ extent: Extent) throws(StorageError) -> [UInt8]
+
     /// Returns when everything appended so far survives a power cut: bytes and names.
     func makeDurable() throws(StorageError)
 
@@ -128,18 +149,30 @@ package struct WrittenPack: Hashable, Sendable {
     package let byteCount: Int64
     /// Nothing is appended to it any more.
     package let isSealed: Bool
+    /// Its journal had its name before its bytes: the commit takes it out of there.
+    package let isLoose: Bool
 
-    package init(name: PackName, byteCount: Int64, isSealed: Bool) {
+    package init(name: PackName, byteCount: Int64, isSealed: Bool, isLoose: Bool = false) {
         self.name = name
         self.byteCount = byteCount
         self.isSealed = isSealed
+        self.isLoose = isLoose
     }
 }
 
-/// A pack open for reading; what `sendfile` takes. It stays readable when the pack is removed meanwhile.
-package struct PackFile: Sendable {
+/// A pack open for reading.
+package struct OpenPack: Sendable {
     package let name: PackName
-    package let openFile: OpenFile
-    /// The size when it was asked for; it grows while a writer has the pack.
+    /// What `sendfile` takes; it stays readable when the pack is removed meanwhile. Nil for an object, which is read by ranges.
+    package let file: OpenFile?
+    /// The size when it was asked for; a file grows while a writer has the pack.
     package let byteCount: Int64
+}
+
+/// What the packs of a store are.
+package enum PackKind: Sendable, Hashable {
+    /// Files: appended to by one upload after another, punched, and readable to the end by whoever has them open.
+    case file
+    /// Objects: written once, neither appended to nor punched nor cut, and gone for all when they are removed.
+    case object
 }

@@ -63,4 +63,11 @@ package struct Extent: Sendable, Hashable {
 
     /// The first byte after it.
     package var end: Int64 { offset + byteCount }
+
+    /// The same bytes as several extents of `most` bytes, the last of what is left.
+    func pieces(ofAtMost most: Int64) -> [Extent] {
+        stride(from: 0, to: byteCount, by: Int64.Stride(most)).map { start in
+            Extent(pack: pack, offset: offset + start, byteCount: min(most, byteCount - start))
+        }
+    }
 }

@@ -16,6 +16,10 @@ package struct StorageError: Error, Hashable, Sendable, CustomStringConvertible 
         case inUse
         /// The directory says that another layout lies in it; what its VERSION file says.
         case unknownVersion(String)
+        /// The bucket did not answer, or not well, however often it was asked; in words. It says nothing of the bytes.
+        case unreachable(String)
+        /// The bucket answered that it will not; in words, with what to do.
+        case refused(String)
         /// The caller's own check threw, in words.
         case checkFailed(String)
         /// Anything else that the system refused.
@@ -57,7 +61,7 @@ package struct StorageError: Error, Hashable, Sendable, CustomStringConvertible 
         case .unknownVersion(let found):
             "its VERSION file says \"\(found)\", and this server knows only \"\(StorageVersion.current)\"; "
                 + "run the server that wrote it, or choose another storage path"
-        case .checkFailed(let sentence): sentence
+        case .checkFailed(let sentence), .unreachable(let sentence), .refused(let sentence): sentence
         case .system(let error): "\(error.errno)"
         }
         return "cannot \(operation) \(subject): \(reason)"

@@ -60,6 +60,8 @@ private func checkServer(_ text: String) throws {
     do throws(ConfigurationError) { configuration = try Configuration.parse(text, name: "server.toml", environment: [:]) } catch {
         return try readable(Short(error))
     }
+    // Only that of a directory is ever written.
+    if configuration.s3 != nil { return }
     let written = configuration.text(database: configuration.database, storagePath: configuration.storagePath)
     do {
         let again = try Configuration.parse(written, name: "copy.toml", environment: [:])

@@ -57,8 +57,11 @@ package struct Backup: Sendable {
         guard configuration.database.path != nil else {
             throw RunnerError("the database \(configuration.database.name) is not a file: copy it with pg_dump --format=custom --file=tetryx.dump and its URL, and the storage after it; docs/operations.md says how")
         }
-        let (catalog, store) = try Fsck.open(configuration, log: log)
+        let (catalog, opened) = try Fsck.open(configuration, log: log)
         defer { catalog.close() }
+        guard let store = opened as? LocalChunkStore else {
+            throw RunnerError("the chunks are in the bucket \(configuration.storageName), and only those of a directory are copied here: copy the database first, then the bucket, with their own tools")
+        }
         return try Backup(configuration, catalog, store, log: log).run(to: directory, move: move)
     }
 
@@ -113,7 +116,7 @@ package struct Backup: Sendable {
                 } catch {
                     switch error.cause {
                     case .missing, .short: report.losses.append("\(error)")
-                    case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+                    case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
                     }
                 }
                 report.packs += 1

@@ -22,16 +22,16 @@ package enum Fsck {
     }
 
     /// Opens database and storage, which must be there: nothing is made, or all packs of a disk that is not mounted would seem lost.
-    static func open(_ configuration: Configuration, log: Logger) throws -> (catalog: Catalog, store: LocalChunkStore) {
+    static func open(_ configuration: Configuration, log: Logger) throws -> (catalog: Catalog, store: any ChunkStore) {
         if let path = configuration.database.path, !File.exists(path) {
             throw RunnerError("there is no database \(path), which the configuration names: correct it, or start atticd once")
         }
-        guard LocalChunkStore.exists(at: configuration.storagePath) else {
+        guard configuration.s3 != nil || LocalChunkStore.exists(at: configuration.storagePath) else {
             throw RunnerError("there is no storage in \(configuration.storagePath), which the configuration names: correct it, or mount the disk that it is on")
         }
         let catalog = try Daemon.openReadyCatalog(configuration, log: log)
         do {
-            return (catalog, try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log))
+            return (catalog, try Daemon.openStore(configuration, catalog, forServing: false, log: log))
         } catch {
             catalog.close()
             throw error

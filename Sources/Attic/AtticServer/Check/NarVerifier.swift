@@ -109,7 +109,7 @@ final class NarVerifier {
             case .missing: return .lost("the pack is not there")
             case .short(_, let found): return .lost("only \(found) of its \(place.byteCount) bytes are there")
             case .system(let cause) where cause.errno == .inputOutput: return .lost("the disk cannot read it (\(cause.errno))")
-            case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
             }
         }
         guard let kind = CompressionKind(rawValue: chunk.compression) else {

@@ -18,14 +18,14 @@ extension Configuration {
             try checkSections(of: file)
             try limits.read(file.root.section("limits"))
             noDatabase = try readDatabase(file.root.section("database"))
-            try readStorage(file.root.section("storage"))
+            try readStorage(file.root.section("storage"), environment)
             try readChunking(file.root.section("chunking"))
             try readCompression(file.root.section("compression"))
             try readGarbageCollection(file.root.section("garbage-collection"))
             noKey = try readJWT(file.root.section("jwt"))
             try file.finish()
         } catch { throw .file(error) }
-        if case .rs256PublicKey = tokenKey { holdsSecret = false } else { holdsSecret = noKey == nil }
+        if case .rs256PublicKey = tokenKey {} else if noKey == nil { holdsSecret = true }
         // Only what the file leaves out is taken from the environment, so that a file means the same everywhere.
         if let noDatabase { try readDatabase(environment, otherwise: noDatabase) }
         if let noKey { try readKey(environment, otherwise: noKey) }
@@ -129,24 +129,6 @@ extension Configuration {
         do throws(ValueError) { database = try databaseLocation(ofURL: url) } catch {
             throw .environment(variable: variable, reason: error.sentence)
         }
-    }
-
-    private mutating func readStorage(_ section: TOMLSection) throws(ConfigFileError) {
-        let type = try section.string("type") ?? "local"
-        switch type {
-        case "local": break
-        case "s3": throw section.error(at: "type", "storage type \"s3\" is not available in this release; use \"local\"")
-        default: throw section.error(at: "type", "\"\(type)\" is no storage type; write \"local\"")
-        }
-        guard let path = try section.string("path"), !path.isEmpty else {
-            throw section.error(
-                at: "path", "\"path\" in [storage] is missing; write the directory that chunks are to be kept in")
-        }
-        guard path.hasPrefix("/") else {
-            // It would be another directory whenever atticd is started from another one.
-            throw section.error(at: "path", "\"\(path)\" is a relative path; write the whole path, from / on")
-        }
-        storagePath = path
     }
 
     // MARK: Chunks and their compression

@@ -45,8 +45,10 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var database = DatabaseLocation.sqlite(path: "")
     /// Whether the database is asked something now and then, so that its connections stay open. A file needs none.
     package internal(set) var databaseHeartbeat = false
-    /// The directory of the local storage.
+    /// The directory of the local storage; empty where a bucket is the storage.
     package internal(set) var storagePath = ""
+    /// The bucket that is the storage; nil for a directory.
+    package internal(set) var s3: S3Settings?
     package internal(set) var chunking = ChunkingRules()
     package internal(set) var compressionKind = CompressionKind.zstd
     package internal(set) var compressionLevel = CompressionKind.zstd.levelDefault
@@ -62,7 +64,7 @@ package struct Configuration: Sendable, Equatable {
 
     package internal(set) var tokenKey = TokenKey.hs256(secret: [])
     package internal(set) var tokenRules = TokenRules()
-    /// Whether the key of tokens stood in the text itself, and not in a variable.
+    /// Whether the key of tokens, or that of the bucket, stood in the text itself, and not in a variable.
     package internal(set) var holdsSecret = false
 
     /// What works but should not stay as it is; a sentence each, for the log.

@@ -44,8 +44,13 @@ package enum EnvironmentVariable {
 
     static let all = [configBase64, databaseURL, hs256Secret, rs256Secret, rs256PublicKey]
 
+    /// As AWS's own tools have them.
+    package static let awsKeyID = "AWS_ACCESS_KEY_ID"
+    package static let awsSecret = "AWS_SECRET_ACCESS_KEY"
+    package static let awsToken = "AWS_SESSION_TOKEN"
+
     /// Those that hold secrets, or may: a database's URL can have a password in it.
-    static let secrets = [configBase64, databaseURL, hs256Secret, rs256Secret]
+    static let secrets = [configBase64, databaseURL, hs256Secret, rs256Secret, awsSecret, awsToken]
 }
 
 /// What is wrong with one value, wherever it came from.

@@ -16,7 +16,7 @@ enum LostBytes {
         if let problem = error as? Problem { return problem == .incompleteNar }
         return switch (error as? StorageError)?.cause {
         case .missing, .short: true
-        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system, nil: false
+        case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system, nil: false
         }
     }
 
@@ -46,7 +46,7 @@ enum LostBytes {
         case .system(let cause):
             if cause.errno == .inputOutput { try examine(nar, context) }
             return
-        case .full, .unsupported, .inUse, .unknownVersion, .checkFailed: return
+        case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed: return
         }
         let store = context.store
         try context.catalog.write { session throws(DatabaseError) in

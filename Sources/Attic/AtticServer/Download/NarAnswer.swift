@@ -13,9 +13,15 @@ struct NarAnswer: Sendable {
     let headers: [(String, String)]
     /// Of the stored NAR.
     let byteCount: Int64
+    /// Told what a body ended with that was broken off because stored bytes did not come.
+    private let onDamage: @Sendable (any Error) -> Void
 
-    init(_ nar: NarRecord, objectID: Int64?, in cache: CacheRecord, _ freshness: Headers.Freshness) {
+    init(
+        _ nar: NarRecord, objectID: Int64?, in cache: CacheRecord, _ freshness: Headers.Freshness,
+        onDamage: @escaping @Sendable (any Error) -> Void
+    ) {
         self.objectID = objectID
+        self.onDamage = onDamage
         tag = EntityTag(nar.fileHash.base32)
         byteCount = nar.fileSize
         headers =
@@ -31,7 +37,7 @@ struct NarAnswer: Sendable {
 
     /// All of it: what is answered to a head that `wantsWhole`.
     func whole(_ assembly: NarAssembly) -> Response {
-        var response = Response(.ok, headers: headers, body: .files(assembly.extents, byteCount: byteCount))
+        var response = Response(.ok, headers: headers, body: assembly.body(0..<byteCount, onDamage: onDamage))
         response.permit = assembly.standing
         return response
     }
@@ -46,7 +52,7 @@ struct NarAnswer: Sendable {
         case .whole:
             return whole(assembly)
         case .partial(let range):
-            let part = ResponseBody.files(assembly.extents(of: range), byteCount: Int64(range.count))
+            let part = assembly.body(range, onDamage: onDamage)
             var response = Response(.partialContent, headers: headers + contentRange, body: part)
             response.permit = assembly.standing
             return response

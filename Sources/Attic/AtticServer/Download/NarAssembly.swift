@@ -3,7 +3,8 @@ import HTTPServer
 import Platform
 import Storage
 
-/// A stored NAR as extents of open pack files, adjacent chunks merged: what `sendfile` sends.
+/// A stored NAR as extents of packs, adjacent chunks merged: of open files, which `sendfile` sends, or of objects, which are
+/// read ahead of whoever is sent them.
 struct NarAssembly: Sendable {
     /// A pack that the NAR lies in, and how far.
     struct Part: Sendable {
@@ -12,9 +13,13 @@ struct NarAssembly: Sendable {
         var end: Int64
     }
 
-    let extents: [FileExtent]
-    /// Each pack once.
+    /// Where the NAR lies.
+    let places: [Extent]
+    /// The same in open files; nil where its packs are objects.
+    let extents: [FileExtent]?
+    /// Each pack that is a file once.
     let packs: [Part]
+    private let store: any ChunkStore
     /// That the bytes stay: what sends them rests on it. Nil where nothing is sent.
     let standing: PlacesStanding?
 
@@ -39,20 +44,25 @@ struct NarAssembly: Sendable {
             }
         }
         guard sum == byteCount else { throw Problem.incompleteNar }
-        var opened: [String: PackFile] = [:]
+        var opened: [String: OpenPack] = [:]
         var ends: [String: Part] = [:]
-        extents = try merged.map { place in
+        var (places, extents): ([Extent], [FileExtent]) = ([], [])
+        for place in merged {
             let pack = try opened[place.pack] ?? NarAssembly.open(place.pack, in: store)
             opened[place.pack] = pack
-            let end = place.offset + place.byteCount
-            guard end <= pack.byteCount else {
-                let extent = Extent(pack: pack.name, offset: place.offset, byteCount: place.byteCount)
+            let extent = Extent(pack: pack.name, offset: place.offset, byteCount: place.byteCount)
+            guard extent.end <= pack.byteCount else {
                 let found = max(0, pack.byteCount - place.offset)
                 throw StorageError("read", "pack \(pack.name)", .short(extent, found: found))
             }
-            ends[place.pack, default: Part(file: pack.openFile, end: end)].end.raise(to: end)
-            return FileExtent(file: pack.openFile, offset: place.offset, byteCount: place.byteCount)
+            places.append(extent)
+            guard let file = pack.file else { continue }
+            ends[place.pack, default: Part(file: file, end: extent.end)].end.raise(to: extent.end)
+            extents.append(FileExtent(file: file, offset: place.offset, byteCount: place.byteCount))
         }
+        self.places = places
+        self.extents = store.packKind == .file ? extents : nil
+        self.store = store
         packs = Array(ends.values)
         standing = bytes.map { PlacesStanding(merged, $0) }
     }
@@ -66,23 +76,62 @@ struct NarAssembly: Sendable {
         } && standing?.holds != false
     }
 
-    /// The extents of a part of the NAR.
-    func extents(of range: Range<Int64>) -> [FileExtent] {
-        var part: [FileExtent] = []
+    /// A part of the NAR as an answer's body.
+    ///
+    /// - Parameter onDamage: is told what a body ended with that was broken off.
+    func body(_ range: Range<Int64>, onDamage: @escaping @Sendable (any Error) -> Void) -> ResponseBody {
+        let places = places(in: range)
+        guard let extents else {
+            return .stream(byteCount: Int64(range.count)) { [store] writer in
+                do { try unsafe store.read(places) { bytes in try unsafe writer.write(bytes) } } catch {
+                    // Those of the client say nothing of the stored bytes.
+                    if error is StorageError { onDamage(error) }
+                    throw error
+                }
+            }
+        }
+        if places == self.places { return .files(extents, byteCount: Int64(range.count)) }
+        let files = Dictionary(zip(self.places.map(\.pack), extents.map(\.file)), uniquingKeysWith: { first, _ in first })
+        let parts = places.compactMap { place in
+            files[place.pack].map { FileExtent(file: $0, offset: place.offset, byteCount: place.byteCount) }
+        }
+        return .files(parts, byteCount: Int64(range.count))
+    }
+
+    /// Where a part of the NAR lies.
+    private func places(in range: Range<Int64>) -> [Extent] {
+        var part: [Extent] = []
         var start: Int64 = 0
-        for extent in extents {
-            let end = start + extent.byteCount
+        for place in places {
+            let end = start + place.byteCount
             let from = max(start, range.lowerBound)
             let to = min(end, range.upperBound)
-            if from < to {
-                part.append(FileExtent(file: extent.file, offset: extent.offset + (from - start), byteCount: to - from))
-            }
+            if from < to { part.append(Extent(pack: place.pack, offset: place.offset + (from - start), byteCount: to - from)) }
             start = end
         }
         return part
     }
 
-    private static func open(_ name: String, in store: any ChunkStore) throws -> PackFile {
+    /// Hands out all bytes, in order.
+    ///
+    /// - Parameter piece: what those of files are read into.
+    /// - Throws: `Problem.incompleteNar` where a file ends too early, `Errno` where one cannot be read, `StorageError` where an
+    ///   object cannot; and what `take` throws.
+    func read(through piece: ByteBlock, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+        guard let extents else { return try unsafe store.read(places) { bytes in try unsafe take(bytes) } }
+        for extent in extents {
+            var done: Int64 = 0
+            while done < extent.byteCount {
+                let most = unsafe piece.memory(0..<Int(min(extent.byteCount - done, Int64(piece.byteCount))))
+                let count = try unsafe extent.file.descriptor.read(at: extent.offset + done, into: most)
+                if count == 0 { throw Problem.incompleteNar }
+                done += Int64(count)
+                try unsafe take(piece.bytes(0..<count))
+            }
+        }
+    }
+
+    private static func open(_ name: String, in store: any ChunkStore) throws -> OpenPack {
         guard let name = PackName(name) else { throw Problem.incompleteNar }
         return try store.openPack(name)
     }

@@ -4,6 +4,7 @@ import Database
 import HTTP
 import HTTPServer
 import Platform
+import Storage
 
 /// A stored NAR in another coding than it is stored in: opened, checked against its hash, and encoded again while it is sent.
 ///
@@ -40,7 +41,7 @@ struct RecodedNar: Sendable {
         .stream(byteCount: coding == .none ? nar.narSize : nil) { writer in
             do { try write(to: writer) } catch {
                 // Those of the client say nothing of the stored bytes.
-                if error as? Problem == .incompleteNar || error is Errno { onDamage(error) }
+                if error as? Problem == .incompleteNar || error is Errno || error is StorageError { onDamage(error) }
                 throw error
             }
         }
@@ -48,8 +49,8 @@ struct RecodedNar: Sendable {
 
     /// Writes all of it.
     ///
-    /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written; `Errno` where they
-    ///   cannot be read; `ResponseBodyError`.
+    /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written; `Errno` or
+    ///   `StorageError` where they cannot be read; `ResponseBodyError`.
     private func write(to writer: BodyWriter) throws {
         guard let stored = StreamCoding(rawValue: nar.compression) else { throw Problem.incompleteNar }
         let decoder = StreamDecoder(stored, outputByteCountMax: Int(nar.narSize))
@@ -59,20 +60,13 @@ struct RecodedNar: Sendable {
         var left = Int(max(nar.narSize - 1, 0))
         var last: [UInt8] = []
         let (piece, room) = (ByteBlock(byteCount: Self.pieceByteCount), ByteBlock(byteCount: Self.pieceByteCount))
-        for extent in assembly.extents {
-            var done: Int64 = 0
-            while done < extent.byteCount {
-                let most = unsafe piece.memory(0..<Int(min(extent.byteCount - done, Int64(piece.byteCount))))
-                let count = try unsafe extent.file.descriptor.read(at: extent.offset + done, into: most)
-                if count == 0 { throw Problem.incompleteNar }
-                done += Int64(count)
-                try unsafe open(piece.bytes(0..<count), decoder, room) { plain in
-                    unsafe hash.update(plain)
-                    let leaving = min(left, plain.count)
-                    left -= leaving
-                    unsafe last.append(contentsOf: plain[leaving...])
-                    try unsafe encode(UnsafeRawBufferPointer(rebasing: plain[..<leaving]), encoder, writer)
-                }
+        try unsafe assembly.read(through: piece) { stored in
+            try unsafe open(stored, decoder, room) { plain in
+                unsafe hash.update(plain)
+                let leaving = min(left, plain.count)
+                left -= leaving
+                unsafe last.append(contentsOf: plain[leaving...])
+                try unsafe encode(UnsafeRawBufferPointer(rebasing: plain[..<leaving]), encoder, writer)
             }
         }
         do throws(CompressionError) { try decoder.finish() } catch { throw Problem.incompleteNar }

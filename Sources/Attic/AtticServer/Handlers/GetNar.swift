@@ -16,7 +16,8 @@ enum GetNar {
         let cache = try call.enter(name, needing: .pull)
         guard let found = try find(call.context, cache, nar) else { return try GetReceivedNar.respond(call, cache, nar) }
         let head = call.request.head
-        let answer = NarAnswer(found.nar, objectID: found.objectID, in: cache, nar.freshness)
+        let (context, record) = (call.context, found.nar)
+        let answer = NarAnswer(record, objectID: found.objectID, in: cache, nar.freshness) { LostBytes.note($0, on: record, context) }
         if let notModified = answer.notModified(head) { return notModified }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
@@ -38,7 +39,8 @@ enum GetNar {
         _ call: Call, _ name: CacheName, _ nar: NarName, _ answer: NarAnswer, _ assembly: NarAssembly,
         _ cache: CacheRecord, readAt generation: UInt64
     ) {
-        guard let objectID = answer.objectID else { return }
+        // A loop sends files; what comes from a bucket takes a thread.
+        guard let objectID = answer.objectID, assembly.extents != nil else { return }
         let hot = HotAnswers.Answer(
             path: Array("/\(name)/nar/\(nar)".utf8), cache: cache.name, isPublic: cache.isPublic,
             response: answer.whole(assembly).prepared(),

@@ -34,11 +34,11 @@ enum GetReceivedNar {
         if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
         // Without an object it may be gone in an hour, or sooner where its cache is destroyed.
         let freshness: Headers.Freshness = file.objectID == nil ? .never : .hour
+        let context = call.context
         if coding.rawValue == nar.compression {
-            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, freshness)
+            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, freshness) { LostBytes.note($0, on: nar, context) }
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }
-        let context = call.context
         let recoded = RecodedNar(nar: nar, assembly: assembly, coding: coding) { LostBytes.note($0, on: nar, context) }
         return recoded.response(to: head, in: cache, freshness)
     }

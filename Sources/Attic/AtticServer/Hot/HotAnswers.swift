@@ -30,7 +30,7 @@ package final class HotAnswers: Sendable {
 
         /// What it takes in memory, in bytes; the constants stand for the objects themselves and their rendered heads.
         var byteCount: Int {
-            if let nar { return path.count + (nar.assembly.extents.count + nar.assembly.packs.count) * 32 + 1024 }
+            if let nar { return path.count + (nar.assembly.places.count + nar.assembly.packs.count) * 32 + 1024 }
             return path.count + Int(response.body.byteCount ?? 0) + 512
         }
     }

@@ -11,8 +11,8 @@ extension Sweeper {
     private static let restMax = Duration.milliseconds(200)
 
     /// Removes packs in which nothing lives: the cheapest way to free space, so it comes first. Whoever reads one has it
-    /// open, and reads on.
-    func removeEmptyPacks(_ report: inout Report, while goesOn: () -> Bool) throws(DatabaseError) {
+    /// open, and reads on. One of a bucket is only noted here as going: others may be sent ranges of it.
+    func removeEmptyPacks(_ now: WallTime, _ report: inout Report, while goesOn: () -> Bool) throws(DatabaseError) {
         try dropUsedCandidates(while: goesOn)
         var last = ""
         while goesOn() {
@@ -23,6 +23,11 @@ extension Sweeper {
             guard let end = names.last else { return }
             last = end
             for text in names where goesOn() {
+                if store.packKind == .object {
+                    _ = try catalog.forgetEmptyPack(text, isPaced: rowsOfStep == nil, until: now + grace)
+                    Faults.pass(.packForgotten)
+                    continue
+                }
                 // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
                 // committed is overlooked.
                 remove(text, &report) { [catalog, rowsOfStep] in

@@ -16,6 +16,8 @@ package struct Sweeper: Sendable {
         package var nars = 0
         package var chunks = 0
         package var packs = 0
+        /// Packs of a bucket whose chunks were copied into others.
+        package var copiedPacks = 0
         package var buildLogs = 0
         package var realisations = 0
         /// Bytes given back to the file system.
@@ -30,7 +32,8 @@ package struct Sweeper: Sendable {
             let documents = [(buildLogs, "build log"), (realisations, "realisation")].filter { $0.0 > 0 }
                 .map { ", " + count($0.0, $0.1) }.joined()
             return "\(count(objects, "object")), \(count(nars, "NAR")), \(count(chunks, "chunk")) and \(count(packs, "pack"))\(documents) removed, "
-                + "\(freedBytes) bytes freed" + (failures > 0 ? ", \(count(failures, "deletion")) failed and will be tried again" : "")
+                + "\(freedBytes) bytes freed" + (copiedPacks > 0 ? ", \(count(copiedPacks, "pack")) copied into others" : "")
+                + (failures > 0 ? ", \(count(failures, "deletion")) failed and will be tried again" : "")
                 + (isStopped ? "; stopped before the end, the next one goes on" : "")
         }
     }
@@ -48,6 +51,7 @@ package struct Sweeper: Sendable {
     private let defaultRetentionSeconds: Int64
     let punchDelay: Duration?
     let bytesToFree: BytesToFree?
+    let grace: Duration
     private let tellInterval: Duration
     let rowsOfStep: Int?
     let log: Logger
@@ -58,19 +62,21 @@ package struct Sweeper: Sendable {
     ///     just before it was collected reads on; zero where no server is running. Nil leaves it to the server that is, which knows
     ///     who reads.
     ///   - bytesToFree: what knows who is being sent what; nil where nobody is.
+    ///   - grace: how long a pack of a bucket stays when nothing lives in it any more.
     ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
     ///     collection would leave them nothing to answer from.
     ///   - rowsOfStep: nil for steps that take a short while each, and rests between them; a number for steps of so many rows
     ///     and no rests: always the same, however long they take.
     package init(
         catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration?,
-        bytesToFree: BytesToFree? = nil, tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
+        bytesToFree: BytesToFree? = nil, grace: Duration = .seconds(900), tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
     ) {
         self.catalog = catalog
         self.store = store
         self.defaultRetentionSeconds = defaultRetentionSeconds
         self.punchDelay = punchDelay
         self.bytesToFree = bytesToFree
+        self.grace = grace
         self.tellInterval = tellInterval
         self.rowsOfStep = rowsOfStep
         self.log = log
@@ -118,19 +124,30 @@ package struct Sweeper: Sendable {
             log.warning(
                 "left the expired objects of \(rows.postponedCacheCount) caches to the next collection: clients ask for paths faster than the times of that can be written")
         }
-        try removeEmptyPacks(&report, while: goesOn)
-        try punchDeadExtents(now, &report, while: goesOn)
-        try removeUnnamedPacks(&report, while: goesOn)
+        switch store.packKind {
+        case .file:
+            try removeEmptyPacks(now, &report, while: goesOn)
+            try punchDeadExtents(now, &report, while: goesOn)
+            try removeUnnamedPacks(&report, while: goesOn)
+        case .object:
+            try compactPacks(now, &report, while: goesOn)
+            try removeEmptyPacks(now, &report, while: goesOn)
+            try removeLoosePacks(now, &report, while: goesOn)
+        }
         report.isStopped = !goesOn()
         return report
     }
 
-    /// Gives back the bytes of extents that have been dead for long enough, and nothing else; cheap where there are none.
+    /// Gives back the bytes of extents that have been dead for long enough, or of packs that went as long ago, and nothing else;
+    /// cheap where there are none.
     ///
     /// - Parameter goesOn: as with `sweep`.
     package func punch(now: WallTime, while goesOn: () -> Bool = { true }) throws(DatabaseError) -> Report {
         var report = Report()
-        try punchDeadExtents(now, &report, while: goesOn)
+        switch store.packKind {
+        case .file: try punchDeadExtents(now, &report, while: goesOn)
+        case .object: try removeLoosePacks(now, &report, while: goesOn)
+        }
         return report
     }
 }

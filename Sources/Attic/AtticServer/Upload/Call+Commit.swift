@@ -59,7 +59,7 @@ extension Call {
         case .committed(let committed):
             forget(commit.paths, committed, of: cache)
         // The lease ended before the upload did, and a collection came between: the same push works when sent again.
-        case .vanished, .narVanished: throw Problem.busy(retryAfterSeconds: 1)
+        case .vanished, .narVanished, .packVanished: throw Problem.busy(retryAfterSeconds: 1)
         // The cache was destroyed while its path was on the way.
         case .noSuchCache: throw Problem.noSuchCache
         }

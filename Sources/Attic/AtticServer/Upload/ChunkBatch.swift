@@ -107,7 +107,7 @@ final class UploadScope: Sendable {
             switch error.cause {
             case .missing, .short: return nil
             case .system(let cause) where cause.errno == .inputOutput: return nil
-            case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
             }
         }
     }

@@ -50,11 +50,12 @@ final class StoredFiles: Sendable {
         var hash = SHA256()
         /// Each chunk of this upload as it stood first, and where its frame lies.
         var placed: [SHA256Digest: (chunk: Commit.Chunk, extent: Extent)] = [:]
+        /// The frame that was read back last.
+        var lastRepeated: (extent: Extent, frame: [UInt8])?
 
         init(writer: any PackWriter) { self.writer = writer }
     }
 
-    private let store: any ChunkStore
     private let press: Press
     private let order = Monitor(Order())
     private let writing: Monitor<Writing>
@@ -63,7 +64,6 @@ final class StoredFiles: Sendable {
     private static let batchesMin = 4
 
     init(_ store: any ChunkStore, _ press: Press) throws(StorageError) {
-        self.store = store
         self.press = press
         writing = Monitor(Writing(writer: try store.borrowPack()))
     }
@@ -177,7 +177,7 @@ final class StoredFiles: Sendable {
             let frame = switch pressed.frame {
             case .known(_, let stored): stored
             case .fresh(let frame, _): frame
-            case .repeated: try store.read(first.extent)
+            case .repeated: try StoredFiles.readBack(first.extent, writing)
             }
             StoredFiles.add(frame, isKnown: true, first.chunk, writing)
             return
@@ -202,6 +202,14 @@ final class StoredFiles: Sendable {
         case .repeated:
             preconditionFailure("a repeated chunk stands after the chunk that it repeats")
         }
+    }
+
+    /// A frame of this upload, or one that it found. Of a NAR that has the same chunk again and again it is read once.
+    private static func readBack(_ extent: Extent, _ writing: Writing) throws -> [UInt8] {
+        if let last = writing.lastRepeated, last.extent == extent { return last.frame }
+        let frame = try writing.writer.read(extent)
+        writing.lastRepeated = (extent, frame)
+        return frame
     }
 
     private static func add(_ frame: [UInt8], isKnown: Bool, _ chunk: Commit.Chunk, _ writing: Writing) {

@@ -121,7 +121,7 @@ extension NarRecord {
         } catch let error as StorageError {
             switch error.cause {
             case .missing, .short: return false
-            case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
             }
         }
     }

@@ -134,7 +134,9 @@ final class UploadPipeline {
         }
         return Stored(
             nars: stored,
-            packs: packs.map { Database.PackState(name: $0.name.text, byteCount: $0.byteCount, isSealed: $0.isSealed) })
+            packs: packs.map {
+                Database.PackState(name: $0.name.text, byteCount: $0.byteCount, isSealed: $0.isSealed, isLoose: $0.isLoose)
+            })
     }
 
     /// All is committed: the bytes stay.

@@ -40,6 +40,10 @@ final class CommitStep {
             "SELECT 1 FROM cache WHERE id = $1 AND deleted_at IS NULL", [.integer(commit.cacheID)]
         ) { _ in true }
         if cache == nil { return .noSuchCache }
+        for pack in commit.packs where pack.isLoose {
+            // Its time ran out, and a collection is deleting it.
+            if try !connection.hasLoosePack(pack.name) { return .packVanished }
+        }
         var vanished: [SHA256Digest] = []
         var seen: Set<Int64> = []
         for nar in commit.nars {
@@ -67,7 +71,10 @@ final class CommitStep {
     // MARK: Rows
 
     func putPacks(_ connection: any SQLConnection) throws(SQLError) {
-        for pack in commit.packs { try put(pack, connection) }
+        for pack in commit.packs {
+            try put(pack, connection)
+            if pack.isLoose { try connection.execute("DELETE FROM loose_pack WHERE name = $1", [.text(pack.name)]) }
+        }
     }
 
     /// Makes a NAR and its chunks, or finds it.

@@ -3,17 +3,21 @@ import SQL
 
 /// Packs: which are there, which are empty, and the bytes in them that are dead.
 extension CatalogSession {
-    /// Whether a row names the pack. A file that none names is the remains of an upload that never ended.
+    /// Whether a row names the pack, be it a loose one. A file that none names is the remains of an upload that never ended.
     package func packExists(_ name: String) throws(DatabaseError) -> Bool {
         try trying("find a pack") { connection throws(SQLError) in
-            try connection.first("SELECT 1 FROM pack WHERE name = $1", [.text(name)]) { _ in true } ?? false
+            try connection.first(
+                "SELECT 1 FROM pack WHERE name = $1 UNION ALL SELECT 1 FROM loose_pack WHERE name = $1", [.text(name)]
+            ) { _ in true } ?? false
         }
     }
 
-    /// The names of all packs. For comparing them with the files that are there.
+    /// The names of all packs, the loose ones too. For comparing them with the files that are there.
     package func packNames() throws(DatabaseError) -> [String] {
         try trying("list the packs") { connection throws(SQLError) in
-            try connection.query("SELECT name FROM pack") { row throws(SQLError) in try row.text(0) }
+            try connection.query("SELECT name FROM pack UNION ALL SELECT name FROM loose_pack") { row throws(SQLError) in
+                try row.text(0)
+            }
         }
     }
 

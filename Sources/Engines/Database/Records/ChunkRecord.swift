@@ -49,10 +49,13 @@ package struct PackState: Sendable, Hashable {
     package let name: String
     package let byteCount: Int64
     package let isSealed: Bool
+    /// It is noted as loose, and a commit takes it out of there.
+    package let isLoose: Bool
 
-    package init(name: String, byteCount: Int64, isSealed: Bool) {
+    package init(name: String, byteCount: Int64, isSealed: Bool, isLoose: Bool = false) {
         self.name = name
         self.byteCount = byteCount
         self.isSealed = isSealed
+        self.isLoose = isLoose
     }
 }

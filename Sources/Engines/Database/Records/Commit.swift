@@ -92,6 +92,8 @@ package enum CommitOutcome: Sendable, Hashable {
     case vanished([SHA256Digest])
     /// The NAR that was to be there is gone.
     case narVanished
+    /// A pack that the upload wrote was given up meanwhile: it took too long.
+    case packVanished
     /// The cache was destroyed meanwhile.
     case noSuchCache
 }

@@ -16,6 +16,7 @@ struct Migration: Sendable {
         Migration(name: "build logs and realisations", script: documentSchema),
         Migration(name: "revoked tokens", script: revocationSchema),
         Migration(name: "files of plain Nix", script: receivedFileSchema),
+        Migration(name: "packs in a bucket", script: loosePackSchema),
     ]
 
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is

@@ -28,7 +28,7 @@ extension LocalChunkStore {
                 case .missing, .short:
                     firstLoss = firstLoss ?? error
                     continue
-                case .full, .unsupported, .inUse, .unknownVersion, .checkFailed, .system: throw error
+                case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
                 }
             }
             do { try copied(extent.byteCount) } catch { throw StorageError("copy", path, .checkFailed("\(error)")) }

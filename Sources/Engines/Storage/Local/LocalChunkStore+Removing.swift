@@ -60,6 +60,8 @@ extension LocalChunkStore {
         return true
     }
 
+    package func discard(_ name: PackName) throws(StorageError) { _ = try removePack(name) { true } }
+
     package func truncatePack(_ name: PackName, to byteCount: Int64) throws(StorageError) -> Bool {
         let path = layout.file(of: name)
         guard let file = try openIfThere(path) else { throw StorageError("cut", path, .missing(name)) }

@@ -12,6 +12,7 @@ import Platform
 /// - Who wants to remove a pack locks it without waiting, asks the database once more, and removes the name. So a
 ///   pack is never removed under a writer, and a writer never appends to a pack that was removed.
 package final class LocalChunkStore: ChunkStore {
+    package var packKind: PackKind { .file }
     let layout: LocalLayout
     let sealByteCount: Int64
     let pool = PackPool()
@@ -153,7 +154,7 @@ package final class LocalChunkStore: ChunkStore {
 
     // MARK: Reading
 
-    package func openPack(_ name: PackName) throws(StorageError) -> PackFile {
+    private func openFile(_ name: PackName) throws(StorageError) -> (file: OpenFile, byteCount: Int64) {
         let path = layout.file(of: name)
         do throws(SystemError) {
             let file: OpenFile
@@ -164,7 +165,7 @@ package final class LocalChunkStore: ChunkStore {
             }
             do throws(Errno) {
                 let status = try file.descriptor.status()
-                if status.linkCount > 0 { return PackFile(name: name, openFile: file, byteCount: status.byteCount) }
+                if status.linkCount > 0 { return (file, status.byteCount) }
             } catch { throw SystemError("look at", path, error) }
             files.drop(name)
         } catch where error.errno == .noSuchFile {
@@ -181,8 +182,13 @@ package final class LocalChunkStore: ChunkStore {
         }
     }
 
+    package func openPack(_ name: PackName) throws(StorageError) -> OpenPack {
+        let (file, byteCount) = try openFile(name)
+        return OpenPack(name: name, file: file, byteCount: byteCount)
+    }
+
     package func read(_ extent: Extent) throws(StorageError) -> [UInt8] {
-        let pack = try openPack(extent.pack)
+        let pack = try openFile(extent.pack)
         let available = max(0, min(extent.byteCount, pack.byteCount - extent.offset))
         // Checked before the memory is asked for: a damaged row may name any length.
         guard available == extent.byteCount else { throw short(extent, found: available) }
@@ -191,7 +197,7 @@ package final class LocalChunkStore: ChunkStore {
         do throws(Errno) {
             bytes = try [UInt8](capacity: Int(extent.byteCount)) { output throws(Errno) in
                 try unsafe output.withUnsafeMutableBufferPointer { buffer, count throws(Errno) in
-                    count = try unsafe pack.openFile.descriptor.readFully(
+                    count = try unsafe pack.file.descriptor.readFully(
                         at: extent.offset, into: UnsafeMutableRawBufferPointer(buffer))
                     found = count
                 }
@@ -201,6 +207,17 @@ package final class LocalChunkStore: ChunkStore {
         guard Int64(found) == extent.byteCount else { throw short(extent, found: Int64(found)) }
         return bytes
     }
+
+    package func read(_ extents: [Extent], _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
+        for extent in extents {
+            for piece in extent.pieces(ofAtMost: LocalChunkStore.pieceByteCount) {
+                let bytes = try read(piece)
+                try unsafe bytes.withUnsafeBytes { try unsafe take($0) }
+            }
+        }
+    }
+
+    private static let pieceByteCount: Int64 = 1 << 20
 
     private func short(_ extent: Extent, found: Int64) -> StorageError {
         StorageError("read", layout.file(of: extent.pack), .short(extent, found: found))

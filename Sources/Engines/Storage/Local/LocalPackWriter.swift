@@ -73,6 +73,8 @@ final class LocalPackWriter: PackWriter {
 
     private func isSealed(_ pack: LockedPack) -> Bool { pack.byteCount >= store.sealByteCount }
 
+    func read(_ extent: Extent) throws(StorageError) -> [UInt8] { try store.read(extent) }
+
     func makeDurable() throws(StorageError) {
         var directories: Set<String> = []
         for pack in touched where pack.byteCount > pack.beginByteCount {

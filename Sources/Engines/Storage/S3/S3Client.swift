@@ -1,0 +1,153 @@
+import Crypto
+import HTTP
+import HTTPClient
+import Platform
+import S3
+
+/// Asks a bucket: signs each request, keeps to a pace, and tries again what fails for a while.
+///
+/// Every request can be repeated: an object's name is used once, and what is written under it is always the same.
+///
+/// Thread: any; a call blocks until the answer is there.
+final class S3Client: Sendable {
+    let bucket: S3Bucket
+    let limits: S3Limits
+    private let signer: S3Signer
+    private let session: HTTPSession
+    let pace: S3Pace
+    private let time: TimeSource
+
+    /// Bytes of an answer that is no object: a list of a thousand keys is the longest.
+    private static let documentBytesMax = 4 << 20
+
+    /// - Throws: `.refused` where connections of that kind cannot be made.
+    init(
+        _ bucket: S3Bucket, _ credentials: S3Credentials, limits: S3Limits, time: TimeSource,
+        sleep: @escaping @Sendable (Duration) -> Void
+    ) throws(StorageError) {
+        self.bucket = bucket
+        self.limits = limits
+        self.time = time
+        signer = S3Signer(credentials, region: bucket.region)
+        pace = S3Pace(limits, sleep: sleep)
+        do throws(ClientError) {
+            session = try HTTPSession(
+                endpoint: bucket.server, timeouts: ClientTimeouts(connect: .seconds(5), silence: limits.silence),
+                connectionsMax: limits.requestsMax)
+        } catch { throw StorageError("open", bucket.location(of: ""), .refused("\(error)")) }
+    }
+
+    /// What is asked.
+    struct Question {
+        var method: HTTP.Method
+        var key: String
+        var query: [S3Request.QueryItem] = []
+        /// Signed, too; lower-case names.
+        var headers: [String: String] = [:]
+        var body: [UInt8] = []
+        /// As errors call it: `read`, `write`.
+        var operation: String
+        /// Statuses beside 2xx that are an answer and no trouble.
+        var answers: Set<Int> = []
+    }
+
+    /// Asks until there is an answer.
+    ///
+    /// - Returns: what came: 2xx, or one of the question's own.
+    /// - Throws: `.unreachable` where all tries failed, `.refused` where another try would be refused as well.
+    func ask(_ question: Question) throws(StorageError) -> ClientResponse {
+        var tries = 0
+        while true {
+            switch try unsafe send(question) {
+            case .answer(let response): return response
+            case .trouble(let words):
+                tries += 1
+                if tries >= limits.triesMax { throw error(question, .unreachable(words)) }
+                pace.rest(after: tries)
+            }
+        }
+    }
+
+    /// What came of one try.
+    enum Outcome {
+        case answer(ClientResponse)
+        /// Another try may do; why this one did not.
+        case trouble(String)
+    }
+
+    /// Sends a question once.
+    ///
+    /// - Parameters:
+    ///   - isReceived: whose body is taken.
+    ///   - receive: takes the body of such an answer as it comes; nil keeps it in the answer. What it throws ends the try as
+    ///     trouble.
+    func send(
+        _ question: Question, if isReceived: ((ResponseHead) -> Bool)? = nil,
+        receiving receive: ((UnsafeRawBufferPointer) throws -> Void)? = nil
+    ) throws(StorageError) -> Outcome {
+        pace.admit()
+        var request = signed(question)
+        request.isReceived = isReceived
+        let response: ClientResponse
+        do throws(ClientError) {
+            if let receive = unsafe receive {
+                response = try unsafe session.send(request, receiving: receive)
+            } else {
+                response = try session.send(request)
+            }
+        } catch {
+            switch error {
+            case .unreachable, .timedOut, .disconnected, .malformed, .receiverFailed, .bodyFailed: return .trouble("\(error)")
+            default: throw self.error(question, .refused("\(error)"))
+            }
+        }
+        if response.status.isSuccess || question.answers.contains(response.status.code) { return .answer(response) }
+        let words = S3Client.words(of: response)
+        switch response.status.code {
+        // SlowDown and ServiceUnavailable are 503, InternalError is 500; some proxies before servers say 502 and 504.
+        case 408, 429, 500, 502, 503, 504: return .trouble(words.text)
+        // The connection was too slow for the server, which closes it.
+        case 400 where words.code == "RequestTimeout": return .trouble(words.text)
+        default: throw self.error(question, .refused(words.text + S3Client.advice(words.code)))
+        }
+    }
+
+    func error(_ question: Question, _ cause: StorageError.Cause) -> StorageError {
+        StorageError(question.operation, bucket.location(of: question.key), cause)
+    }
+
+    private func signed(_ question: Question) -> ClientRequest {
+        let request = S3Request(
+            question.method.rawValue, host: bucket.server.authority, path: bucket.path(of: question.key), query: question.query,
+            headers: question.headers)
+        let digest = question.body.isEmpty ? .empty : S3Signer.Payload.hash(SHA256.digest(of: question.body))
+        // 2026-11-22T17:23:35Z without what is between.
+        let now = String(time.now().text.filter { $0 != "-" && $0 != ":" })
+        let headers = signer.headers(for: request, payload: digest, time: now).sorted { $0.key < $1.key }
+        return ClientRequest(
+            question.method, request.target, headers: headers.map { ($0.key, $0.value) },
+            body: question.body.isEmpty ? .none : .bytes(question.body), mayRepeat: true,
+            answerBytesMax: S3Client.documentBytesMax)
+    }
+
+    /// What an answer says of an error: its code, and a sentence with it. HEAD and some servers say no more than the status.
+    static func words(of response: ClientResponse) -> (code: String?, text: String) {
+        let document = S3Document(response.body)?.root
+        let code = document?.text(of: "Code")
+        let message = document?.text(of: "Message").flatMap { $0.isEmpty ? nil : $0 }
+        let said = [code, message].compactMap(\.self).joined(separator: ": ")
+        return (code, "it answered \(response.status)" + (said.isEmpty ? "" : " (\(said.prefix(300)))"))
+    }
+
+    private static func advice(_ code: String?) -> String {
+        switch code {
+        case "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied", "ExpiredToken", "InvalidToken":
+            "; check the credentials, and what they may do in the bucket"
+        case "RequestTimeTooSkewed": "; set the clock of this machine, or of that"
+        case "NoSuchBucket": "; make the bucket, or correct [storage] bucket"
+        case "PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException":
+            "; correct [storage] region and endpoint"
+        default: ""
+        }
+    }
+}
