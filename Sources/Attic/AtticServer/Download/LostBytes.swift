@@ -49,6 +49,12 @@ enum LostBytes {
         case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed: return
         }
         let store = context.store
+        if store.packKind == .object {
+            // Nothing is appended to it, and writers must not wait for a bucket.
+            let left = try store.packByteCount(pack) ?? 0
+            try context.catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack.text, beyond: left) }
+            return context.hot.forgetAll()
+        }
         try context.catalog.write { session throws(DatabaseError) in
             // Looked at again here, where no upload commits: one may have appended to the pack since, and what rows name by now
             // was in the file before them.

@@ -132,14 +132,11 @@ extension Sweeper {
         case .short(let extent, _): pack = extent.pack
         case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system, nil: return
         }
-        let (store, log) = (store, log)
-        try catalog.write { session throws(DatabaseError) in
-            // Looked at again: nothing is appended to it.
-            let left: Int64?
-            do throws(StorageError) { left = try store.packByteCount(pack) } catch { return }
-            try session.markLost(pack: pack.text, beyond: left ?? 0)
-            log.error("bytes of the pack \(pack) are lost, and marked as damaged; \"atticadm fsck\" names the paths, and pushing them brings them back")
-        }
+        // Looked at again: nothing is appended to it.
+        let left: Int64
+        do throws(StorageError) { left = try store.packByteCount(pack) ?? 0 } catch { return }
+        try catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack.text, beyond: left) }
+        log.error("bytes of the pack \(pack) are lost, and marked as damaged; \"atticadm fsck\" names the paths, and pushing them brings them back")
     }
 
     /// Deletes what is loose in the bucket and whose time is over: what uploads left that were killed, and packs without life.
