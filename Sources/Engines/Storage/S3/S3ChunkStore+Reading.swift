@@ -80,7 +80,7 @@ struct S3Ranges: Sendable {
         }
     }
 
-    func giveBack(_ byteCount: Int64) { budget.peek { $0 += byteCount } }
+    func giveBack(_ byteCount: Int64) { budget.update { $0 += byteCount } }
 
     /// One range; nil where nobody wants it any more.
     func fetch(_ extent: Extent, while isWanted: @escaping () -> Bool) throws(StorageError) -> [UInt8]? {
