@@ -79,22 +79,31 @@ struct EndToEndTests {
 
     @Test("A content-addressed derivation that one machine built is not built by another")
     func realisations() throws { try passes("realisations.sh", minutes: 5) }
+}
 
-    @Test(
-        "A server killed at any step of a push or a collection, or in trouble with its disk, loses nothing and leaves nothing over",
-        .enabled(if: Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil, "TETRYX_TEST_BINARIES is not set: run scripts/test"))
+/// The scripts that kill servers, which take minutes and hardly ever need a whole processor: beside all others. They need
+/// binaries built for debugging as well, which can be told to fail.
+@Suite(
+    .serialized,
+    .enabled(
+        if: Subprocess.ownEnvironment["TETRYX_BINARIES"] != nil && Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil,
+        "TETRYX_BINARIES or TETRYX_TEST_BINARIES is not set: run scripts/test"))
+struct EndToEndCrashTests {
+    @Test("A server killed at any step of a push or a collection, or in trouble with its disk, loses nothing and leaves nothing over")
     func crashSteps() throws { try passes("crash-steps.sh", minutes: 12) }
 
-    @Test(
-        "What plain Nix puts, batches, ends of caches, revocations, repairs, backups and collections may be killed at any step",
-        .enabled(if: Subprocess.ownEnvironment["TETRYX_TEST_BINARIES"] != nil, "TETRYX_TEST_BINARIES is not set: run scripts/test"))
+    @Test("What plain Nix puts, batches, ends of caches, revocations, repairs, backups and collections may be killed at any step")
     func crashOperations() throws { try passes("crash-operations.sh", minutes: 15) }
 
-    private func passes(_ script: String, minutes: Int) throws {
-        let folder = File.parent(of: #filePath) + "/Shell"
-        let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
-        // The figures that a script reports belong in the log of the run, also when it passes.
-        print(outcome.errorText, terminator: "")
-        #expect(outcome.isSuccess, "\(script): \(outcome.status)\n\(outcome.outputText)")
-    }
+    @Test("Two servers and a collector on PostgreSQL and a bucket lose nothing while they are killed, and the database restarts")
+    func replicas() throws { try passes("replicas.sh", minutes: 8) }
+}
+
+/// Runs a script of `Shell`, and expects that it succeeds.
+private func passes(_ script: String, minutes: Int) throws {
+    let folder = File.parent(of: #filePath) + "/Shell"
+    let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
+    // The figures that a script reports belong in the log of the run, also when it passes.
+    print(outcome.errorText, terminator: "")
+    #expect(outcome.isSuccess, "\(script): \(outcome.status)\n\(outcome.outputText)")
 }

@@ -119,9 +119,12 @@ package final class Daemon: Sendable {
     /// Brings the database to this release's schema.
     ///
     /// - Parameter report: told the title of each step before it runs.
-    package static func migrate(
-        _ configuration: Configuration, log: Logger, report: (String) -> Void
-    ) throws(DatabaseError) {
+    /// - Throws: `StorageError` where a server has the storage directory: it would find another schema under it. Who shares a bucket
+    ///   cannot be seen.
+    package static func migrate(_ configuration: Configuration, log: Logger, report: (String) -> Void) throws {
+        let isMade = configuration.s3 == nil && File.exists(configuration.storagePath)
+        let storage = isMade ? try LocalChunkStore(path: configuration.storagePath, forServing: true, log: log) : nil
+        defer { withExtendedLifetime(storage) {} }
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
         try catalog.migrate(report: report)

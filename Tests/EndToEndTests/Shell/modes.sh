@@ -84,6 +84,10 @@ expect_contains 'why' 'this server takes RS256' "$(cat "$work/http-body")"
 expect_failure 'a token from the public key' atticadm -f checking.toml make-token --sub me --validity '1 hour' --pull '*'
 expect_contains 'its error' 'cannot sign tokens with the public key' "$output"
 expect_failure 'a second server at the socket' timeout 20 atticd -f server.toml --mode api-server
+for mode in monolithic db-migrations; do
+  expect_failure "$mode under a running server" timeout 20 atticd -f server.toml --mode "$mode"
+  if [[ $output == *Migrating* || $output != *"$work/storage"* ]]; then die "$mode under a running server said: $output"; fi
+done
 
 say 'a collection beside it'
 atticd -f server.toml --mode garbage-collector-once 2>"$work/collect.log" || die "the collection failed: $(cat "$work/collect.log")"
