@@ -97,6 +97,31 @@ struct PostgresTests {
         #expect(!connection.isInTransaction)
     }
 
+    @Test func `a commit of what had failed is no commit`() throws {
+        try connection.execute("BEGIN")
+        #expect(throws: SQLError.self) { try connection.execute("SELECT 1 FROM nowhere") }
+        let error = #expect(throws: SQLError.self) { try connection.execute("COMMIT") }
+        #expect(error?.message == "the transaction had failed, and was rolled back")
+        #expect(!connection.isInTransaction)
+    }
+
+    @Test func `a statement that cannot be sent leaves a connection that comes back`() throws {
+        // The protocol counts values in 16 bits.
+        let values = [SQLValue](repeating: 1, count: 70_000)
+        #expect(throws: SQLError.self) { try connection.executeEach("SELECT $1", [values]) }
+        #expect(connection.isBroken)
+        try connection.reconnect()
+        let one = try connection.first("SELECT 1") { row throws(SQLError) in try row.integer(0) }
+        #expect(one == 1)
+    }
+
+    @Test func `what a role has set ends no long statement`() throws {
+        let limits = try connection.query(
+            "SELECT setting FROM pg_settings WHERE name IN ('statement_timeout', 'idle_session_timeout')"
+        ) { row throws(SQLError) in try row.text(0) }
+        #expect(limits.allSatisfy { $0 == "0" } && !limits.isEmpty)
+    }
+
     @Test func `a connection that the server ended says so, and comes back`() throws {
         let other = try PostgresTests.connect()
         let process = try #require(try other.first("SELECT pg_backend_pid()") { row throws(SQLError) in try row.integer(0) })

@@ -191,4 +191,5 @@ final class TestJournal: PackJournal {
     func begin(_ name: PackName) throws { names.update { _ = $0.insert(name) } }
     func renew(_ name: PackName) {}
     func forget(_ name: PackName) { names.update { _ = $0.remove(name) } }
+    func namesPacks() throws -> Bool { !begun.isEmpty }
 }

@@ -96,6 +96,39 @@ import Testing
         #expect(bed.server.object("bucket/packs/\(extent.pack)") == nil)
     }
 
+    @Test func `a bucket that is not the database's is refused, and nothing is written there`() throws {
+        try bed.journal.begin(.random())
+        for _ in 0..<2 {
+            let error = #expect(throws: StorageError.self) { _ = try bed.open() }
+            #expect("\(try #require(error))".contains("is [storage] bucket the right one?"))
+        }
+        #expect(bed.server.state.peek { $0.objects.isEmpty })
+    }
+
+    @Test func `a 404 that is not the server's own says nothing of the object`() throws {
+        let store = try bed.open()
+        let extent = try bed.stored(100, in: store)
+        for method in ["GET", "HEAD", "DELETE"] { bed.server.trouble("\(method) /bucket/packs", .status(404, ""), times: 2) }
+        #expect(try store.read(extent) == patterned(100, seed: 1))
+        #expect(try store.packByteCount(extent.pack) == 100)
+        bed.server.trouble("GET /bucket/packs", .status(404, ""), times: 4)
+        let error = #expect(throws: StorageError.self) { _ = try store.read(extent) }
+        guard case .unreachable? = error?.cause else { return #expect(Bool(false), "\(String(describing: error))") }
+        try store.discard(extent.pack)
+        #expect(try store.packByteCount(extent.pack) == nil)
+        #expect(bed.server.object("bucket/packs/\(extent.pack)") == nil)
+    }
+
+    @Test func `a pack whose writing nobody answered keeps its name, as it may come yet`() throws {
+        let store = try bed.open()
+        bed.server.trouble("PUT /bucket/packs", .cut(after: 0), times: 4)
+        let writer = try store.borrowPack()
+        let extent = try writer.append(patterned(100, seed: 1))
+        #expect(throws: StorageError.self) { try writer.makeDurable() }
+        writer.abandon()
+        #expect(bed.journal.begun == [extent.pack])
+    }
+
     @Test func `trouble that passes is waited for, longer each time, and trouble that stays is told`() throws {
         let store = try bed.open()
         let extent = try bed.stored(5000, in: store)

@@ -11,4 +11,7 @@ package protocol PackJournal: AnyObject, Sendable {
 
     /// Nothing is in the bucket under that name any more.
     func forget(_ name: PackName)
+
+    /// Whether any pack is named: then there is a bucket that has them.
+    func namesPacks() throws -> Bool
 }

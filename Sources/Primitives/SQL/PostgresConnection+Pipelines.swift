@@ -61,7 +61,8 @@ extension PostgresConnection {
         if statements.count + all.count >= PostgresConnection.statementCountMax { try forgetStatements() }
         let subject = all.first?.sql ?? ""
         guard unsafe PQenterPipelineMode(handle) == 1 else { throw lastError("begin a pipeline for", subject) }
-        defer { unsafe PQexitPipelineMode(handle) }
+        // Where not all could be sent there is no end of it to wait for, and nothing else can be sent either.
+        defer { if unsafe PQexitPipelineMode(handle) == 0 { isStuck = true } }
         var isSent = true
         if let begin { isSent = unsafe PQsendQueryParams(handle, begin, 0, nil, nil, nil, nil, 1) == 1 }
         // Prepared on the same way, each before it is run first.
@@ -91,7 +92,11 @@ extension PostgresConnection {
         }
         // The answer to the sync.
         if let last = unsafe PQgetResult(handle) { unsafe PQclear(last) }
-        if let failure { throw failure }
+        if let failure {
+            // A server that gives a reason and then ends (PANIC) leaves in doubt what it did: the end is seen only now.
+            throw isBroken ? SQLError(
+                kind: .disconnected, code: failure.code, operation: failure.operation, subject: failure.subject, message: failure.message) : failure
+        }
         return results
     }
 

@@ -55,7 +55,9 @@ import CPostgres
     deinit { unsafe PQfinish(handle) }
 
     /// Whether the connection is lost; what was prepared and what was not committed is lost with it.
-    package var isBroken: Bool { unsafe PQstatus(handle) != CONNECTION_OK }
+    package var isBroken: Bool { unsafe isStuck || PQstatus(handle) != CONNECTION_OK }
+    /// Whether a pipeline was begun that cannot be ended.
+    var isStuck = false
 
     /// As `isBroken`, but looks whether the server has said goodbye meanwhile; waits for nothing.
     package func isConnected() -> Bool {
@@ -66,13 +68,20 @@ import CPostgres
     }
 
     /// Connects again, to the same server.
+    ///
+    /// - Throws: `.disconnected` where it is not there yet. What it says may be in any language; it has let us in before.
     package func reconnect() throws(SQLError) {
         statements.removeAll()
         waitingBegin = nil
         waiting = []
         isAnswerAwaited = false
+        isStuck = false
         unsafe PQreset(handle)
-        try greet()
+        do throws(SQLError) { try greet() } catch {
+            guard error.kind == .cannotOpen else { throw error }
+            throw SQLError(
+                kind: .disconnected, code: error.code, operation: error.operation, subject: error.subject, message: error.message)
+        }
     }
 
     /// Has the next statement begin a transaction by `sql`, on one way to the server and back.
@@ -244,6 +253,9 @@ import CPostgres
 
     func check(_ result: PostgresResult, _ operation: String, _ sql: String) throws(SQLError) {
         switch result.status {
+        case PGRES_COMMAND_OK where sql == "COMMIT" && result.commandTag == "ROLLBACK":
+            // So it answers where a statement before had failed.
+            throw SQLError(kind: .other, code: "", operation: operation, subject: sql, message: "the transaction had failed, and was rolled back")
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: return
         default: break
         }

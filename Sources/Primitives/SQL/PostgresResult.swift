@@ -31,6 +31,9 @@ import CPostgres
         return primary + (field(cpostgres_diag_message_hint).map { " (\($0))" } ?? "")
     }
 
+    /// What was done, as the server calls it: `INSERT 0 1`, `COMMIT`.
+    var commandTag: String { unsafe PQcmdStatus(handle).map { unsafe String(cString: $0) } ?? "" }
+
     /// Rows that the statement inserted, changed or deleted.
     var changedCount: Int {
         guard let text = unsafe PQcmdTuples(handle) else { return 0 }

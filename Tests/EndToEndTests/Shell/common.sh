@@ -135,9 +135,29 @@ use_database() {
   say "the catalog is in the database $name of PostgreSQL"
 }
 
+# Has the server, which is stopped, keep its chunks in a new bucket of the server that TETRYX_TEST_S3 names, where
+# TETRYX_TEST_STORAGE is "s3".
+use_bucket() {
+  [[ ${TETRYX_TEST_STORAGE:-} == s3 ]] || return 0
+  bucket=tetryx-$$-$RANDOM
+  in_bucket '' --request PUT
+  sed -i '/^\[storage\]/,/^\[/{/^type = /d;s|^path = .*|type = "s3"\nregion = "us-east-1"\nbucket = "'"$bucket"'"\nendpoint = "'"$TETRYX_TEST_S3"'"\ngrace-period = "0 seconds"|}' \
+    "$XDG_CONFIG_HOME/tetryx/server.toml"
+  say "the chunks are in the bucket $bucket"
+}
+bucket=
+in_bucket() { # what follows the bucket in the URL, curl's arguments...
+  curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "${@:2}" "$TETRYX_TEST_S3/$bucket$1"
+}
+
 root_token() { sed -n 's/^    tetryx login local [^ ]* //p' "$server_log"; }
 collect_garbage() { atticd --mode garbage-collector-once >"$work/collect.log" 2>&1 || die "the collection failed: $(cat "$work/collect.log")"; }
-pack_bytes() { find "$storage/packs" -type f -printf '%s\n' | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
+pack_sizes() { # one a line, wherever the packs are
+  if [[ -z $bucket ]]; then find "$storage/packs" -type f -printf '%s\n'; else
+    in_bucket '?list-type=2&prefix=packs%2F' | grep -o '<Size>[0-9]*' | cut -c7- || true
+  fi
+}
+pack_bytes() { pack_sizes | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
 
 # --- Nix -------------------------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ stop_server
 check_the_checks
 
 runs=0
-for step in open#8 write#1 write#9 sync#4 sync#5 sync#7 nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 \
+for step in open#11 write#1 write#9 sync#4 sync#5 sync#7 nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 \
   bytes-kept#1 bytes-kept#2; do
   fresh_server
   stop_server

@@ -49,9 +49,10 @@ stop_server
 start_server
 if grep -qE 'Welcome|eyJ' "$server_log"; then die 'the second run welcomes again, or shows a token'; fi
 expect_equal 'server.toml after the second run' "$configuration" "$(sha256sum "$XDG_CONFIG_HOME/tetryx/server.toml")"
-if [[ ${TETRYX_TEST_DATABASE:-} == postgresql ]]; then
+if [[ ${TETRYX_TEST_DATABASE:-} == postgresql || ${TETRYX_TEST_STORAGE:-} == s3 ]]; then
   stop_server
   use_database
+  use_bucket
   start_server
 fi
 
@@ -201,6 +202,7 @@ expect_status 'the same path in another cache' 200 -H "Authorization: Bearer $to
 for cache in other alice-one; do tetryx cache destroy "$cache" --no-confirm >/dev/null 2>&1 || die "cannot destroy $cache"; done
 collect_garbage
 expect_equal 'what is left in the pack directory' '' "$(find "$storage/packs" -mindepth 1)"
+expect_equal 'packs that are left' '' "$(pack_sizes)"
 
 say 'reset, info'
 expect_equal 'tetryx cache configure --reset-retention-period' '✅ Configured "hello" on "local"' \

@@ -55,7 +55,7 @@ package struct Backup: Sendable {
         _ configuration: Configuration, to directory: String, log: Logger, move: (CheckProgress) throws -> Void
     ) throws -> Report {
         guard configuration.database.path != nil else {
-            throw RunnerError("the database \(configuration.database.name) is not a file: copy it with pg_dump --format=custom --file=tetryx.dump and its URL, and the storage after it; docs/operations.md says how")
+            throw RunnerError("the database \(configuration.database.name) is not a file: copy it with pg_dump --format=custom --file=tetryx.dump and its URL (the password in ~/.pgpass), and the storage after it; docs/operations.md says how")
         }
         let (catalog, opened) = try Fsck.open(configuration, log: log)
         defer { catalog.close() }

@@ -10,7 +10,7 @@ package struct S3Settings: Sendable, Equatable {
     package internal(set) var credentials: S3Credentials
     package internal(set) var limits = S3Limits()
     /// How long a pack stays when nothing lives in it any more, in seconds: answers under way are sent from it.
-    package internal(set) var graceSeconds: Int64 = 900
+    package internal(set) var graceSeconds: Int64 = 21_600
 }
 
 extension Configuration {

@@ -14,6 +14,8 @@ extension Sweeper {
     /// Living bytes that are copied into one pack at most; and of one collection.
     private static let copiedByteCountMax: Int64 = 48 << 20
     private static let copiedOfAllMax: Int64 = 8 << 30
+    /// Chunks that are moved in one transaction at most, while which no server writes.
+    private static let movedMax = 4000
     /// Rows of a pack that are looked up at a time.
     private static let rowsMax = 1000
 
@@ -27,15 +29,16 @@ extension Sweeper {
             return thin + small.filter { !known.contains($0.id) }
         }
         var batch: [CopiedPack] = []
-        var (byteCount, copied): (Int64, Int64) = (0, 0)
+        var (byteCount, copied, count): (Int64, Int64, Int) = (0, 0, 0)
         for row in worthwhile where goesOn() && copied < Sweeper.copiedOfAllMax {
             guard let name = PackName(row.name) else { continue }
             let pack = CopiedPack(row: row, name: name, living: try living(in: row))
-            if byteCount + pack.livingByteCount > Sweeper.copiedByteCountMax {
-                try copy(batch, now, &report)
-                (batch, byteCount) = ([], 0)
+            if byteCount + pack.livingByteCount > Sweeper.copiedByteCountMax || count + pack.living.count > Sweeper.movedMax {
+                if !batch.isEmpty { try copy(batch, now, &report) }
+                (batch, byteCount, count) = ([], 0, 0)
             }
             batch.append(pack)
+            count += pack.living.count
             byteCount += pack.livingByteCount
             copied += pack.livingByteCount
         }

@@ -94,6 +94,7 @@ package struct Sweeper: Sendable {
     package func sweep(
         now: WallTime, rowsRemoved: () -> Void = {}, while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> Report {
+        let begin = MonotonicTime.now
         let rows: SweepReport
         var toldCount = 0
         var nextTelling = MonotonicTime.now
@@ -131,7 +132,8 @@ package struct Sweeper: Sendable {
             try removeUnnamedPacks(&report, while: goesOn)
         case .object:
             try compactPacks(now, &report, while: goesOn)
-            try removeEmptyPacks(now, &report, while: goesOn)
+            // The copies took their time, and that of those who read the packs begins now.
+            try removeEmptyPacks(grace > .zero ? now + (.now - begin) : now, &report, while: goesOn)
             try removeLoosePacks(now, &report, while: goesOn)
         }
         report.isStopped = !goesOn()

@@ -34,6 +34,10 @@ final class CatalogPackJournal: PackJournal {
         } catch { log.notice("could not renew the pack \(name): \(error)") }
     }
 
+    func namesPacks() throws -> Bool {
+        try catalog.read { session throws(DatabaseError) in try session.namesPacks() }
+    }
+
     func forget(_ name: PackName) {
         do {
             try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.forgetLoosePack(name.text) }

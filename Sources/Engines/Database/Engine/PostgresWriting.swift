@@ -38,7 +38,7 @@ final class PostgresWriting: WritingConnection {
 
     /// The one table that no step of the schema makes, as the steps are written in turns, too.
     private func makeTurn() throws(SQLError) {
-        try postgres.execute("BEGIN")
+        try postgres.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         do throws(SQLError) {
             // Two that make the same table at once would both try: the second waits here.
             try postgres.runScript("""
@@ -69,7 +69,7 @@ final class PostgresWriting: WritingConnection {
         if !postgres.isConnected() { try reconnect() }
         // READ COMMITTED: each statement sees what was committed before it began, and nobody else writes after our first.
         try postgres.runScript(
-            durability == .powerCut ? "BEGIN" : "BEGIN; SET LOCAL synchronous_commit = off")
+            "BEGIN ISOLATION LEVEL READ COMMITTED" + (durability == .powerCut ? "" : "; SET LOCAL synchronous_commit = off"))
         var (turn, count): (Int64?, Int64?) = (nil, nil)
         try postgres.run(
             "UPDATE write_turn SET number = number + 1 WHERE id IN (1, $1) RETURNING id, number", [.integer(writer)]

@@ -10,6 +10,13 @@ extension CatalogSession {
         }
     }
 
+    /// Whether there is any pack, loose or not. Needs no `write`.
+    package func namesPacks() throws(DatabaseError) -> Bool {
+        try trying("look for packs") { connection throws(SQLError) in
+            try connection.first("SELECT 1 WHERE EXISTS (SELECT 1 FROM pack) OR EXISTS (SELECT 1 FROM loose_pack)") { _ in true } ?? false
+        }
+    }
+
     /// Gives a pack's writer more time, unless it is going already.
     package func renewLoosePack(_ name: String, expiresAt: WallTime) throws(DatabaseError) {
         try trying("renew a pack that is written") { connection throws(SQLError) in

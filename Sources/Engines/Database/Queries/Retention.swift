@@ -24,6 +24,7 @@ extension CatalogSession {
         }
     }
 
+    /// NOT EXISTS, as PostgreSQL looks through all of `kept` for each row of a NOT IN whose list it takes for a long one.
     static let expiredObjectsSQL = """
         WITH RECURSIVE expired (id, path) AS (
             SELECT id, store_path_hash FROM object WHERE cache_id = $1 AND last_accessed_at < $2
@@ -35,7 +36,7 @@ extension CatalogSession {
             SELECT r.store_path_hash FROM kept k CROSS JOIN object o CROSS JOIN object_reference r
             WHERE o.cache_id = $1 AND o.store_path_hash = k.path AND o.last_accessed_at < $2 AND r.object_id = o.id
         )
-        SELECT id FROM expired WHERE path NOT IN (SELECT path FROM kept) ORDER BY id DESC
+        SELECT id FROM expired e WHERE NOT EXISTS (SELECT 1 FROM kept k WHERE k.path = e.path) ORDER BY id DESC
         LIMIT $3
         """
 

@@ -32,7 +32,7 @@ package final class S3ChunkStore: ChunkStore {
     /// - Parameters:
     ///   - journal: where names are written down before objects are; without it nothing can be written.
     ///   - sealByteCount: a pack that has reached this many bytes gets no more. The last chunk may reach beyond.
-    ///   - forServing: writes what it is into a bucket that does not say so.
+    ///   - forServing: writes what it is into a bucket that does not say so, where the journal names no pack that would be elsewhere.
     ///   - newName: names packs that are made; none twice.
     ///   - sleep: how a thread waits; for tests.
     /// - Throws: `.unknownVersion` where another layout lies in it; `.unreachable` and `.refused` where the bucket cannot be used.
@@ -57,6 +57,13 @@ package final class S3ChunkStore: ChunkStore {
     private func checkVersion(forServing: Bool) throws(StorageError) {
         let found = try client.get(S3ChunkStore.versionKey)
         guard let found else {
+            let location = client.bucket.location(of: S3ChunkStore.versionKey)
+            let isUsed: Bool
+            do { isUsed = try journal?.namesPacks() ?? false } catch { throw StorageError("open storage", location, .checkFailed("\(error)")) }
+            // In a wrong bucket every pack would seem to be lost.
+            if isUsed {
+                throw StorageError("open storage", location, .refused("it is not there, and the database names packs: is [storage] bucket the right one?"))
+            }
             if forServing { try client.put(S3ChunkStore.versionKey, Array("\(S3ChunkStore.version)\n".utf8)) }
             return
         }
@@ -67,10 +74,7 @@ package final class S3ChunkStore: ChunkStore {
     }
 
     /// As `ChunkStore.ping`, with one request: whether its VERSION is there.
-    package func ping() throws(StorageError) {
-        guard try client.byteCount(of: S3ChunkStore.versionKey) == nil else { return }
-        throw StorageError("look at", client.bucket.location(of: S3ChunkStore.versionKey), .refused("it is not there"))
-    }
+    package func ping() throws(StorageError) { try client.ping(S3ChunkStore.versionKey) }
 
     static func key(of name: PackName) -> String { packPrefix + name.text }
 

@@ -8,11 +8,27 @@ extension S3Client {
     /// The object's size; nil where it is not there.
     func byteCount(of key: String) throws(StorageError) -> Int64? {
         let response = try ask(Question(method: .head, key: key, operation: "look at", answers: [404]))
-        if response.status == .notFound { return nil }
+        // An answer to HEAD says nothing of who gave it; one to GET does.
+        if response.status == .notFound { return try firstByte(of: key) }
         guard let byteCount = response.header("Content-Length").flatMap({ Int64($0) }) else {
             throw StorageError("look at", bucket.location(of: key), .refused("it told no size of the object"))
         }
         return byteCount
+    }
+
+    /// The object's size, as an answer to a range tells it; nil where it is not there.
+    private func firstByte(of key: String) throws(StorageError) -> Int64? {
+        let question = Question(method: .get, key: key, headers: ["range": "bytes=0-0"], operation: "look at", answers: [404, 416])
+        let response = try ask(question)
+        switch response.status.code {
+        case 404: return nil
+        case 416: return 0
+        default:
+            guard let range = response.header("Content-Range"), let byteCount = Int64(range.drop { $0 != "/" }.dropFirst()) else {
+                throw error(question, .refused("it told no size of the object"))
+            }
+            return byteCount
+        }
     }
 
     /// A small object, whole; nil where it is not there.

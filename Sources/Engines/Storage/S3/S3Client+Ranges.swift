@@ -36,8 +36,6 @@ extension S3Client {
             switch outcome {
             case .answer(let response):
                 switch response.status.code {
-                case 404 where S3Client.words(of: response).code == "NoSuchBucket":
-                    throw error(question, .refused("there is no such bucket"))
                 case 404: throw error(question, .missing(extent.pack))
                 case 416: throw try short(extent, key)
                 case 206 where response.header("Content-Range")?.hasPrefix(begin) == true: break

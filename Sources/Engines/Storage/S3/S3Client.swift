@@ -14,6 +14,8 @@ final class S3Client: Sendable {
     let limits: S3Limits
     private let signer: S3Signer
     private let session: HTTPSession
+    /// For `ping`, which waits neither for a connection that others have nor long for an answer.
+    private let pingSession: HTTPSession
     let pace: S3Pace
     private let time: TimeSource
 
@@ -34,6 +36,9 @@ final class S3Client: Sendable {
             session = try HTTPSession(
                 endpoint: bucket.server, timeouts: ClientTimeouts(connect: .seconds(5), silence: limits.silence),
                 connectionsMax: limits.requestsMax)
+            pingSession = try HTTPSession(
+                endpoint: bucket.server, timeouts: ClientTimeouts(connect: .seconds(2), silence: min(.seconds(3), limits.silence)),
+                connectionsMax: 1)
         } catch { throw StorageError("open", bucket.location(of: ""), .refused("\(error)")) }
     }
 
@@ -68,6 +73,18 @@ final class S3Client: Sendable {
         }
     }
 
+    /// Asks once, and not for long, whether an object is there.
+    ///
+    /// - Throws: `.refused` where it is not, `.unreachable` where nobody says.
+    func ping(_ key: String) throws(StorageError) {
+        let question = Question(method: .head, key: key, operation: "look at", answers: [404])
+        switch try unsafe send(question, over: pingSession) {
+        case .answer(let response) where response.status == .notFound: throw error(question, .refused("it is not there"))
+        case .answer: return
+        case .trouble(let words): throw error(question, .unreachable(words))
+        }
+    }
+
     /// What came of one try.
     enum Outcome {
         case answer(ClientResponse)
@@ -78,14 +95,16 @@ final class S3Client: Sendable {
     /// Sends a question once.
     ///
     /// - Parameters:
+    ///   - over: nil is the session of all.
     ///   - isReceived: whose body is taken.
     ///   - receive: takes the body of such an answer as it comes; nil keeps it in the answer. What it throws ends the try as
     ///     trouble.
     func send(
-        _ question: Question, if isReceived: ((ResponseHead) -> Bool)? = nil,
+        _ question: Question, over other: HTTPSession? = nil, if isReceived: ((ResponseHead) -> Bool)? = nil,
         receiving receive: ((UnsafeRawBufferPointer) throws -> Void)? = nil
     ) throws(StorageError) -> Outcome {
         pace.admit()
+        let session = other ?? session
         var request = signed(question)
         request.isReceived = isReceived
         let response: ClientResponse
@@ -101,8 +120,14 @@ final class S3Client: Sendable {
             default: throw self.error(question, .refused("\(error)"))
             }
         }
-        if response.status.isSuccess || question.answers.contains(response.status.code) { return .answer(response) }
+        if response.status.isSuccess { return .answer(response) }
         let words = S3Client.words(of: response)
+        if question.answers.contains(response.status.code) {
+            // A proxy before a server that is being started again says 404 as well: only the server's own word counts, and HEAD has none.
+            let isOwn = response.status != .notFound || question.method == .head || ["NoSuchKey", "NoSuchUpload"].contains(words.code)
+            if isOwn { return .answer(response) }
+            if words.code != "NoSuchBucket" { return .trouble(words.text) }
+        }
         switch response.status.code {
         // SlowDown and ServiceUnavailable are 503, InternalError is 500; some proxies before servers say 502 and 504.
         case 408, 429, 500, 502, 503, 504: return .trouble(words.text)

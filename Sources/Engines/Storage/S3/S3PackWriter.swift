@@ -9,6 +9,11 @@ final class S3PackWriter: PackWriter {
     private let journal: any PackJournal
     private var begun: [S3PackUpload] = []
     private var isEnded = false
+    /// When the time of all packs was made longer last.
+    private var renewed = MonotonicTime.now
+
+    /// A pack that is whole waits for the others; where that takes days its time runs out.
+    private static let renewalInterval = Duration.seconds(3600)
 
     init(store: S3ChunkStore, journal: any PackJournal) {
         self.store = store
@@ -29,6 +34,10 @@ final class S3PackWriter: PackWriter {
             if last.byteCount < store.sealByteCount { return last }
             // Its last part is on its way while the next pack begins.
             try last.sendRest()
+        }
+        if MonotonicTime.now - renewed > S3PackWriter.renewalInterval {
+            for pack in begun { journal.renew(pack.name) }
+            renewed = .now
         }
         let pack = S3PackUpload(try store.beginPack(journal), store, journal)
         begun.append(pack)
@@ -80,6 +89,8 @@ final class S3PackUpload {
     let name: PackName
     private(set) var byteCount: Int64 = 0
     private(set) var isComplete = false
+    /// Whether a write ended without an answer: it may be done yet, also after a deletion.
+    private var isInDoubt = false
     private let store: S3ChunkStore
     private let journal: any PackJournal
     private let key: String
@@ -161,6 +172,16 @@ final class S3PackUpload {
     /// Makes the object: from here on it can be read.
     func complete() throws(StorageError) {
         if isComplete { return }
+        do throws(StorageError) { try write() } catch {
+            if case .unreachable = error.cause { isInDoubt = true }
+            throw error
+        }
+        isComplete = true
+        rest = []
+        store.sizes.keep(byteCount, of: name)
+    }
+
+    private func write() throws(StorageError) {
         try sendRest()
         if let uploadID {
             settle()
@@ -171,15 +192,14 @@ final class S3PackUpload {
         } else {
             try store.client.put(key, rest)
         }
-        isComplete = true
-        rest = []
-        store.sizes.keep(byteCount, of: name)
     }
 
-    /// Takes back whatever is in the bucket. Where that fails the journal keeps the name, and a collection does it.
+    /// Takes back whatever is in the bucket. Where that fails, or nobody knows what is still to come there, the journal keeps the
+    /// name, and a collection does it.
     func discard() {
         settle()
         store.sizes.drop(name)
+        if case .unreachable = parts.peek({ $0.failure?.cause }) { isInDoubt = true }
         do throws(StorageError) {
             if let uploadID, !isComplete { try store.client.abortUpload(key, uploadID) }
             // Also where its PUT failed: the answer may have been lost.
@@ -188,6 +208,6 @@ final class S3PackUpload {
             store.log.warning("\(error); a collection will")
             return
         }
-        journal.forget(name)
+        if !isInDoubt { journal.forget(name) }
     }
 }
