@@ -19,10 +19,10 @@ struct APIClientTests {
         var noticeTexts: [String] { notices.peek { $0 } }
     }
 
-    private func client(_ endpoint: String, _ notes: Notes, afterPause: @escaping @Sendable () -> Void = {}) throws -> APIClient {
+    private func client(_ endpoint: String, _ notes: Notes, attemptsMax: Int? = nil, afterPause: @escaping @Sendable () -> Void = {}) throws -> APIClient {
         let target = ResolvedCache(
             serverName: "local", endpoint: try HTTPURL(endpoint), token: "eyJ.a.b", cache: try #require(CacheName("hello")))
-        return try APIClient(target, network: network, pause: { pause in
+        return try APIClient(target, network: network, attemptsMax: attemptsMax, pause: { pause in
             notes.pauses.update { $0.append(pause) }
             afterPause()
         }, notice: { text in notes.notices.update { $0.append(text) } })
@@ -68,6 +68,24 @@ struct APIClientTests {
             _ = try client.configuration()
             #expect(server.requests.count == 10)
         }
+    }
+
+    @Test("is asked as often as the user says") func attempts() throws {
+        let notes = Notes()
+        try FakeServer.run(answering: answering(503, 1..<3)) { server in
+            let client = try client(server.endpoint, notes, attemptsMax: 1)
+            _ = try client.configuration()
+            #expect(throws: ClientFailure.self) { try client.configuration() }
+            #expect(server.requests.count == 2 && notes.pauseCount == 0)
+        }
+    }
+
+    @Test("cannot be asked less than once", arguments: ["0", "-1", "101", "often"])
+    func attemptsAreCounted(text: String) throws {
+        let directory = try TemporaryDirectory()
+        let context = try ClientContext(environment: ["HOME": directory.path, "TETRYX_ATTEMPTS": text])
+        let failure = #expect(throws: ClientFailure.self) { try context.client(for: "http://localhost:1/hello") }
+        #expect(failure?.kind == .usage && failure?.message.contains("TETRYX_ATTEMPTS is \"\(text)\"") == true)
     }
 
     @Test("waits less for one that never answered, and ends with what to do") func never() throws {

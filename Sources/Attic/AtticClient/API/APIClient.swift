@@ -12,6 +12,8 @@ package final class APIClient: Sendable {
     private let pause: @Sendable (Duration) -> Void
     private let notice: @Sendable (String) -> Void
     private let waits: Bool
+    /// How often a request is sent at most; nil leaves that to the policies.
+    private let attemptsMax: Int?
     private let reach = Monitor(Reach())
 
     /// What is known of the way to the server, by all requests together.
@@ -37,15 +39,18 @@ package final class APIClient: Sendable {
     ///   - connectionsMax: uploads that run at once, and one.
     ///   - network: proxies and authorities, as the user's environment has them.
     ///   - waits: whether a server that has answered before is waited for; else no longer than for one that has not.
+    ///   - attemptsMax: how often a request is sent at most, 1 and more; nil leaves that to whether the server has answered.
     ///   - pause: waits before a request is sent again.
     ///   - notice: tells the person that it takes longer, once.
     package init(
-        _ target: ResolvedCache, connectionsMax: Int = 2, network: ClientNetwork, waits: Bool = true, time: TimeSource = .system,
+        _ target: ResolvedCache, connectionsMax: Int = 2, network: ClientNetwork, waits: Bool = true, attemptsMax: Int? = nil,
+        time: TimeSource = .system,
         pause: @escaping @Sendable (Duration) -> Void = { MonotonicTime.sleep($0) },
         notice: @escaping @Sendable (String) -> Void = { _ in }
     ) throws(ClientFailure) {
         self.target = target
         self.waits = waits
+        self.attemptsMax = attemptsMax
         self.time = time
         self.pause = pause
         self.notice = notice
@@ -175,7 +180,10 @@ package final class APIClient: Sendable {
             let isAway = RetryPolicy.isPassing(outcome, request)
             let policy = reach.peek { reach in
                 if !isAway, case .success = outcome { reach = Reach(hasAnswered: true, isTold: reach.isTold) }
-                return reach.isGivenUp ? RetryPolicy(attemptsMax: 1) : reach.hasAnswered && waits ? Self.patience : Self.firstPatience
+                var policy = reach.hasAnswered && waits ? Self.patience : Self.firstPatience
+                if let attemptsMax { policy.attemptsMax = attemptsMax }
+                if reach.isGivenUp { policy.attemptsMax = 1 }
+                return policy
             }
             let delay = policy.pause(
                 after: outcome, of: request, attempt: attempt, now: time.now(), chance: Double.random(in: 0..<1))

@@ -1,4 +1,5 @@
 import AtticAPI
+import Encoding
 import HTTPClient
 import Platform
 
@@ -23,6 +24,18 @@ package struct ClientContext: Sendable {
         let console = console
         return try APIClient(
             try configuration.resolve(reference), connectionsMax: connectionsMax, network: ClientNetwork(environment: environment),
-            waits: waits, notice: { console.say($0) })
+            waits: waits, attemptsMax: try attemptsMax(), notice: { console.say($0) })
+    }
+
+    /// The variable in which scripts say how often a request is sent at most: 1 for those that want to see each failure at once.
+    private static let attemptsVariable = "TETRYX_ATTEMPTS"
+
+    private func attemptsMax() throws(ClientFailure) -> Int? {
+        guard let text = environment[Self.attemptsVariable], !text.isEmpty else { return nil }
+        guard let count = Int(text), (1...100).contains(count) else {
+            throw ClientFailure(
+                .usage, "\(Self.attemptsVariable) is \(quoted(text)), and not how often a request is sent", advice: "Set it to 1 to 100, or not at all.")
+        }
+        return count
     }
 }
