@@ -126,7 +126,7 @@ for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sy
   check_acknowledged "$fault"
   for ((tries = 0; ; tries++)); do
     if tetryx push hello "$large" "${first[-1]}" "${second[-1]}" >push.log 2>&1; then break; fi
-    ((tries < 60)) || die "$fault: the same server does not go on: $(tail -n 5 push.log)"
+    ((tries < 500)) || die "$fault: the same server does not go on: $(tail -n 5 push.log)"
   done
   # What could not be cut off a pack, the next start cuts off.
   stop_server
