@@ -90,10 +90,10 @@ struct EndToEndTests {
         "TETRYX_BINARIES or TETRYX_TEST_BINARIES is not set: run scripts/test"))
 struct EndToEndCrashTests {
     @Test("A server killed at any step of a push or a collection, or in trouble with its disk, loses nothing and leaves nothing over")
-    func crashSteps() throws { try passes("crash-steps.sh", minutes: 12) }
+    func crashSteps() throws { try passes("crash-steps.sh", minutes: 20) }
 
     @Test("What plain Nix puts, batches, ends of caches, revocations, repairs, backups and collections may be killed at any step")
-    func crashOperations() throws { try passes("crash-operations.sh", minutes: 15) }
+    func crashOperations() throws { try passes("crash-operations.sh", minutes: 20) }
 
     @Test("Two servers and a collector on PostgreSQL and a bucket lose nothing while they are killed, and the database restarts")
     func replicas() throws { try passes("replicas.sh", minutes: 8) }
