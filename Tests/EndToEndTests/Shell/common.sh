@@ -88,27 +88,38 @@ expect_status() { # what, status, curl's arguments
 # --- The server ------------------------------------------------------------------------------------------------
 
 port_is_free() { ! (exec 3<>"/dev/tcp/localhost/$1") 2>/dev/null; }
-for ((tries = 0; ; tries++)); do
-  # Below the range that the kernel gives out itself (32768 up).
-  port=$((20000 + RANDOM % 12000))
-  port_is_free "$port" && break
-  ((tries < 100)) || die 'no free port'
-done
+given_ports=$work/ports
+: >"$given_ports"
+free_port() { # one that was not given out before
+  local tries candidate
+  for ((tries = 0; tries < 100; tries++)); do
+    # Below the range that the kernel gives out itself (32768 up).
+    candidate=$((20000 + RANDOM % 12000))
+    if ! grep -qx "$candidate" "$given_ports" && port_is_free "$candidate"; then
+      echo "$candidate" | tee -a "$given_ports"
+      return
+    fi
+  done
+  die 'no free port'
+}
+port=$(free_port)
 url=http://localhost:$port
 storage=$XDG_DATA_HOME/tetryx/storage
 
-start_server() { # atticd's further arguments; returns when it listens. Its output is in server.log.
+start_server() { launch '^Listening on ' atticd -l "[::]:$port" "$@"; } # atticd's further arguments; returns when it listens
+
+launch() { # what its output has when it is there, command...: in server_pid; its output is in server.log
   # Now, and not when the shell behind "&" gets to it: the lines of the server before would be taken for this one's.
   : >"$server_log"
-  atticd -l "[::]:$port" "$@" >"$server_log" 2>&1 &
+  "${@:2}" >"$server_log" 2>&1 &
   server_pid=$!
   local tries
   for ((tries = 0; tries < 600; tries++)); do
-    grep -q '^Listening on ' "$server_log" && return
-    kill -0 "$server_pid" 2>/dev/null || die 'the server ended instead of listening'
+    grep -q "$1" "$server_log" && return
+    kill -0 "$server_pid" 2>/dev/null || die "${*:2} ended instead of coming up"
     sleep 0.05
   done
-  die 'the server did not listen within 30 seconds'
+  die "${*:2} did not come up within 30 seconds"
 }
 
 stop_server() { # gracefully

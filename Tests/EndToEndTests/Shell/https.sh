@@ -2,59 +2,18 @@
 # tetryx and Nix through an nginx that does TLS with a certificate of a private authority: push, pull, a path in the URL,
 # redirects, proxies, and a server that is killed in the middle of a push.
 source "$(dirname "$0")/common.sh"
-unset SSL_CERT_DIR no_proxy NO_PROXY
-
-free_port() { # one that is neither the server's nor given out before
-  local candidate
-  while :; do
-    candidate=$((20000 + RANDOM % 12000))
-    [[ " $port $* " != *" $candidate "* ]] && port_is_free "$candidate" && break
-  done
-  printf '%s\n' "$candidate"
-}
-tls_port=$(free_port)
-plain_port=$(free_port "$tls_port")
-proxy_port=$(free_port "$tls_port" "$plain_port")
-tls_url=https://localhost:$tls_port
-
-# --- The authority, and what it signs ------------------------------------------------------------------------------
-new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
-authority() { # name of the file
-  openssl req -x509 "${new_key[@]}" -keyout "$1.key" -out "$1.pem" -subj "/CN=$1" -days 2 2>/dev/null
-}
-authority ca
+source "$shell_dir/tls-common.sh"
 authority stranger
-openssl req -new "${new_key[@]}" -keyout nginx.key -out nginx.csr -subj /CN=nginx 2>/dev/null
-echo 'subjectAltName=DNS:localhost,IP:127.0.0.1' >extensions
-openssl x509 -req -in nginx.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 2 -extfile extensions -out nginx.pem 2>/dev/null
-export SSL_CERT_FILE=$work/ca.pem NIX_SSL_CERT_FILE=$work/ca.pem
-
-user=
-if [[ $(id -u) == 0 ]]; then user='user root;'; fi
-cat >nginx.conf <<CONF
-$user daemon off; pid $work/nginx.pid; worker_processes 1; error_log $work/nginx-error.log;
-events {}
-http {
-  log_format short '\$status \$request_method \$request_uri'; access_log $work/nginx-access.log short;
-  client_body_temp_path $work/t1; proxy_temp_path $work/t2; fastcgi_temp_path $work/t3; uwsgi_temp_path $work/t4; scgi_temp_path $work/t5;
-  client_max_body_size 0; proxy_request_buffering off; proxy_http_version 1.1;
-  proxy_set_header Host \$http_host; proxy_set_header X-Forwarded-Proto \$scheme;
-  server {
-    listen $tls_port ssl; ssl_certificate $work/nginx.pem; ssl_certificate_key $work/nginx.key;
+plain_port=$(free_port)
+proxy_port=$(free_port)
+start_nginx "server { listen 127.0.0.1:$plain_port; return 307 $tls_url\$request_uri; }" "
     location / { proxy_pass http://127.0.0.1:$port; }
-    location /below/a/path/ { proxy_pass http://127.0.0.1:$port/; }
-  }
-  server { listen 127.0.0.1:$plain_port; return 307 $tls_url\$request_uri; }
-}
-CONF
-/usr/sbin/nginx -p "$work" -c "$work/nginx.conf" -e "$work/nginx-error.log" 2>>nginx-out &
-nginx_pid=$!
+    location /below/a/path/ { proxy_pass http://127.0.0.1:$port/; }"
 python3 "$shell_dir/forward-proxy.py" "$proxy_port" "$work/proxy.log" >proxy-out 2>&1 &
 proxy_pid=$!
 trap 'status=$?; kill "$nginx_pid" "$proxy_pid" 2>/dev/null; (exit "$status"); finish' EXIT
 for ((tries = 0; tries < 200; tries++)); do
-  if [[ -s proxy-out ]] && ! port_is_free "$tls_port"; then break; fi
-  kill -0 "$nginx_pid" || die "nginx does not start: $(cat nginx-out nginx-error.log)"
+  [[ ! -s proxy-out ]] || break
   sleep 0.05
 done
 

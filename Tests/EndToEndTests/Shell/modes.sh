@@ -24,18 +24,6 @@ CONF
 configuration "$work/server.toml" "token-rs256-secret-base64 = \"$(base64 -w0 "$work/private.pem")\""
 configuration "$work/checking.toml" "token-rs256-pubkey-base64 = \"$(base64 -w0 "$work/public.pem")\""
 
-launch() { # command...; as start_server, wherever it listens
-  : >"$server_log"
-  "$@" >"$server_log" 2>&1 &
-  server_pid=$!
-  local tries
-  for ((tries = 0; tries < 600; tries++)); do
-    grep -q "${ready:-^Listening on }" "$server_log" && return
-    kill -0 "$server_pid" 2>/dev/null || die "$* ended instead of coming up"
-    sleep 0.05
-  done
-  die "$* did not come up within 30 seconds"
-}
 at_socket=(--unix-socket "$work/atticd.sock")
 await_health() { # status: of the server at its socket, within 20 seconds
   local tries
@@ -65,7 +53,7 @@ done
 atticd -f server.toml --mode db-migrations >"$work/migrate.log" 2>&1 || die "the migration failed: $(cat "$work/migrate.log")"
 
 say 'an API server at a socket with a path, and tokens that RSA signs'
-launch atticd -f server.toml --mode api-server
+launch '^Listening on ' atticd -f server.toml --mode api-server
 expect_equal 'where it listens' "Listening on unix:$work/atticd.sock..." "$(grep '^Listening' "$server_log")"
 expect_equal 'the mode of its socket' 600 "$(stat -c %a "$work/atticd.sock")"
 everything=(--pull '*' --push '*' --create-cache '*')
@@ -91,13 +79,13 @@ done
 
 say 'a collection beside it'
 atticd -f server.toml --mode garbage-collector-once 2>"$work/collect.log" || die "the collection failed: $(cat "$work/collect.log")"
-ready='^Collecting garbage every 1 seconds' launch_pid=$server_pid
+api_pid=$server_pid
 server_log_api=$server_log server_log=$work/collector.log
-launch atticd -f server.toml --mode garbage-collector
+launch '^Collecting garbage every 1 seconds' atticd -f server.toml --mode garbage-collector
 for ((tries = 0; tries < 200; tries++)); do [[ $(grep -c 'garbage collection:' "$server_log") -lt 2 ]] || break; sleep 0.1; done
 [[ $(grep -c 'garbage collection:' "$server_log") -ge 2 ]] || die 'the collector did not collect twice within 20 seconds'
 stop_server
-server_pid=$launch_pid server_log=$server_log_api ready=
+server_pid=$api_pid server_log=$server_log_api
 
 say 'its health'
 expect_status 'a server that is well' 200 "${at_socket[@]}" http://any/_health
@@ -116,10 +104,10 @@ server_pid=
 [[ ! -e $work/atticd.sock ]] || die 'its socket is left'
 
 say 'killed, it leaves its socket, and the next one takes the place; a server that can only check tokens takes the same'
-launch atticd -f server.toml
+launch '^Listening on ' atticd -f server.toml
 kill_server
 [[ -S $work/atticd.sock ]] || die 'a killed server has taken its socket away'
-launch atticd -f checking.toml
+launch '^Listening on ' atticd -f checking.toml
 expect_status 'what was made before' 200 "${at_socket[@]}" -H "Authorization: Bearer $token" http://any/ours/nix-cache-info
 kill -TERM "$server_pid"
 kill -TERM "$server_pid" 2>/dev/null || true

@@ -11,17 +11,8 @@ storm_seconds=${1:-45}
 RANDOM=${2:-1}
 services=$shell_dir/../../../scripts/test.d
 
-free_port() { # one that is not given out before
-  local candidate
-  while :; do
-    candidate=$((20000 + RANDOM % 12000))
-    [[ " $port $* " != *" $candidate "* ]] && port_is_free "$candidate" && break
-  done
-  printf '%s\n' "$candidate"
-}
+source "$shell_dir/tls-common.sh"
 other_port=$(free_port)
-tls_port=$(free_port "$other_port")
-tls_url=https://localhost:$tls_port
 
 # --- What the servers stand on -----------------------------------------------------------------------------------
 say 'starting PostgreSQL, a bucket, and nginx'
@@ -29,7 +20,7 @@ chmod 755 "$work"
 database_url=$("$services/postgres" start "$work/postgres")
 eval "$("$services/s3" start "$work/s3")"
 "$services/s3" bucket "$work/s3" packs
-pids=() nginx_pid=
+pids=()
 end() {
   local status=$? pid
   touch "$work/stop"
@@ -43,32 +34,8 @@ end() {
 server=() collector=
 trap end EXIT
 
-new_key=(-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes)
-openssl req -x509 "${new_key[@]}" -keyout ca.key -out ca.pem -subj /CN=ca -days 2 2>/dev/null
-openssl req -new "${new_key[@]}" -keyout nginx.key -out nginx.csr -subj /CN=nginx 2>/dev/null
-echo 'subjectAltName=DNS:localhost' >extensions
-openssl x509 -req -in nginx.csr -CA ca.pem -CAkey ca.key -set_serial 7 -days 2 -extfile extensions -out nginx.pem 2>/dev/null
-export SSL_CERT_FILE=$work/ca.pem NIX_SSL_CERT_FILE=$work/ca.pem
-
-user=
-if [[ $(id -u) == 0 ]]; then user='user root;'; fi
-cat >nginx.conf <<CONF
-$user daemon off; pid $work/nginx.pid; worker_processes 1; error_log $work/nginx-error.log;
-events { worker_connections 1024; }
-http {
-  log_format short '\$status \$request_method \$request_uri \$upstream_addr'; access_log $work/nginx-access.log short;
-  client_body_temp_path $work/t1; proxy_temp_path $work/t2; fastcgi_temp_path $work/t3; uwsgi_temp_path $work/t4; scgi_temp_path $work/t5;
-  client_max_body_size 0; proxy_request_buffering off; proxy_http_version 1.1;
-  proxy_set_header Host \$http_host; proxy_set_header X-Forwarded-Proto \$scheme; proxy_set_header Connection "";
-  upstream atticd { server 127.0.0.1:$port max_fails=1 fail_timeout=2s; server 127.0.0.1:$other_port max_fails=1 fail_timeout=2s; keepalive 16; }
-  server {
-    listen $tls_port ssl; ssl_certificate $work/nginx.pem; ssl_certificate_key $work/nginx.key;
-    location / { proxy_pass http://atticd; proxy_connect_timeout 2s; proxy_next_upstream error timeout http_502 http_503; }
-  }
-}
-CONF
-/usr/sbin/nginx -p "$work" -c "$work/nginx.conf" -e "$work/nginx-error.log" 2>nginx-out &
-nginx_pid=$!
+start_nginx "upstream atticd { server 127.0.0.1:$port max_fails=1 fail_timeout=2s; server 127.0.0.1:$other_port max_fails=1 fail_timeout=2s; keepalive 16; }" \
+  'location / { proxy_pass http://atticd; proxy_connect_timeout 2s; proxy_next_upstream error timeout http_502 http_503; }'
 
 cat >server.toml <<CONF
 [database]
