@@ -59,9 +59,12 @@ runs=0
 for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pack-forgotten#1 pack-removed#1 remove#1 punch#1 extents-punched#1; do
   fresh_server
   tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 || die "the push failed: $(tail -n 5 push-1.log)"
-  # A second cache keeps one path alive, so that its pack lives on with holes in it.
-  tetryx cache create kept 2>/dev/null
-  tetryx push kept --no-closure "${first[0]}" >/dev/null 2>&1 || die 'the push to the second cache failed'
+  # A second cache keeps one path alive, so that its pack lives on with holes in it; where packs are to go, nothing may
+  # stay: uploads share a pack when they do not overlap.
+  if [[ $step != pack-* && $step != remove* ]]; then
+    tetryx cache create kept 2>/dev/null
+    tetryx push kept --no-closure "${first[0]}" >/dev/null 2>&1 || die 'the push to the second cache failed'
+  fi
   tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
   sleep 1.1
   stop_server
@@ -70,7 +73,7 @@ for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pac
   fi
   start_server
   tetryx push hello "${second[-1]}" >push-2.log 2>&1 || die "a collection killed at $step: the push failed: $(tail -n 5 push-2.log)"
-  tetryx cache destroy kept --no-confirm >/dev/null 2>&1
+  [[ $step == pack-* || $step == remove* ]] || tetryx cache destroy kept --no-confirm >/dev/null 2>&1
   : >push-1.log
   check_after "a collection killed at $step"
   runs=$((runs + 1))
