@@ -211,7 +211,7 @@ private struct ReferenceChunks {
         while let trailer = Self.line(&rest) {
             if trailer.isEmpty { return .whole(byteCount: bytes.count - rest.count) }
             trailerBytes += trailer.count + 2
-            guard Self.isPlain(trailer), trailerBytes <= 8192 else { return .refused }
+            guard Self.isField(trailer), Self.isPlain(trailer), trailerBytes <= 8192 else { return .refused }
         }
         return .partial
     }
@@ -222,6 +222,15 @@ private struct ReferenceChunks {
         let line = rest[..<feed]
         rest = rest[(feed + 1)...]
         return line.last == 0x0D ? line.dropLast() : line + [0x0A]
+    }
+
+    /// A name of the letters that RFC 9110 gives to tokens (section 5.6.2), and a colon right behind it.
+    private static func isField(_ line: ArraySlice<UInt8>) -> Bool {
+        let name = line.prefix { $0 != 0x3A }
+        return name.count < line.count && !name.isEmpty && name.allSatisfy {
+            ("0"..."9").contains(UnicodeScalar($0)) || ("A"..."Z").contains(UnicodeScalar($0)) || ("a"..."z").contains(UnicodeScalar($0))
+                || "!#$%&'*+-.^_`|~".utf8.contains($0)
+        }
     }
 
     private static func isPlain(_ bytes: ArraySlice<UInt8>) -> Bool { bytes.allSatisfy { ($0 >= 0x20 && $0 != 0x7F) || $0 == 0x09 } }
