@@ -24,8 +24,8 @@ extension Problem {
             self =
                 switch error.kind {
                 case .full: .storageFull
-                // Who comes again finds out what became of a write that is in doubt: all of them may be repeated.
-                case .busy, .closed, .unreachable, .inDoubt: .busy(retryAfterSeconds: 1)
+                case .busy, .closed, .unreachable: .busy(retryAfterSeconds: 1)
+                case .inDoubt: .inDoubt
                 case .cannotOpen, .diskTrouble: .storageTrouble
                 case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
                 }

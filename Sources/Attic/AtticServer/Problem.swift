@@ -32,6 +32,8 @@ package enum Problem: Error, Hashable, Sendable {
     /// The disk, or the limits of the system, refuse what should work; it may again.
     case storageTrouble
     case busy(retryAfterSeconds: Int)
+    /// The database went away before it said whether it has what the request wrote.
+    case inDoubt
     /// Of `/_health` only: what the server needs does not answer, or it is about to end; the text says which.
     case notReady(String)
     case internalServer
@@ -49,6 +51,8 @@ package enum Problem: Error, Hashable, Sendable {
         case .conflict: .conflict
         case .incompleteNar, .storageTrouble, .busy, .notReady: .serviceUnavailable
         case .storageFull: .insufficientStorage
+        // No 503, which says that nothing was done: not every request may come twice.
+        case .inDoubt: .gatewayTimeout
         case .internalServer: .internalServerError
         }
     }
@@ -68,6 +72,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .storageFull: "StorageFull"
         case .storageTrouble: "StorageTrouble"
         case .busy: "Busy"
+        case .inDoubt: "InDoubt"
         case .notReady: "NotReady"
         case .internalServer: "InternalServerError"
         }
@@ -91,6 +96,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .storageFull: "The server's disk is full: nothing of this request was kept. Free space on the server, then try again."
         case .storageTrouble: "The server's disk does not take or give bytes at the moment: nothing of this request was kept. Try again later; the server's log says more."
         case .busy: "The server is busy. Try again in a moment."
+        case .inDoubt: "The database went away before it said whether this was done. Look whether it was, or do it again."
         case .notReady(let text): text
         case .internalServer: "The server encountered an internal error or misconfiguration."
         }
@@ -103,7 +109,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .tooLarge(let text): .tooLarge("\(storePath): \(text)")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
             .noSuchObject, .noListing, .incompleteNar, .unsupportedForm, .refused, .conflict, .storageFull, .storageTrouble, .busy,
-            .notReady, .internalServer:
+            .inDoubt, .notReady, .internalServer:
             self
         }
     }
@@ -116,6 +122,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .storageFull: .tooLarge("the server's disk is full, and nothing of this was kept: free space on the server, then push again.")
         case .storageTrouble: .conflict("the server's disk does not work at the moment, and nothing of this was kept: push again later.")
         case .busy: .conflict("something that this relies on was changed meanwhile, and nothing of it was kept: push again.")
+        case .inDoubt: .conflict("the database went away before it said whether it keeps this: push again.")
         case .incompleteNar: .conflict("stored bytes of this NAR are missing: push it again.")
         case .notFound, .methodNotAllowed, .unauthorized, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists,
             .noSuchObject, .noListing, .request, .tooLarge, .unsupportedForm, .refused, .conflict, .notReady, .internalServer:
@@ -132,6 +139,7 @@ package enum Problem: Error, Hashable, Sendable {
         case .unauthorized, .refusedRead(.unauthorized, _): headers.append(("WWW-Authenticate", "Basic realm=\"tetryx\", charset=\"UTF-8\""))
         case .methodNotAllowed(let allowed): headers.append(("Allow", allowed))
         case .busy(let seconds): headers.append(("Retry-After", String(seconds)))
+        case .inDoubt: headers.append(("Retry-After", "1"))
         case .storageTrouble: headers.append(("Retry-After", "2"))
         case .notFound, .refusedRead, .accessDenied, .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing, .incompleteNar,
             .request, .tooLarge, .unsupportedForm, .refused, .conflict, .storageFull, .notReady, .internalServer:

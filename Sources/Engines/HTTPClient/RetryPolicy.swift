@@ -47,7 +47,7 @@ package struct RetryPolicy: Hashable, Sendable {
             switch answer.status.code {
             // Both say that nothing was done (RFC 9110, 15.6.4; RFC 6585, 4): any method may come again.
             case 429, 503: true
-            // A proxy in front does not know what was done.
+            // A proxy in front does not know what was done, nor a server whose database went away.
             case 502, 504: request.mayRepeat
             default: false
             }

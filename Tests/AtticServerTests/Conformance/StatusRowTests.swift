@@ -1,5 +1,7 @@
 import AtticAPI
+import Database
 import HTTP
+import HTTPServer
 import Nix
 import Support
 import Testing
@@ -69,17 +71,28 @@ struct StatusRowTests {
         #expect(Problem.incompleteNar.response.status == .serviceUnavailable)
     }
 
+    @Test("504, of the other 5xx: transient, so what nobody knows whether it was done; a push of plain Nix ends there, and shows why")
+    func inDoubt() throws {
+        let head = try RequestHead(parsing: "POST /_api/v1/cache-config/new HTTP/1.1\r\nHost: cache.test\r\n\r\n")
+        let request = Request(head: head, id: "0123456789abcdef", remoteAddress: "192.0.2.1", body: RequestBody([]))
+        let cause = DatabaseError(.inDoubt, "commit", "COMMIT", "the server went away")
+        let problem = Problem(cause: cause, of: request, log: fixture.context.log, troubles: TroubleLog())
+        #expect(problem == .inDoubt && problem.response.status == .gatewayTimeout && problem.response.header("Retry-After") == "1")
+        #expect(problem.toPlainNix.status == .conflict)
+    }
+
     /// All that a client can be told.
     static let problems: [Problem] = [
         .notFound, .methodNotAllowed(allowed: "GET"), .unauthorized(reason: ""), .refusedRead(.forbidden, reason: ""), .accessDenied,
         .noSuchCache, .cacheAlreadyExists, .noSuchObject, .noListing(""), .incompleteNar, .request(""), .tooLarge(""),
-        .unsupportedForm(""), .refused(""), .conflict(""), .storageFull, .storageTrouble, .busy(retryAfterSeconds: 1), .internalServer,
+        .unsupportedForm(""), .refused(""), .conflict(""), .storageFull, .storageTrouble, .busy(retryAfterSeconds: 1), .inDoubt,
+        .internalServer,
     ]
 
     @Test("202, and any other 2xx or 3xx: retried as transient, so never answered")
     func never() {
         // 407, 408, 429, 501, 505 and 511 mean more to Nix than is meant here; the engine alone gives 408, 501 and 505.
-        let answered: Set = [400, 401, 403, 404, 405, 409, 413, 415, 500, 503, 507]
+        let answered: Set = [400, 401, 403, 404, 405, 409, 413, 415, 500, 503, 504, 507]
         for problem in Self.problems { #expect(answered.contains(problem.status.code), "\(problem)") }
     }
 
@@ -102,7 +115,7 @@ struct StatusRowTests {
 
     @Test("other 5xx: transient; a push of plain Nix gets only what nothing can be done about")
     func otherServerErrors() {
-        #expect(Set(Self.problems.map(\.status.code).filter { $0 >= 500 }) == [500, 503, 507])
+        #expect(Set(Self.problems.map(\.status.code).filter { $0 >= 500 }) == [500, 503, 504, 507])
         #expect(Set(Self.problems.map(\.toPlainNix.status.code).filter { $0 >= 500 }) == [500])
     }
 
