@@ -41,13 +41,17 @@ final class Fixture {
         let configuration = try Configuration.parse(text, name: "the test's configuration", environment: [:])
         var log = Logger(label: "test")
         log.logLevel = .critical
-        let catalog = try Catalog(configuration.database, readers: 2, log: log)
+        var options = Catalog.Options()
+        // A busy machine must not decide whose change was seen.
+        options.lookPatience = .seconds(60)
+        let catalog = try Catalog(configuration.database, readers: 2, log: log, options: options)
         try catalog.migrate()
         store = try LocalChunkStore(path: configuration.storagePath, sealByteCount: sealByteCount, log: log)
         let clock = clock
         context = Context(
             configuration: configuration, catalog: catalog, store: store,
-            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), accessTimes: AccessTimes(),
+            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), freshness: .endless,
+            accessTimes: AccessTimes(),
             press: Press(threadCount: 2, kind: configuration.compressionKind, level: configuration.compressionLevel),
             time: TimeSource { clock.peek { $0 } }, log: log)
         application = Application(context)

@@ -1,9 +1,7 @@
 import AtticAPI
 import Database
-import HTTPServer
 import Platform
-import Storage
-import Support
+import SQL
 import Testing
 
 @testable import AtticServer
@@ -11,29 +9,6 @@ import Testing
 /// Two servers on one database, as replicas are; one of them has the storage to itself, the other reads it.
 @Suite("Servers beside each other")
 struct ReplicaTests {
-    private final class Replica {
-        let context: Context
-        let application: Application
-        let upkeep: Upkeep
-
-        init(of fixture: Fixture) throws {
-            let first = fixture.context
-            context = Context(
-                configuration: first.configuration, catalog: try Catalog(first.configuration.database, readers: 2, log: first.log),
-                store: try LocalChunkStore(path: first.configuration.storagePath, forServing: false, log: first.log),
-                access: Access(key: first.configuration.tokenKey, rules: first.configuration.tokenRules), accessTimes: AccessTimes(),
-                press: Press(threadCount: 1, kind: first.configuration.compressionKind, level: first.configuration.compressionLevel),
-                time: first.time, log: first.log)
-            application = Application(context)
-            upkeep = Upkeep(context, sweepIntervalSeconds: 0)
-        }
-
-        deinit {
-            context.press.close()
-            context.catalog.close()
-        }
-    }
-
     @Test func `what one answers from memory is right when the other has changed it, as soon as it has looked`() throws {
         let fixture = try Fixture()
         let cache = try fixture.makeCache("hello")
@@ -90,5 +65,22 @@ struct ReplicaTests {
         }
         replica.upkeep.noticeOthers()
         #expect(try fixture.send("GET", url, token: token, to: replica.application).status == .unauthorized)
+    }
+
+    @Test func `a server does not start on a schema that is older than it`() throws {
+        let fixture = try Fixture()
+        let configuration = fixture.context.configuration
+        try Daemon.openReadyCatalog(configuration, log: fixture.context.log).close()
+        let connection = try configuration.database.connect()
+        let names = try connection.query("SELECT name FROM migration ORDER BY name") { row throws(SQLError) in try row.text(0) }
+        let last = try #require(names.last)
+        try connection.execute("DELETE FROM migration WHERE name = $1", [.text(last)])
+        let error = #expect(throws: RunnerError.self) { try Daemon.openReadyCatalog(configuration, log: fixture.context.log) }
+        #expect(error?.description.contains("(it lacks the step \"\(last)\")") == true)
+        #expect(error?.description.contains("bring it up to date with atticd --mode db-migrations") == true)
+        // Nor does one go on that had opened it before.
+        #expect(throws: RunnerError.self) {
+            try Daemon.collect(configuration, fixture.context.catalog, log: fixture.context.log) { true }
+        }
     }
 }

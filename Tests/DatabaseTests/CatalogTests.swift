@@ -37,16 +37,46 @@ import Testing
         catalog.close()
     }
 
-    @Test func `the schema of a newer version is refused with a sentence`() throws {
-        let fixture = try Fixture(.sqlite)
+    @Test(arguments: Kind.allCases) func `the schema of a newer version is refused with a sentence, also where that comes later`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        try fixture.catalog.requireKnownSchema()
+        try fixture.connect().execute("INSERT INTO migration (name, applied_at) VALUES ('2099-01-01 wings', 1)")
+        let later = #expect(throws: DatabaseError.self) { try fixture.catalog.requireKnownSchema() }
         fixture.catalog.close()
-        let connection = try SQLiteConnection(path: fixture.path, access: .readWrite)
-        try connection.execute("INSERT INTO migration (name, applied_at) VALUES ('2099-01-01 wings', 1)")
         let error = #expect(throws: DatabaseError.self) {
-            try Catalog(path: fixture.path, readers: 1, log: Fixture.log)
+            try Catalog(fixture.location, readers: 1, log: Fixture.log)
         }
-        #expect(error?.kind == .tooNew)
-        #expect(error?.description.contains("\"2099-01-01 wings\", which this version does not know") == true)
+        for error in [error, later] {
+            #expect(error?.kind == .tooNew)
+            #expect(error?.description.contains("\"2099-01-01 wings\", which this version does not know") == true)
+        }
+    }
+
+    @Test func `who watches an SQLite file waits for no long commit, and takes what it cannot tell for others'`() throws {
+        let fixture = try Fixture(.sqlite)
+        var options = Catalog.Options()
+        options.lookPatience = .zero
+        let catalog = try Catalog(fixture.location, readers: 1, log: Fixture.log, options: options)
+        let gate = Monitor(Gate.shut)
+        func seesWhileWriting() throws -> Bool {
+            gate.update { $0 = .shut }
+            var outcome = Result<Bool, any Error>.success(true)
+            onThreads(1) { _ in
+                _ = try? catalog.write { _ in
+                    gate.update { $0 = .reached }
+                    gate.wait { $0 == .open ? () : nil }
+                }
+            } while: {
+                gate.wait { $0 == .reached ? () : nil }
+                outcome = Result { try catalog.seesOtherProcessesChange() }
+                gate.update { $0 = .open }
+            }
+            return try outcome.get()
+        }
+        _ = try catalog.seesOtherProcessesChange()
+        #expect(try !seesWhileWriting(), "nobody has committed")
+        try fixture.cache("theirs")
+        #expect(try seesWhileWriting())
     }
 
     @Test func `another program's database is refused and left as it is`() throws {
@@ -237,6 +267,7 @@ import Testing
         #expect(try catalog.seesOtherProcessesChange())
         #expect(try !catalog.seesOtherProcessesChange())
         // To have looked is no change to others.
+        _ = try other.catalog.seesOtherProcessesChange()
         #expect(try !other.catalog.seesOtherProcessesChange())
         #expect(try !catalog.seesOtherProcessesChange())
         #expect(try catalog.read { session throws(DatabaseError) in try session.findCache(Fixture.name("theirs")) } != nil)
@@ -265,7 +296,7 @@ import Testing
     }
 }
 
-private enum Gate { case shut, reached, open }
+enum Gate { case shut, reached, open }
 
 /// Runs `body` on so many threads at once, `meanwhile` on this one, and joins them.
 func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void, while meanwhile: () -> Void = {}) {

@@ -34,6 +34,7 @@ final class Fixture {
         self.directory = try directory ?? TemporaryDirectory()
         var options = Catalog.Options()
         options.transactionTime = transactionTime
+        options.lookPatience = .seconds(60)
         switch kind {
         case .sqlite:
             self.schema = nil

@@ -34,6 +34,14 @@ struct LostServerTests {
             ) { row throws(SQLError) in try row.integer(0) }.count
         }
 
+        /// When each of the catalog's connections was used last, in microseconds, by the server's process.
+        func lastUses() throws -> [Int64: Int64] {
+            Dictionary(uniqueKeysWithValues: try other.query(
+                "SELECT pid, CAST(extract(epoch FROM query_start) * 1000000 AS BIGINT) FROM pg_stat_activity WHERE application_name = $1",
+                [.text(name)]
+            ) { row throws(SQLError) in (try row.integer(0), try row.integer(1)) })
+        }
+
         func cacheNames() throws -> [String] {
             try catalog.read { session throws(DatabaseError) in try session.listCaches().map(\.name.description) }
         }
@@ -48,7 +56,8 @@ struct LostServerTests {
     @Test func `who reads and who writes next connects again, and neither hears of it`() throws {
         let lonely = try Lonely()
         try lonely.makeCache("before")
-        #expect(try lonely.cut() == 3)
+        _ = try lonely.catalog.seesOtherProcessesChange()
+        #expect(try lonely.cut() >= 3)
         #expect(try lonely.cacheNames() == ["before"])
         try lonely.makeCache("after")
         #expect(try lonely.cacheNames() == ["after", "before"])
@@ -56,6 +65,67 @@ struct LostServerTests {
         // Turns may have been lost with the server, so nothing is known to be as it was.
         #expect(try lonely.catalog.seesOtherProcessesChange())
         #expect(try !lonely.catalog.seesOtherProcessesChange())
+    }
+
+    @Test func `who watches others tells their commits from ours, whatever becomes of our row, and waits for none`() throws {
+        let lonely = try Lonely()
+        let other = try Catalog(.postgres(PostgresLocation(url: lonely.schema.url, applicationName: "other")), readers: 1, log: Fixture.log)
+        func sees() throws -> Bool { try lonely.catalog.seesOtherProcessesChange() }
+        #expect(try sees(), "the first time nobody can tell")
+        try lonely.makeCache("ours")
+        #expect(try !sees())
+        // Ours, and then theirs before anybody looks.
+        try lonely.makeCache("ours-too")
+        _ = try other.write { _ in }
+        #expect(try sees())
+        #expect(try !sees())
+        // What is undone is no change, of theirs or of ours.
+        let refusal = DatabaseError(.other, "refuse", "", "")
+        let refuse: @Sendable (CatalogSession) throws(DatabaseError) -> Void = { _ throws(DatabaseError) in throw refusal }
+        for catalog in [lonely.catalog, other] { #expect(throws: refusal) { try catalog.write(refuse) } }
+        #expect(try !sees())
+        // While we write, which others wait for.
+        let gate = Monitor(Gate.shut)
+        let catalog = lonely.catalog
+        var outcome = Result<Bool, any Error>.success(true)
+        onThreads(1) { _ in
+            _ = try? catalog.write { _ in
+                gate.update { $0 = .reached }
+                gate.wait { $0 == .open ? () : nil }
+            }
+        } while: {
+            gate.wait { $0 == .reached ? () : nil }
+            outcome = Result { try sees() }
+            gate.update { $0 = .open }
+        }
+        #expect(try !outcome.get())
+        #expect(try !sees())
+        // Another takes our row away, as it does with those of processes that have ended.
+        try PostgresConnection(lonely.location).execute("DELETE FROM write_turn WHERE id > 1")
+        #expect(try sees())
+        try lonely.makeCache("after")
+        _ = try sees()
+        try lonely.makeCache("and-after")
+        #expect(try !sees())
+        _ = try other.write { _ in }
+        #expect(try sees())
+    }
+
+    @Test func `a heartbeat uses every connection, those that hold locks as well`() throws {
+        let lonely = try Lonely()
+        _ = try lonely.catalog.seesOtherProcessesChange()
+        let lock = try #require(try lonely.catalog.take(.collector, waitingAtMost: .zero).lock)
+        let before = try lonely.lastUses()
+        #expect(before.count >= 4, "one writes, one reads, one watches, one has the lock")
+        lonely.catalog.touchConnections()
+        // It is used by looking, twice a second.
+        _ = try lonely.catalog.seesOtherProcessesChange()
+        let after = try lonely.lastUses()
+        for (process, use) in before { #expect(try #require(after[process]) > use) }
+        #expect(lock.isHeld)
+        // Of those that are lost nobody hears.
+        try lonely.cut()
+        lonely.catalog.touchConnections()
     }
 
     @Test func `a transaction that is cut off before its end is run again, whole and once`() throws {
@@ -90,9 +160,9 @@ struct LostServerTests {
         let lonely = try Lonely()
         let writing = try PostgresWriting(lonely.location, options: Catalog.Options())
         let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")
-        #expect(try writing.begin(surviving: .powerCut) == false)
+        try writing.begin(surviving: .powerCut)
         try writing.commit()
-        #expect(try writing.begin(surviving: .crash) == false)
+        try writing.begin(surviving: .crash)
         try writing.commit()
         try lonely.cut()
         // Two were committed; a third never was.
@@ -108,10 +178,10 @@ struct LostServerTests {
         let other = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "other"))
         for isUndone in [true, false, false] {
             try other.execute("DELETE FROM write_turn WHERE id > 1")
-            _ = try writing.begin(surviving: .powerCut)
+            try writing.begin(surviving: .powerCut)
             if isUndone { writing.rollBack() } else { try writing.commit() }
         }
-        _ = try writing.begin(surviving: .powerCut)
+        try writing.begin(surviving: .powerCut)
         try writing.commit()
         // Its second transaction with the row that it has now.
         try writing.settle(2, after: lost)

@@ -74,7 +74,7 @@ final class ClosureHandler: RequestHandler {
         handle = respond
     }
 
-    func answerAtOnce(_ head: RequestHead) -> Response? { atOnce(head) }
+    func answerAtOnce(_ head: RequestHead, at now: MonotonicTime) -> Response? { atOnce(head) }
     func lane(for head: RequestHead) -> Lane { lane }
     func respond(to request: Request) -> Response { handle(request) }
 }

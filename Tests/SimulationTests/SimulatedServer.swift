@@ -26,7 +26,8 @@ final class SimulatedServer: Sendable {
         let configuration = world.configuration
         context = Context(
             configuration: configuration, catalog: catalog, store: store,
-            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), accessTimes: AccessTimes(),
+            access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), freshness: .endless,
+            accessTimes: AccessTimes(),
             press: Press(threadCount: 0, kind: configuration.compressionKind, level: configuration.compressionLevel),
             time: time, log: log)
         application = Application(context)

@@ -9,19 +9,20 @@ package final class Application: RequestHandler {
 
     package init(_ context: Context) { self.context = context }
 
-    /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane.
-    package func answerAtOnce(_ head: RequestHead) -> Response? {
+    /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane. So does everything when it is
+    /// some time since anybody saw whether others have changed it.
+    package func answerAtOnce(_ head: RequestHead, at now: MonotonicTime = .now) -> Response? {
         // Whoever asks for it names a machine and not a cache's host.
         if isHealth(head) { return context.health.response() }
         do throws(Problem) { try checkHost(head) } catch { return error.response }
         // Conditions and ranges are for the handler to answer.
-        guard head.method == .get || head.method == .head, head.wantsWhole,
+        guard head.method == .get || head.method == .head, head.wantsWhole, context.freshness.ofAnswers(at: now),
             let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
         else { return nil }
-        let now = context.time.now()
+        let time = context.time.now()
         var response = answer.response
         if !answer.isPublic {
-            guard let known = context.visitors.find(head, now.seconds), known.permissions(on: answer.cache).contains(.pull) else {
+            guard let known = context.visitors.find(head, time.seconds), known.permissions(on: answer.cache).contains(.pull) else {
                 return nil
             }
             response.permit = BothPermits.of(response.permit, known.visitor.standing)
@@ -29,7 +30,7 @@ package final class Application: RequestHandler {
         if let nar = answer.nar {
             // And so is whatever has become of the packs.
             guard nar.assembly.isWhole else { return nil }
-            context.accessTimes.note(nar.objectID, at: now)
+            context.accessTimes.note(nar.objectID, at: time)
         }
         return response
     }
@@ -54,6 +55,7 @@ package final class Application: RequestHandler {
     private func handle(_ request: Request) -> Response {
         do {
             let now = context.time.now()
+            try context.requireFreshRevocations(for: request.head)
             let visitor = context.visitors.visitor(of: request.head, nowSeconds: now.seconds)
             let call = Call(context: context, request: request, visitor: visitor, now: now)
             var response = try answer(call)

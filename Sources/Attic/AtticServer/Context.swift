@@ -24,19 +24,23 @@ package final class Context: Sendable {
     /// What collections give back, and who must not be sent it.
     package let bytesToFree = BytesToFree()
     package let health = Health()
+    /// Until when `hot` and the revocations in `visitors` may be believed.
+    package let freshness: Freshness
+    private let readingRevocations = Monitor(())
     package let time: TimeSource
     package let log: Logger
     let troubles = TroubleLog()
 
     package init(
         configuration: Configuration, catalog: Catalog, store: any ChunkStore, access: Access,
-        hot: HotAnswers = HotAnswers(), accessTimes: AccessTimes, press: Press, time: TimeSource, log: Logger
+        hot: HotAnswers = HotAnswers(), freshness: Freshness = Freshness(), accessTimes: AccessTimes, press: Press, time: TimeSource, log: Logger
     ) {
         self.configuration = configuration
         self.catalog = catalog
         self.store = store
         visitors = HotVisitors(access)
         self.hot = hot
+        self.freshness = freshness
         self.accessTimes = accessTimes
         self.press = press
         listings = Listings(catalog: catalog, store: store)
@@ -46,12 +50,25 @@ package final class Context: Sendable {
     }
 
     /// Reads from the database which tokens are revoked; from then on they are refused.
-    ///
-    /// - Returns: whether they are others than before.
-    @discardableResult
-    package func readRevocations() throws(DatabaseError) -> Bool {
+    package func readRevocations() throws(DatabaseError) {
+        // One after another: a list that was read before a change must not be taken after the one that was read after it.
+        try readingRevocations.peek { _ throws(DatabaseError) in try readRevocationsAlone() }
+    }
+
+    /// As `readRevocations`, where nobody has looked for a while and the request has a token.
+    func requireFreshRevocations(for head: RequestHead) throws(DatabaseError) {
+        if freshness.ofRevocations(at: .now) || head.header("Authorization") == nil { return }
+        try readingRevocations.peek { _ throws(DatabaseError) in
+            // Of many who come at once the first reads for all.
+            if !freshness.ofRevocations(at: .now) { try readRevocationsAlone() }
+        }
+    }
+
+    private func readRevocationsAlone() throws(DatabaseError) {
+        let begun = MonotonicTime.now
         let records = try catalog.read { session throws(DatabaseError) in try session.revocations() }
-        return visitors.take(Revocations(records))
+        visitors.take(Revocations(records))
+        freshness.readRevocations(at: begun)
     }
 }
 

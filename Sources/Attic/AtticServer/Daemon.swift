@@ -137,7 +137,20 @@ package final class Daemon: Sendable {
         _ configuration: Configuration, log: Logger, while goesOn: () -> Bool = { true }
     ) throws -> Sweeper.Report {
         let catalog = try openReadyCatalog(configuration, log: log)
-        defer { catalog.close() }
+        let heartbeat = Heartbeat(configuration, catalog)
+        defer {
+            heartbeat?.stop()
+            catalog.close()
+        }
+        return try collect(configuration, catalog, log: log, while: goesOn)
+    }
+
+    /// One collection of a catalog that is open, perhaps for days: its schema may have changed meanwhile.
+    static func collect(
+        _ configuration: Configuration, _ catalog: Catalog, log: Logger, while goesOn: () -> Bool
+    ) throws -> Sweeper.Report {
+        try catalog.requireKnownSchema()
+        try requireSchema(of: catalog)
         let store = try openStore(configuration, catalog, forServing: false, log: log)
         let turn = try catalog.beginCollection(waitingAtMost: .seconds(5))
         guard let lock = turn.lock else {

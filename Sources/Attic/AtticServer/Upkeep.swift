@@ -3,8 +3,8 @@ import HTTPServer
 import Logging
 import Platform
 
-/// What comes round by time: last access times, the access log, others' changes, each soon after its time on one thread
-/// (`upkeep`); and garbage collection, which takes minutes, on another (`collection`).
+/// What comes round by time: others' changes, on a thread that waits for nothing else (`watch`); last access times and the access log,
+/// each soon after its time (`upkeep`); and garbage collection, which takes minutes (`collection`).
 package final class Upkeep: Sendable {
     private struct State {
         var isStopping = false
@@ -12,7 +12,7 @@ package final class Upkeep: Sendable {
         var lostRecords = 0
         /// A change of others was seen, and could not be followed yet.
         var isBehind = false
-        var onRevocation: @Sendable () -> Void = {}
+        var heartbeat: Heartbeat?
         var threads: [ThreadHandle] = []
     }
 
@@ -27,12 +27,11 @@ package final class Upkeep: Sendable {
 
     /// How often last access times are written.
     private static let flushInterval = Duration.seconds(5)
-    /// How often other processes' changes are looked for: hot answers are right that long after them.
+    /// How often other processes' changes are looked for. What is in memory counts for three times that (`Freshness.usualTime`), so that
+    /// a look may be late without any harm.
     private static let lookInterval = Duration.milliseconds(500)
     /// How long noted accesses are settled at a stretch.
     private static let settleTime = Duration.milliseconds(200)
-    /// How often the database is asked something where the operator wants that.
-    private static let heartbeatInterval = Duration.seconds(30)
     /// How often the access log is written.
     private static let logInterval = Duration.milliseconds(250)
     /// How long nothing is collected after the clock was set forward: time to set it right again.
@@ -54,11 +53,16 @@ package final class Upkeep: Sendable {
 
     /// - Parameter onRevocation: is called when other tokens are revoked than before.
     package func start(onRevocation: @escaping @Sendable () -> Void) {
-        state.update { $0.onRevocation = onRevocation }
+        context.visitors.tellOfRevocations(onRevocation)
+        let heartbeat = Heartbeat(context.configuration, context.catalog)
         let threads = [
-            ThreadHandle(named: "upkeep") { [self] in run() }, ThreadHandle(named: "collection") { [self] in collect() },
+            ThreadHandle(named: "watch") { [self] in watch() }, ThreadHandle(named: "upkeep") { [self] in run() },
+            ThreadHandle(named: "collection") { [self] in collect() },
         ]
-        state.update { $0.threads = threads }
+        state.update { state in
+            state.threads = threads
+            state.heartbeat = heartbeat
+        }
     }
 
     /// Takes the answers of a loop's turn. Thread: loop.
@@ -74,36 +78,61 @@ package final class Upkeep: Sendable {
 
     /// Ends the threads, a collection with its next step, after a last flush.
     package func stop() {
-        let threads = state.update { state in
+        let (threads, heartbeat) = state.update { state in
             state.isStopping = true
-            return state.threads
+            return (state.threads, state.heartbeat)
         }
         for thread in threads { thread.join() }
-        state.update { $0.onRevocation = {} }
+        heartbeat?.stop()
+        context.visitors.tellOfRevocations {}
     }
 
     private var isStopping: Bool { state.peek { $0.isStopping } }
+
+    // MARK: Thread: watch
+
+    private func watch() {
+        repeat { noticeOthers() } while state.wait(until: .now + Upkeep.lookInterval, { $0.isStopping ? true : nil }) == nil
+    }
+
+    /// Where another process has changed the database (a collection, another server, atticadm), forgets the hot answers,
+    /// lets go of packs that it removed, and learns which tokens were revoked. What is kept then counts for a while.
+    ///
+    /// - Returns: false where the database could not be asked. What is in memory is left, and soon counts for nothing.
+    @discardableResult
+    func noticeOthers() -> Bool { looking.peek { _ in noticeOthersAlone() } }
+
+    private func noticeOthersAlone() -> Bool {
+        let begun = MonotonicTime.now
+        do {
+            let isBehind = state.peek { $0.isBehind }
+            if try context.catalog.seesOtherProcessesChange() || isBehind {
+                state.peek { $0.isBehind = true }
+                context.hot.forgetAll()
+                context.store.releaseRemovedFiles()
+                try context.readRevocations()
+                state.peek { $0.isBehind = false }
+            }
+            context.freshness.looked(at: begun)
+            return true
+        } catch {
+            context.troubles.tell("others' changes \(error.kind)", .warning, in: context.log) {
+                "could not ask the database for others' changes, so nothing is answered from memory until that works again: \(error)"
+            }
+            return false
+        }
+    }
 
     // MARK: Thread: upkeep
 
     private func run() {
         var spare = AccessBatch()
         var isSettling = false
-        var nextLook = MonotonicTime.now + Upkeep.lookInterval
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
-        var nextBeat = MonotonicTime.now + Upkeep.heartbeatInterval
         while true {
             let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
             writeAccessLog(&spare)
             let now = MonotonicTime.now
-            if now >= nextLook {
-                noticeOthers()
-                nextLook = now + Upkeep.lookInterval
-            }
-            if context.configuration.databaseHeartbeat && now >= nextBeat {
-                context.catalog.touchConnections()
-                nextBeat = now + Upkeep.heartbeatInterval
-            }
             if isStopping || now >= nextFlush {
                 context.accessTimes.flush(to: context.catalog, log: context.log)
                 isSettling = true
@@ -112,28 +141,6 @@ package final class Upkeep: Sendable {
             // What is noted in the database waits there for the next start.
             if isStopping { return }
             if isSettling { isSettling = settleAccesses() }
-        }
-    }
-
-    /// Where another process has changed the database (a collection, another server, atticadm), forgets the hot answers,
-    /// lets go of packs that it removed, and learns which tokens were revoked.
-    func noticeOthers() { looking.peek { _ in noticeOthersAlone() } }
-
-    private func noticeOthersAlone() {
-        do {
-            let isBehind = state.peek { $0.isBehind }
-            guard try context.catalog.seesOtherProcessesChange() || isBehind else { return }
-            state.peek { $0.isBehind = true }
-            context.hot.forgetAll()
-            context.store.releaseRemovedFiles()
-            if try context.readRevocations() { state.peek({ $0.onRevocation })() }
-            state.peek { $0.isBehind = false }
-        } catch {
-            // Not known to be right any more, so they go.
-            context.hot.forgetAll()
-            context.troubles.tell("others' changes \(error.kind)", .warning, in: context.log) {
-                "could not ask the database for others' changes, will try again: \(error)"
-            }
         }
     }
 
@@ -167,17 +174,17 @@ package final class Upkeep: Sendable {
     // MARK: Thread: collection
 
     private func collect() {
-        var nextSweep = MonotonicTime.now + sweepInterval
+        var times = CollectionTimes(every: sweepInterval, from: .now + sweepInterval)
         var nextPunch = MonotonicTime.now + Sweeper.punchDelayBesideReaders
         var clock = ClockWatch(wall: context.time.now())
         var recheck = Recheck()
         while true {
-            let next = sweeper == nil ? nextPunch : min(nextPunch, nextSweep)
+            let next = sweeper == nil ? nextPunch : min(nextPunch, times.next)
             if state.wait(until: next, { $0.isStopping ? true : nil }) != nil { return }
             if let step = clock.step(wall: context.time.now()) {
                 // How long bytes have been dead, and paths unused, is counted by that clock.
                 nextPunch = .now + Sweeper.punchDelayBesideReaders
-                if step > .zero { nextSweep = max(nextSweep, .now + Upkeep.clockHoldTime) }
+                if step > .zero { times.hold(until: .now + Upkeep.clockHoldTime) }
                 tell(clockStep: step)
                 continue
             }
@@ -187,9 +194,11 @@ package final class Upkeep: Sendable {
                 nextPunch = .now + Sweeper.punchDelayBesideReaders
                 continue
             }
-            if let sweeper, MonotonicTime.now >= nextSweep {
-                sweep(sweeper)
-                nextSweep = .now + sweepInterval
+            if let sweeper, times.isDue(at: .now) {
+                var hasFailed = false
+                sweep(sweeper) { hasFailed = true }
+                times.begin(at: .now)
+                if hasFailed { times.failed(at: .now) }
             }
         }
     }
@@ -215,7 +224,7 @@ package final class Upkeep: Sendable {
         do {
             guard let lock = try context.catalog.beginCollection(waitingAtMost: .zero).lock else { return }
             // Whose collection made the bytes dead must not matter.
-            noticeOthers()
+            guard noticeOthers() else { return }
             let report = try puncher.punch(now: context.time.now()) { !isStopping && lock.isHeld }
             if report.freedBytes > 0 || report.failures > 0 { context.log.info("garbage collection: \(report)") }
         } catch {
@@ -225,9 +234,10 @@ package final class Upkeep: Sendable {
 
     /// Collects garbage, unless another process is at it; what fails is for the log, and for the next one.
     ///
+    /// - Parameter failed: is called where the next one should come soon.
     /// - Returns: nil where nothing was collected, or not all that was to be.
     @discardableResult
-    func sweep(_ sweeper: Sweeper) -> Sweeper.Report? {
+    func sweep(_ sweeper: Sweeper, failed: () -> Void = {}) -> Sweeper.Report? {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         do {
             let turn = try context.catalog.beginCollection(waitingAtMost: .seconds(5))
@@ -235,13 +245,17 @@ package final class Upkeep: Sendable {
                 context.log.notice("garbage collection: another process is at it\(turn.holder)")
                 return nil
             }
-            noticeOthers()
+            guard noticeOthers() else {
+                failed()
+                return nil
+            }
             let report = try sweeper.sweep(
                 now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping && lock.isHeld })
             context.log.info("garbage collection: \(report)")
             Daemon.reserveLog(of: context.catalog, log: context.log)
             return report
         } catch {
+            failed()
             context.log.error("garbage collection stopped, the next one goes on: \(error)")
             return nil
         }

@@ -28,6 +28,19 @@ package final class ExclusiveLock: Sendable {
         case .session(let session): session.peek { $0.isConnected() }
         }
     }
+
+    /// Uses its connection, where it has one.
+    func touch() {
+        guard case .session(let session) = holding else { return }
+        session.peek { session in
+            if session.isConnected() { _ = try? session.execute("SELECT 1") }
+        }
+    }
+}
+
+/// A lock with a connection, for as long as somebody else keeps it.
+struct SessionLock {
+    weak var lock: ExclusiveLock?
 }
 
 extension Catalog {
@@ -87,7 +100,14 @@ extension Catalog {
                 let isOurs = try session.first("""
                     SELECT pg_try_advisory_lock(CAST($1 AS int4), CAST(CAST(to_regclass('write_turn') AS oid) AS int4))
                     """, [number]) { row throws(SQLError) in try row.integer(0) != 0 }
-                if isOurs == true { return LockTurn(lock: ExclusiveLock(.session(Monitor(session))), holder: "") }
+                if isOurs == true {
+                    let lock = ExclusiveLock(.session(Monitor(session)))
+                    sessionLocks.peek { locks in
+                        locks.removeAll { $0.lock == nil }
+                        locks.append(SessionLock(lock: lock))
+                    }
+                    return LockTurn(lock: lock, holder: "")
+                }
                 if MonotonicTime.now >= deadline { break }
                 MonotonicTime.sleep(Catalog.pause)
             }

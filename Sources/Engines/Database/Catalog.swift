@@ -19,6 +19,8 @@ package final class Catalog: Sendable {
         package var readerPatience = Duration.seconds(10)
         /// How long a writer that lost its server waits for it to come back.
         package var reconnectTime = Duration.seconds(15)
+        /// How long who looks for others' changes waits for the writing thread, where only that can tell whose one was.
+        package var lookPatience = Duration.milliseconds(500)
         package init() {}
     }
 
@@ -30,9 +32,12 @@ package final class Catalog: Sendable {
     /// Where the database is a file.
     private let checkpointer: Checkpointer?
     private let log: Logger
+    private let options: Options
     let location: DatabaseLocation
     private let isClosed = Monitor(false)
-    private let lastForeignGeneration = Monitor<UInt64>(0)
+    private let watcher: Watcher
+    /// The locks that live, each of which has a connection of its own.
+    let sessionLocks = Monitor<[SessionLock]>([])
     /// Room for the log was taken in advance.
     let hasReservedLog = Monitor(false)
     /// When the log of a full disk may be begun anew again.
@@ -53,16 +58,19 @@ package final class Catalog: Sendable {
         } catch { throw DatabaseError(operation, error) }
         if let refusal { throw refusal }
         do throws(SQLError) {
-            let writing = try Catalog.openWriter(location, options)
+            let row = WriterRow()
+            let writing = try Catalog.openWriter(location, row, options)
             checkpointer = writing.checkpointer
             writer = GroupCommitter(writing, location.dialect, transactionTime: options.transactionTime)
             var pool: [Monitor<any ReadingConnection>] = []
             let absence = Absence()
             for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(location, options, absence))) }
             self.readers = ReaderPool(pool, location.dialect, patience: location.path == nil ? options.readerPatience : nil)
+            watcher = Watcher(location, writer, row, options)
         } catch { throw DatabaseError(operation, error) }
         self.location = location
         self.log = log
+        self.options = options
         checkpointer?.start()
         writer.start()
     }
@@ -83,6 +91,7 @@ package final class Catalog: Sendable {
             return !isClosed
         }
         guard isFirst else { return }
+        watcher.close()
         writer.close()
         readers.close()
         checkpointer?.close()
@@ -111,37 +120,29 @@ package final class Catalog: Sendable {
         }
     }
 
-    /// Asks a server something on each connection that nobody uses, so that what lies between keeps them open.
+    /// Asks a server something on each connection that nobody uses, so that what lies between keeps them open. May take as long as
+    /// a server that is away is waited for.
     package func touchConnections() {
         guard location.path == nil else { return }
         readers.touch()
-        // The writing one is asked for others' changes all the time.
+        // Where it is writing, it is in use.
+        _ = try? writer.look(waitingAtMost: options.lookPatience)
+        for lock in sessionLocks.peek({ locks in locks.compactMap(\.lock) }) { lock.touch() }
     }
 
     /// A number that moves with every commit of this process, before its caller hears of it.
     package var writeGeneration: UInt64 { writer.generation.load(ordering: .sequentiallyConsistent) }
 
-    /// Whether another process has committed since this was asked last. Blocks for a turn of the writing thread.
-    package func seesOtherProcessesChange() throws(DatabaseError) -> Bool {
-        switch location {
-        // Every transaction of the writing thread looks (PRAGMA data_version); an empty one makes it look now.
-        case .sqlite: try write { _ in }
-        // There an empty one would be a change to all others, who would look whose it was, and so on.
-        case .postgres: try writer.look()
-        }
-        let now = writer.foreignGeneration.load(ordering: .sequentiallyConsistent)
-        return lastForeignGeneration.update { last in
-            defer { last = now }
-            return last != now
-        }
-    }
+    /// Whether another process has committed since this was asked last, by all that was visible when this was called; true where
+    /// nobody can tell, as the first time. Waits for no commit of ours.
+    package func seesOtherProcessesChange() throws(DatabaseError) -> Bool { try watcher.look() }
 
     private static func openWriter(
-        _ location: DatabaseLocation, _ options: Options
+        _ location: DatabaseLocation, _ row: WriterRow, _ options: Options
     ) throws(SQLError) -> sending any WritingConnection {
         switch location {
         case .sqlite(let path): try SQLiteWriting(path: path, options: options)
-        case .postgres(let server): try PostgresWriting(server, options: options)
+        case .postgres(let server): try PostgresWriting(server, options: options, row: row)
         }
     }
 
@@ -178,6 +179,20 @@ package final class Catalog: Sendable {
     package func pendingMigrations() throws(DatabaseError) -> [String] {
         let applied = try read { session throws(DatabaseError) in try session.appliedMigrations() }
         return Migration.all.map(\.name).filter { !applied.contains($0) }
+    }
+
+    /// Refuses a database that a newer version has changed since it was opened.
+    ///
+    /// - Throws: `.tooNew`, and what reading throws.
+    package func requireKnownSchema() throws(DatabaseError) {
+        let location = location
+        try read { session throws(DatabaseError) in
+            let refusal: DatabaseError?
+            do throws(SQLError) { refusal = try Catalog.refusalOfSchema(session.connection, location) } catch {
+                throw DatabaseError("look at the schema of \(location.name)", error)
+            }
+            if let refusal { throw refusal }
+        }
     }
 
     /// Why the database must not be used, found without changing it; nil where it is empty or ours.

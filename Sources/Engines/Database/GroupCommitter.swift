@@ -13,7 +13,8 @@ import Synchronization
 final class GroupCommitter: Sendable {
     private struct State {
         var queue: [any WriteJob] = []
-        var looks: [Look] = []
+        /// What the writing thread is to look for next; those who ask meanwhile share it.
+        var look: Look?
         var isClosed = false
     }
 
@@ -32,7 +33,7 @@ final class GroupCommitter: Sendable {
 
     /// Moves with every commit of ours, before its callers are woken.
     let generation = Atomic<UInt64>(0)
-    /// Moves where a transaction of ours begins and finds that another process has committed since the last.
+    /// Moves where the writing connection finds that another process has committed.
     let foreignGeneration = Atomic<UInt64>(0)
 
     init(_ writing: sending any WritingConnection, _ dialect: Dialect, transactionTime: Duration) {
@@ -61,15 +62,21 @@ final class GroupCommitter: Sendable {
         return try job.result()
     }
 
-    /// Has the writing thread ask whether others have committed, without a transaction: `foreignGeneration` says it then.
-    func look() throws(DatabaseError) {
-        let look = Look()
-        let isQueued = state.update { state in
-            if !state.isClosed { state.looks.append(look) }
-            return !state.isClosed
+    /// Has the writing thread use its connection between two transactions, to ask whether others have committed:
+    /// `foreignGeneration` says it then.
+    ///
+    /// - Returns: false where it did not come to that in time; it will.
+    func look(waitingAtMost patience: Duration) throws(DatabaseError) -> Bool {
+        let queued = state.update { state -> Look? in
+            if state.isClosed { return nil }
+            let look = state.look ?? Look()
+            state.look = look
+            return look
         }
-        if !isQueued { throw DatabaseError(.closed, "look for others' changes", "", "the catalog was closed") }
-        try look.outcome.wait { $0 }.get()
+        guard let queued else { throw DatabaseError(.closed, "look for others' changes", "", "the catalog was closed") }
+        guard let outcome = queued.outcome.wait(until: .now + patience, { $0 }) else { return false }
+        try outcome.get()
+        return true
     }
 
     /// Writes what is queued, then ends the thread. What comes later is refused.
@@ -88,28 +95,27 @@ final class GroupCommitter: Sendable {
 
     private func run() {
         while true {
-            let (batch, looks) = state.wait { state -> ([any WriteJob], [Look])? in
-                if state.queue.isEmpty && state.looks.isEmpty { return state.isClosed ? ([], []) : nil }
+            let (batch, look) = state.wait { state -> ([any WriteJob], Look?)? in
+                if state.queue.isEmpty && state.look == nil { return state.isClosed ? ([], nil) : nil }
                 let batch = Array(state.queue.prefix(GroupCommitter.batchLengthMax))
                 state.queue.removeFirst(batch.count)
-                defer { state.looks = [] }
-                return (batch, state.looks)
+                return (batch, state.look.take())
             }
-            if batch.isEmpty && looks.isEmpty { return }
+            if batch.isEmpty && look == nil { return }
             writing.peek { writing in
-                if !looks.isEmpty { look(for: looks, on: writing) }
+                if let look { answer(look, on: writing) }
                 if !batch.isEmpty { commit(batch, on: writing) }
             }
         }
     }
 
-    private func look(for looks: [Look], on writing: any WritingConnection) {
+    private func answer(_ look: Look, on writing: any WritingConnection) {
         let outcome: Swift.Result<Void, DatabaseError>
         do throws(SQLError) {
             if try writing.look() { foreignGeneration.add(1, ordering: .sequentiallyConsistent) }
             outcome = .success(())
         } catch { outcome = .failure(DatabaseError("look for others' changes", error)) }
-        for look in looks { look.outcome.update { $0 = outcome } }
+        look.outcome.update { $0 = outcome }
     }
 
     /// One transaction, tried again where the database says that this helps, and what becomes of each body.
@@ -155,7 +161,7 @@ final class GroupCommitter: Sendable {
         let needed: WriteDurability = attempt.batch.contains { $0.durability == .powerCut } ? .powerCut : .crash
         do throws(SQLError) {
             try check(.begin)
-            if try writing.begin(surviving: needed) { foreignGeneration.add(1, ordering: .sequentiallyConsistent) }
+            try writing.begin(surviving: needed)
         } catch { throw DatabaseError("begin a transaction", error) }
         let session = CatalogSession(writing.connection, dialect)
         let deadline = MonotonicTime.now + transactionTime

@@ -1,4 +1,5 @@
 import HTTP
+import Platform
 
 /// What answers requests. The server knows sockets and threads; a handler knows what is asked for.
 ///
@@ -8,7 +9,9 @@ package protocol RequestHandler: AnyObject, Sendable {
     /// An answer out of memory, or nil: then `respond` is called on the lane.
     ///
     /// Thread: loop. It must not block, read files or take a lock that another thread holds for long.
-    func answerAtOnce(_ head: RequestHead) -> Response?
+    ///
+    /// - Parameter now: when the loop's turn began.
+    func answerAtOnce(_ head: RequestHead, at now: MonotonicTime) -> Response?
 
     /// Which threads are to run `respond` for this request. Thread: loop; must not block.
     func lane(for head: RequestHead) -> Lane
@@ -22,7 +25,7 @@ package protocol RequestHandler: AnyObject, Sendable {
 }
 
 extension RequestHandler {
-    package func answerAtOnce(_ head: RequestHead) -> Response? { nil }
+    package func answerAtOnce(_ head: RequestHead, at now: MonotonicTime) -> Response? { nil }
     package func couldNotSend(_ part: FileExtent, for head: RequestHead) {}
 }
 

@@ -35,7 +35,7 @@ import CPostgres
     package init(_ location: PostgresLocation, for use: Use = .other) throws(SQLError) {
         self.location = location
         self.use = use
-        let (names, values) = location.parameters
+        let (names, values) = location.parameters(for: use)
         // dbname holds the whole location: libpq reads it where the last argument is 1. What comes before it are defaults.
         var opened: OpaquePointer?
         unsafe withCStrings(names) { names in

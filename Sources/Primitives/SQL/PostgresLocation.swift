@@ -45,13 +45,15 @@ package struct PostgresLocation: Sendable, Hashable {
 
     /// What libpq is told: defaults, then the URL, which has the last word on them.
     ///
-    /// A server that vanished without a word is noticed within half a minute, also while nothing is under way.
-    var parameters: (names: [String], values: [String]) {
+    /// A server that vanished without a word is noticed within half a minute, also while nothing is under way; by who watches it, within
+    /// three seconds.
+    func parameters(for use: PostgresConnection.Use) -> (names: [String], values: [String]) {
+        let isWatching = use == .watching
         let all = [
-            ("fallback_application_name", applicationName), ("connect_timeout", "10"), ("client_encoding", "UTF8"),
+            ("fallback_application_name", applicationName), ("connect_timeout", isWatching ? "2" : "10"), ("client_encoding", "UTF8"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "4"),
             // Of several hosts the one that may be written; what a standby has is older.
-            ("tcp_user_timeout", "30000"), ("target_session_attrs", "read-write"), ("dbname", url),
+            ("tcp_user_timeout", isWatching ? "3000" : "30000"), ("target_session_attrs", "read-write"), ("dbname", url),
         ]
         return (all.map(\.0), all.map(\.1))
     }
@@ -78,6 +80,8 @@ extension PostgresConnection {
         case writing
         /// Short transactions that nobody waits for.
         case reading
+        /// One short statement twice a second, of which a late answer is worth nothing.
+        case watching
         /// Whatever takes long.
         case other
 
@@ -85,6 +89,7 @@ extension PostgresConnection {
             switch self {
             case .writing: "SET idle_in_transaction_session_timeout = '10s'; SET lock_timeout = '10s';"
             case .reading: "SET idle_in_transaction_session_timeout = '60s'; SET statement_timeout = '60s';"
+            case .watching: "SET statement_timeout = '1s';"
             case .other: ""
             }
         }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Two api-servers and a garbage collector on one PostgreSQL and one bucket, behind an nginx that does TLS. First 8 clients push
-# the same 50 new paths to both servers at once. Then 4 clients push and 4 pull through nginx, while a server is killed every 20
+# the same 50 new paths to both servers at once, and what one server is told is what the other answers 2 seconds later. Then 4 clients push and 4 pull through nginx, while a server is killed every 20
 # seconds, the collector runs every 10, and PostgreSQL is restarted once: no wrong byte, no acknowledged path lost, no client
 # that fails, fsck clean at the end.
 #
@@ -109,6 +109,49 @@ verify_pulled "$work/pulled" "${same[@]}"
 chmod -R u+w "$work/pulled"
 rm -rf "$work/pulled"
 say "took $(seconds_since "$started") seconds; one NAR each, each chunk once"
+
+# --- What one is told, the other answers -----------------------------------------------------------------------------
+say 'what one server is told is what the other answers within 2 seconds'
+other=http://127.0.0.1:$other_port
+longest=0
+soon() { # what, status, what its body has, curl's arguments: the second server answers so, 2 seconds from now at the latest
+  local began status took
+  began=$(date +%s%N)
+  while :; do
+    status=$(http_status "${@:4}")
+    took=$((($(date +%s%N) - began) / 1000000))
+    if [[ $status == "$2" ]] && grep -qF "$3" http-body; then break; fi
+    ((took < 2000)) || die "$1: after $took ms it still is HTTP $status: $(head -c 300 http-body)"
+    sleep 0.02
+  done
+  ((took <= longest)) || longest=$took
+}
+hot() { # what, status, curl's arguments: it is answered so, from memory at the third time
+  for _ in 1 2 3; do expect_status "$@"; done
+}
+bearer=(-H "Authorization: Bearer $token")
+guest=$(atticadm -f server.toml make-token --sub guest --validity 1d --pull 'told*')
+tetryx cache create --public one:told 2>/dev/null
+narinfo=$other/told/$(hash_of "${same[0]}").narinfo
+hot 'a narinfo that is not there yet' 404 "$narinfo"
+tetryx push one:told "${same[0]}" 2>/dev/null
+soon 'a path that was pushed' 200 'URL: ' "$narinfo"
+hot 'its narinfo' 200 "$narinfo"
+nar=$other/told/$(sed -n 's/^URL: //p' http-body)
+tetryx cache configure one:told --regenerate-keypair >/dev/null 2>&1
+expect_status 'the narinfo where the key was changed' 200 "${narinfo/$other/http://127.0.0.1:$port}"
+soon 'a key that was changed' 200 "$(grep '^Sig: told' http-body)" "$narinfo"
+hot 'its NAR' 200 "$nar"
+tetryx cache configure one:told --private >/dev/null 2>&1
+soon 'the narinfo of a cache that was made private' 401 '' "$narinfo"
+soon 'its NAR' 401 '' "$nar"
+hot 'its narinfo for a guest' 200 -H "Authorization: Bearer $guest" "$narinfo"
+atticadm -f server.toml token revoke guest >/dev/null
+soon 'the narinfo for a guest who was turned away' 401 revoked -H "Authorization: Bearer $guest" "$narinfo"
+hot 'its narinfo' 200 "${bearer[@]}" "$narinfo"
+tetryx cache destroy one:told --no-confirm >/dev/null 2>&1
+soon 'the narinfo of a cache that was destroyed' 404 '' "${bearer[@]}" "$narinfo"
+say "the longest took $longest ms"
 
 # --- The storm ---------------------------------------------------------------------------------------------------------
 new_path() { # name: a path of some size with new content, which no other has

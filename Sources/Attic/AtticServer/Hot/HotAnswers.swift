@@ -6,8 +6,9 @@ import Platform
 // Narinfos, cache infos, and where NARs lie, found, rendered and signed once, kept in memory for the loops.
 //
 // What makes them right: whoever changes what an answer says tells this table after the commit (`forget`, `forgetAll`), and
-// upkeep tells it when another process has committed. An answer that was read from the database before such a
-// change and comes to be kept after it is recognised by the generation, and not kept.
+// upkeep tells it when another process has committed. How long ago upkeep may have looked for that at most says `Freshness`, and who
+// answers from here asks that first. An answer that was read from the database before such a change and comes to be kept after it
+// is recognised by the generation, and not kept.
 
 /// Answers that loops give without a thread, a query or a signature. Thread: any.
 package final class HotAnswers: Sendable {

@@ -34,6 +34,8 @@ package final class HotVisitors: Sendable {
     private let known = Monitor<[Int: Known]>([:])
     /// What was verified before it changed is not kept after.
     private let revocations = RevocationList()
+    /// Is called when other tokens are revoked than before.
+    private let onRevocation = Monitor<@Sendable () -> Void>({})
     private let access: Access
 
     package init(_ access: Access) { self.access = access }
@@ -59,13 +61,14 @@ package final class HotVisitors: Sendable {
         return visitor
     }
 
+    /// Calls `action` when other tokens are revoked than before.
+    func tellOfRevocations(_ action: @escaping @Sendable () -> Void) { onRevocation.peek { $0 = action } }
+
     /// Takes the revocations that hold from now on, and verifies everyone anew where they are others than before.
-    ///
-    /// - Returns: whether they are.
-    func take(_ revocations: Revocations) -> Bool {
-        guard self.revocations.take(revocations) else { return false }
+    func take(_ revocations: Revocations) {
+        guard self.revocations.take(revocations) else { return }
         known.peek { $0 = [:] }
-        return true
+        onRevocation.peek({ $0 })()
     }
 
     /// Who brings the request's token, where that is known; nil where it must be verified first.

@@ -10,15 +10,15 @@ protocol WritingConnection: AnyObject {
     var checkpointer: Checkpointer? { get }
 
     /// Begins a transaction. Until it ends no other connection writes, of this process or any other.
-    ///
-    /// - Returns: whether another process has committed since the last transaction.
-    func begin(surviving durability: WriteDurability) throws(SQLError) -> Bool
+    func begin(surviving durability: WriteDurability) throws(SQLError)
 
     /// - Throws: `.inDoubt` where nobody can say whether it was committed; after anything else it was not.
     func commit() throws(SQLError)
 
-    /// Asks, while no transaction is open, whether another process has committed since the last one, or since this was asked last.
-    /// Does not wait for a server that is away.
+    /// Asks the database something while no transaction is open, so that those between notice that the connection is in use.
+    ///
+    /// - Returns: whether another process has committed since this was asked last; false where the database tells that to
+    ///   `WatchingConnection` alone.
     func look() throws(SQLError) -> Bool
 
     /// Everybody who waited for the last commit was told.
@@ -31,6 +31,24 @@ protocol WritingConnection: AnyObject {
     ///
     /// - Parameter tries: how often it was tried.
     func shouldTryAgain(after failure: DatabaseError, tries: Int) -> Bool
+}
+
+/// A connection that looks whether others have written. It is not the one that writes, so it waits for no commit of ours.
+///
+/// Thread: one at a time.
+protocol WatchingConnection: AnyObject {
+    /// What was committed since this was asked last; the first time nobody can tell.
+    func look() throws(SQLError) -> Sight
+}
+
+/// What a look for others' changes came to.
+enum Sight: Sendable {
+    /// No other process has committed.
+    case nothing
+    /// Somebody has committed; whether that was another process only the connection that writes can tell.
+    case something
+    /// Another process has committed, or nobody can tell.
+    case others
 }
 
 /// A connection that only reads. Thread: one at a time.

@@ -4,21 +4,23 @@ import SQL
 /// How PostgreSQL is written: one writer of all processes at a time, as with SQLite.
 ///
 /// The first row of `write_turn` is the turn: a transaction begins by changing it, and whoever comes second waits for that row and
-/// then reads what the first has committed. So no two transactions race: none fails to serialize, none deadlocks. Its number
-/// says whether others have written since our last turn.
+/// then reads what the first has committed. So no two transactions race: none fails to serialize, none deadlocks.
 ///
 /// Each writer has a row of its own there, too, with the number of its transactions. It says what became of a commit whose answer was
-/// lost, whatever happened to the server meanwhile: it is part of that transaction, and locked until that has ended.
+/// lost, whatever happened to the server meanwhile: it is part of that transaction, and locked until that has ended. And it tells
+/// what others have written from what this process has (`PostgresWatching`).
 final class PostgresWriting: WritingConnection {
     private let postgres: PostgresConnection
     /// The row of this writer; 0, which no row has, where it has none.
-    private var writer: Int64 = 0
+    private var writer: Int64 = 0 {
+        didSet { row.id = writer }
+    }
+    /// The same, for the connection that watches.
+    private let row: WriterRow
     /// Whether the transaction that is open made that row.
     private var isWriterNew = false
-    /// The turn of our last commit, or what others' had come to when we looked; nil where nobody can say.
-    private var lastTurn: Int64?
-    /// What the transaction that is open made of the turn, and of the number of ours.
-    private var open: (turn: Int64, count: Int64)?
+    /// What the transaction that is open made of the number of ours.
+    private var openCount: Int64?
     private let reconnectTime: Duration
 
     /// How often a transaction is tried again that the server undid; each time it has waited already.
@@ -30,9 +32,11 @@ final class PostgresWriting: WritingConnection {
     /// The server does that.
     var checkpointer: Checkpointer? { nil }
 
-    init(_ location: PostgresLocation, options: Catalog.Options) throws(SQLError) {
+    /// - Parameter row: is told which row is this writer's.
+    init(_ location: PostgresLocation, options: Catalog.Options, row: WriterRow = WriterRow()) throws(SQLError) {
         postgres = try PostgresConnection(location, for: .writing)
         reconnectTime = options.reconnectTime
+        self.row = row
         try makeTurn()
     }
 
@@ -47,7 +51,6 @@ final class PostgresWriting: WritingConnection {
                 INSERT INTO write_turn (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING;
                 """)
             try makeWriter(number: 0)
-            _ = try look()
             try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
             try postgres.execute("COMMIT")
             isWriterNew = false
@@ -65,7 +68,7 @@ final class PostgresWriting: WritingConnection {
         isWriterNew = true
     }
 
-    func begin(surviving durability: WriteDurability) throws(SQLError) -> Bool {
+    func begin(surviving durability: WriteDurability) throws(SQLError) {
         if !postgres.isConnected() { try reconnect() }
         // READ COMMITTED: each statement sees what was committed before it began, and nobody else writes after our first.
         try postgres.runScript(
@@ -83,24 +86,21 @@ final class PostgresWriting: WritingConnection {
             try makeWriter(number: 1)
             count = 1
         }
-        guard let turn, let count else {
+        guard turn != nil, let count else {
             throw SQLError(
                 kind: .corrupt, code: "", operation: "begin in", subject: "write_turn", message: "a row that writers need is gone")
         }
-        open = (turn, count)
-        defer { lastTurn = turn - 1 }
-        return turn - 1 != lastTurn
+        openCount = count
     }
 
     func commit() throws(SQLError) {
-        guard let open else { return }
+        guard let openCount else { return }
         do throws(SQLError) { try postgres.execute("COMMIT") } catch {
             guard error.kind == .disconnected else { throw error }
-            try settle(open.count, after: error)
+            try settle(openCount, after: error)
         }
-        self.open = nil
+        self.openCount = nil
         isWriterNew = false
-        lastTurn = open.turn
     }
 
     /// Finds out what became of the commit with that number of ours, whose answer was lost.
@@ -127,25 +127,16 @@ final class PostgresWriting: WritingConnection {
             message: "the server went away before it said whether it did: \(failure.message)")
     }
 
+    /// One that is lost is noticed by who writes next.
     func look() throws(SQLError) -> Bool {
-        if postgres.isConnected() {
-            do throws(SQLError) { return try lookOnce() } catch { if error.kind != .disconnected { throw error } }
-        }
-        try postgres.reconnect()
-        lastTurn = nil
-        return try lookOnce()
-    }
-
-    private func lookOnce() throws(SQLError) -> Bool {
-        let turn = try postgres.first("SELECT number FROM write_turn WHERE id = 1") { row throws(SQLError) in try row.integer(0) }
-        defer { lastTurn = turn }
-        return turn != lastTurn
+        if postgres.isConnected() { try postgres.execute("SELECT 1") }
+        return false
     }
 
     func committed() {}
 
     func rollBack() {
-        open = nil
+        openCount = nil
         if isWriterNew { writer = 0 }
         isWriterNew = false
         if postgres.isInTransaction { _ = try? postgres.execute("ROLLBACK") }
@@ -169,8 +160,6 @@ final class PostgresWriting: WritingConnection {
         while true {
             do throws(SQLError) {
                 if postgres.isBroken { try postgres.reconnect() }
-                // A server that crashed may have lost the last commits that need not survive that, and turns are given twice.
-                lastTurn = nil
                 return
             } catch {
                 if error.kind != .disconnected || MonotonicTime.now + pause > deadline { throw error }

@@ -37,10 +37,9 @@ final class SQLiteWriting: WritingConnection {
         return connection
     }
 
-    func begin(surviving needed: WriteDurability) throws(SQLError) -> Bool {
+    func begin(surviving needed: WriteDurability) throws(SQLError) {
         try prepare(for: needed)
         try retryingBusy { () throws(SQLError) in try sqlite.execute("BEGIN IMMEDIATE") }
-        return try look()
     }
 
     /// "If COMMIT fails with SQLITE_BUSY, the transaction remains active and the COMMIT can be retried later."
@@ -48,6 +47,7 @@ final class SQLiteWriting: WritingConnection {
         try retryingBusy { () throws(SQLError) in try sqlite.execute("COMMIT") }
     }
 
+    /// The version moves with commits of all other connections, and no other one of this process commits.
     func look() throws(SQLError) -> Bool {
         let version = try sqlite.dataVersion()
         defer { lastDataVersion = version }
@@ -79,6 +79,24 @@ final class SQLiteWriting: WritingConnection {
             } catch { if error.kind != .busy { throw error } }
         }
         _ = try statement()
+    }
+}
+
+/// How SQLite is watched: whether anybody has committed shows in the file's shared memory, and waits for nobody.
+final class SQLiteWatching: WatchingConnection {
+    private let sqlite: SQLiteConnection
+    private var lastVersion: Int64?
+
+    init(path: String, options: Catalog.Options) throws(SQLError) {
+        sqlite = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: options.busyMilliseconds)
+        try sqlite.runScript("PRAGMA query_only = ON; PRAGMA cache_size = -64;")
+    }
+
+    /// To this connection our own writer is one of the others.
+    func look() throws(SQLError) -> Sight {
+        let version = try sqlite.dataVersion()
+        defer { lastVersion = version }
+        return version == lastVersion ? .nothing : .something
     }
 }
 

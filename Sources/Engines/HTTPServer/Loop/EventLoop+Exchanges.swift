@@ -26,7 +26,7 @@ extension EventLoop {
     private mutating func begin(_ connection: inout Connection, _ head: RequestHead) {
         connection.exchange = exchange(head)
         let shared = context.shared
-        if let response = shared.handler.answerAtOnce(head) { return reply(&connection, response) }
+        if let response = shared.handler.answerAtOnce(head, at: now) { return reply(&connection, response) }
         let lane = shared.handler.lane(for: head)
         connection.machine.queued(on: lane)
         let body = body(&connection, head, lane)
