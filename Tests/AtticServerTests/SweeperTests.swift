@@ -231,6 +231,19 @@ struct CollectionLockTests {
         #expect(try other.beginCollection(waitingAtMost: .seconds(5)).lock != nil)
     }
 
+    @Test("a second collector is turned away, and told who the first is")
+    func collectors() throws {
+        let fixture = try Fixture()
+        let other = try Catalog(fixture.context.configuration.database, readers: 1, log: fixture.context.log)
+        var first: ExclusiveLock? = try Daemon.becomeCollector(fixture.context.catalog)
+        #expect(first?.isHeld == true)
+        let error = #expect(throws: RunnerError.self) { try Daemon.becomeCollector(other) }
+        #expect(error?.description.contains("a garbage collector is running already (") == true)
+        #expect(error?.description.contains(ThisProcess.name) == true)
+        first = nil
+        #expect(try Daemon.becomeCollector(other).isHeld)
+    }
+
     @Test("a server that starts ends the uploads of the one that was killed")
     func leases() throws {
         let fixture = try Fixture()

@@ -128,13 +128,13 @@ package struct Runner: Sendable {
         case .apiServer:
             return try serve(configuration, collects: false, manager, log)
         case .garbageCollector:
-            return try collectForever(configuration, manager, log)
+            try Collector.run(configuration, manager, log)
+            return .done
         case .dbMigrations:
             try migrate(configuration, log)
             return .done
         case .garbageCollectorOnce:
-            var isTold = false
-            let report = try collectOnce(configuration, log, &isTold)
+            let report = try collectOnce(configuration, log)
             Terminal.say("Garbage collection: \(report)")
             return report.failures == 0 && !report.isStopped ? .done : .failed
         case .checkConfig:
@@ -183,52 +183,10 @@ package struct Runner: Sendable {
         }
     }
 
-    private func collectForever(_ configuration: Configuration, _ manager: ServiceManager, _ log: Logger) throws -> ExitStatus {
-        let interval = configuration.garbageCollectionIntervalSeconds
-        guard interval > 0 else {
-            throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
-        }
-        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
-        defer { catalog.close() }
-        // Let go of with the process.
-        var lock = try Daemon.becomeCollector(catalog)
-        Terminal.say("Collecting garbage every \(interval) seconds...")
-        manager.tell("READY=1\nSTATUS=Collecting garbage every \(interval) seconds")
-        var clock = ClockWatch()
-        var next = MonotonicTime.now
-        repeat {
-            manager.tell("WATCHDOG=1")
-            guard next <= .now else { continue }
-            next = .now + .seconds(interval)
-            if let step = clock.step(), step > .zero {
-                log.warning("the system's clock was set forward by \(step.components.seconds) seconds: no collection this time, so that no path goes for a clock that is wrong")
-                continue
-            }
-            do {
-                // A database's server that was started again has let go of it.
-                if !lock.isHeld { lock = try Daemon.becomeCollector(catalog) }
-                var isTold = false
-                let report = try collectOnce(configuration, log, &isTold) { manager.tell("WATCHDOG=1") }
-                log.info("garbage collection: \(report)")
-                if isTold { return .done }
-            } catch let error as RunnerError where !lock.isHeld {
-                throw error
-            } catch {
-                log.error("garbage collection stopped, the next one goes on: \(error)")
-            }
-        } while Signals.wait(atMost: min(next - .now, manager.watchdogTime.map { $0 / 3 } ?? .seconds(interval))) == nil
-        manager.tell("STOPPING=1")
-        return .done
-    }
-
-    /// One collection, which a signal ends after its next step; `isTold` is whether one came.
-    ///
-    /// - Parameter tellWell: is called before each step, a fraction of a second after the one before.
-    private func collectOnce(
-        _ configuration: Configuration, _ log: Logger, _ isTold: inout Bool, _ tellWell: () -> Void = {}
-    ) throws -> Sweeper.Report {
-        try Daemon.collectOnce(configuration, log: log) {
-            tellWell()
+    /// One collection, which a signal ends after its next step.
+    private func collectOnce(_ configuration: Configuration, _ log: Logger) throws -> Sweeper.Report {
+        var isTold = false
+        return try Daemon.collectOnce(configuration, log: log) {
             if !isTold { isTold = Signals.wait(atMost: .zero) != nil }
             return !isTold
         }

@@ -84,6 +84,12 @@ server_log_api=$server_log server_log=$work/collector.log
 launch '^Collecting garbage every 1 seconds' atticd -f server.toml --mode garbage-collector
 for ((tries = 0; tries < 200; tries++)); do [[ $(grep -c 'garbage collection:' "$server_log") -lt 2 ]] || break; sleep 0.1; done
 [[ $(grep -c 'garbage collection:' "$server_log") -ge 2 ]] || die 'the collector did not collect twice within 20 seconds'
+expect_failure 'a second collector' timeout 20 atticd -f server.toml --mode garbage-collector
+expect_contains 'what it said' "a garbage collector is running already (process $server_pid on " "$output"
+kill -HUP "$server_pid"
+seen=$(grep -c 'garbage collection:' "$server_log")
+for ((tries = 0; tries < 200; tries++)); do [[ $(grep -c 'garbage collection:' "$server_log") -lt $((seen + 2)) ]] || break; sleep 0.1; done
+[[ $(grep -c 'garbage collection:' "$server_log") -ge $((seen + 2)) ]] || die 'the collector does not collect after SIGHUP, as a server would go on'
 stop_server
 server_pid=$api_pid server_log=$server_log_api
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The catalog on a PostgreSQL server of its own: eight clients push the same fifty new paths at once, while the database is killed and
-# comes back. Every path is there once and pulls whole, the check finds nothing, and a second collector is turned away by name.
+# comes back. Every path is there once and pulls whole, the check finds nothing, and a second collector is turned away by name, before
+# that and after.
 source "$(dirname "$0")/common.sh"
 
 control=$shell_dir/../../../scripts/test.d/postgres
@@ -33,15 +34,31 @@ tetryx login local "$url" "$token" >/dev/null 2>&1
 tetryx cache create hello >/dev/null 2>&1
 
 say 'one collector, and no second'
-sed -i 's|^interval = .*|interval = "1 seconds"|' "$toml"
-atticd --mode garbage-collector >"$work/collector.log" 2>&1 &
-collector_pid=$!
-for ((tries = 0; tries < 200; tries++)); do
-  grep -q '^Collecting garbage' "$work/collector.log" && break
-  sleep 0.05
-done
-expect_failure 'a second collector' atticd --mode garbage-collector
-expect_contains 'a second collector' "a garbage collector is running already (tetryx, process $collector_pid on " "$output"
+sed -i 's|^interval = .*|interval = "12 hours"|' "$toml"
+start_collector() {
+  atticd --mode garbage-collector >"$work/collector.log" 2>&1 &
+  collector_pid=$!
+  await_collector '^Collecting garbage'
+}
+await_collector() { # what its log has, within 20 seconds
+  local tries
+  for ((tries = 0; tries < 400; tries++)); do
+    ! grep -q "$1" "$work/collector.log" || return 0
+    sleep 0.05
+  done
+  die "the collector does not say \"$1\": $(cat "$work/collector.log")"
+}
+end_collector() {
+  kill "$collector_pid"
+  wait "$collector_pid" || die 'the collector did not end well'
+  collector_pid=
+}
+expect_no_second() {
+  expect_failure 'a second collector' timeout 20 atticd --mode garbage-collector
+  expect_contains 'a second collector' "a garbage collector is running already (tetryx, process $collector_pid on " "$output"
+}
+start_collector
+expect_no_second
 expect_failure 'a backup' atticadm backup "$work/backup"
 expect_contains 'a backup' 'pg_dump' "$output"
 
@@ -81,7 +98,14 @@ tetryx use hello >/dev/null 2>&1
 pull "$work/nix-demo" "${paths[@]}" >/dev/null 2>&1 || die 'the pull failed'
 verify_pulled "$work/nix-demo" "${closure[@]}"
 
+say 'the collector has its right again, long before its next collection'
+await_collector 'has given it to this process again'
+expect_no_second
+end_collector
+
 say 'what the collector takes away is gone from what the server answers'
+sed -i 's|^interval = .*|interval = "1 seconds"|' "$toml"
+start_collector
 hash=${paths[0]#/nix/store/}
 hash=${hash%%-*}
 expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/$hash.narinfo"
@@ -93,8 +117,6 @@ done
 expect_equal 'objects that are left' 0 "$(rows 'SELECT count(*) FROM object')"
 sleep 2
 expect_status 'the narinfo of what was collected' 404 -H "Authorization: Bearer $token" "$url/hello/$hash.narinfo"
-kill "$collector_pid"
-wait "$collector_pid" || die 'the collector did not end well'
-collector_pid=
+end_collector
 stop_server
 say 'done'

@@ -1,0 +1,104 @@
+import Database
+import Logging
+import Platform
+
+/// The mode `garbage-collector`: collects garbage at its interval, and is the one process that does. Thread: main.
+struct Collector {
+    private let configuration: Configuration
+    private let catalog: Catalog
+    private let manager: ServiceManager
+    private let log: Logger
+    /// The right to be the collector; let go of with the process.
+    private var lock: ExclusiveLock
+    private var times: CollectionTimes
+    private var clock = ClockWatch()
+    /// A signal to end has come.
+    private var isTold = false
+    /// The log has it that the database is away.
+    private var isAway = false
+
+    /// - Throws: also where another process is the collector, with its name.
+    private init(_ configuration: Configuration, _ catalog: Catalog, _ manager: ServiceManager, _ log: Logger) throws {
+        self.configuration = configuration
+        self.catalog = catalog
+        self.manager = manager
+        self.log = log
+        lock = try Daemon.becomeCollector(catalog)
+        times = CollectionTimes(every: .seconds(configuration.garbageCollectionIntervalSeconds), from: .now)
+    }
+
+    /// Collects until a signal says that it is enough.
+    ///
+    /// - Throws: `RunnerError` where another process is the collector, or has become it.
+    static func run(_ configuration: Configuration, _ manager: ServiceManager, _ log: Logger) throws {
+        let interval = configuration.garbageCollectionIntervalSeconds
+        guard interval > 0 else {
+            throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
+        }
+        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        let heartbeat = Heartbeat(configuration, catalog)
+        defer {
+            heartbeat?.stop()
+            catalog.close()
+        }
+        var collector = try Collector(configuration, catalog, manager, log)
+        Terminal.say("Collecting garbage every \(interval) seconds...")
+        manager.tell("READY=1\nSTATUS=Collecting garbage every \(interval) seconds")
+        try collector.run()
+        manager.tell("STOPPING=1")
+    }
+
+    private mutating func run() throws {
+        while true {
+            manager.tell("WATCHDOG=1")
+            if try keepsRight(), times.isDue(at: .now) { collect() }
+            if isTold { return }
+            // SIGHUP is none to end: there is nothing to read again.
+            let signal = Signals.wait(atMost: times.pause(at: .now, watchdog: manager.watchdogTime))
+            if let signal, signal != .hangUp { return }
+        }
+    }
+
+    /// Whether this process still is the collector. A database's server that was started again has let go of that, and then it is
+    /// taken again.
+    ///
+    /// - Throws: `RunnerError` where another process was faster.
+    private mutating func keepsRight() throws -> Bool {
+        if lock.isHeld { return true }
+        do {
+            lock = try Daemon.becomeCollector(catalog)
+            isAway = false
+            log.notice("the database has let go of the right to be the collector, and has given it to this process again")
+            return true
+        } catch let error as RunnerError {
+            throw error
+        } catch {
+            if !isAway { log.warning("the database has let go of the right to be the collector, will try to take it again: \(error)") }
+            isAway = true
+            return false
+        }
+    }
+
+    private mutating func collect() {
+        times.begin(at: .now)
+        if let step = clock.step(), step > .zero {
+            log.warning("the system's clock was set forward by \(step.components.seconds) seconds: no collection this time, so that no path goes for a clock that is wrong")
+            return
+        }
+        do {
+            let report = try Daemon.collect(configuration, catalog, log: log) { goesOn() }
+            log.info("garbage collection: \(report)")
+            if report.isStopped { times.failed(at: .now) }
+        } catch {
+            times.failed(at: .now)
+            log.error("garbage collection stopped, the next one goes on: \(error)")
+        }
+    }
+
+    /// Asked before each step, which as a rule takes a fraction of a second.
+    private mutating func goesOn() -> Bool {
+        manager.tell("WATCHDOG=1")
+        if let signal = Signals.wait(atMost: .zero), signal != .hangUp { isTold = true }
+        return !isTold && (try? keepsRight()) == true
+    }
+}
