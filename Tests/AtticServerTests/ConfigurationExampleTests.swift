@@ -32,6 +32,8 @@ struct ConfigurationExampleTests {
         expected.apiEndpoint = "https://cache.example.org/"
         expected.substituterEndpoint = "https://cdn.example.org/"
         expected.tokenRules = TokenRules(issuer: "cache.example.org")
+        // What they are without a bucket.
+        (expected.limits.streamsMax, expected.limits.clientStreamsMax) = expected.limits.streams(ofBucket: false)
         #expect(try ConfigurationTests.parse(try example()) == expected)
     }
 

@@ -117,6 +117,22 @@ struct ConfigurationFindingTests {
         #expect(refused?.contains("hunter2") == false)
     }
 
+    @Test("A password in the database's URL is a secret of the file, where it stands in the file", arguments: [
+        ("postgresql://me:hunter2@h/d", true), ("postgresql://me@h/d?password=hunter2", true), ("postgresql://me@h/d?sslkey=/k&sslpassword=hunter2", true),
+        ("postgresql://me@h/d", false), ("postgresql:///d?host=/run/postgresql&passfile=/p", false), ("sqlite:///d", false),
+    ])
+    func password(url: String, isSecret: Bool) throws {
+        let key = ["ATTIC_SERVER_TOKEN_RS256_PUBKEY_BASE64": Base64.encode(Array(RSAKeys.publicKey.utf8))]
+        let without = "[database]\n[storage]\npath = \"/s\""
+        let text = without.replacing("[database]", with: "[database]\nurl = \"\(url)\"")
+        #expect(try ConfigurationTests.parse(text, key).holdsSecret == isSecret)
+        #expect(try !ConfigurationTests.parse(without, key.merging(["ATTIC_SERVER_DATABASE_URL": url]) { $1 }).holdsSecret)
+        // Beside a bucket, whose keys are elsewhere.
+        let bucket = ["AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "hidden", "AWS_REGION": "r"]
+        let beside = text.replacing("path = \"/s\"", with: "type = \"s3\"\nbucket = \"chunks\"")
+        #expect(try ConfigurationTests.parse(beside, key.merging(bucket) { $1 }).holdsSecret == isSecret)
+    }
+
     @Test("Places follow the XDG variables, else HOME")
     func locations() {
         let locations = Locations(environment: ["HOME": "/h", "XDG_DATA_HOME": "/d"])

@@ -7,13 +7,16 @@ import Support
 import Testing
 
 /// A key of `server.toml`: a value that is taken, and changes something, and some that are refused.
-private struct ConfigurationKey: CustomTestStringConvertible {
+struct ConfigurationKey: CustomTestStringConvertible {
     /// As one says it: `limits.connections`.
     let name: String
     /// A value other than the default, as TOML.
     let taken: String
     /// Wrong values, as TOML, each with a part of what is said: what is allowed.
     let refused: [(value: String, allowed: String)]
+
+    /// Of a configuration whose storage is a bucket.
+    var isOfBucket = false
 
     init(_ name: String, _ taken: String, _ refused: [(String, String)]) {
         self.name = name
@@ -25,9 +28,12 @@ private struct ConfigurationKey: CustomTestStringConvertible {
     var key: String { String(name.split(separator: ".").last ?? "") }
     var section: String { name.split(separator: ".").dropLast().joined(separator: ".") }
 
+    /// The smallest configuration that may have the key.
+    var minimal: String { isOfBucket ? ConfigurationKey.minimalOfBucket : ConfigurationTests.minimal }
+
     /// The smallest configuration, with this key at a value. Of keys that exclude one another only this one is there.
     func text(_ value: String) -> String {
-        var lines = ConfigurationTests.minimal.split(separator: "\n").map(String.init)
+        var lines = minimal.split(separator: "\n").map(String.init)
         lines.removeAll { $0.hasPrefix("\(key) = ") || section == "jwt.signing" && $0.hasPrefix("token-") }
         let line = "\(key) = \(value)"
         if section.isEmpty {
@@ -47,7 +53,7 @@ private struct ConfigurationKey: CustomTestStringConvertible {
     }
 
     private static func base64(_ text: String) -> String { "\"\(Base64.encode(Array(text.utf8)))\"" }
-    private static let string = ("1", "write a string in quotes")
+    static let string = ("1", "write a string in quotes")
     private static let truth = [("1", "write true or false"), ("\"yes\"", "write true or false")]
     private static func endpoint(_ name: String) -> ConfigurationKey {
         ConfigurationKey(name, "\"https://c.example.org/\"", [
@@ -56,7 +62,7 @@ private struct ConfigurationKey: CustomTestStringConvertible {
             ("\"ftp://c.example.org/\"", "write a URL that ends in a slash"),
         ])
     }
-    private static func integer(_ name: String, _ taken: String, from least: String, to most: String, below: String, above: String) -> ConfigurationKey {
+    static func integer(_ name: String, _ taken: String, from least: String, to most: String, below: String, above: String) -> ConfigurationKey {
         let allowed = "write an integer from \(least) to \(most)"
         return ConfigurationKey(name, taken, [(below, allowed), (above, allowed), ("\"7\"", allowed), ("7.5", allowed)])
     }
@@ -72,7 +78,7 @@ private struct ConfigurationKey: CustomTestStringConvertible {
         ])
     }
 
-    static let all: [ConfigurationKey] = [server, limits, storage, cutting, rest, tokens].flatMap { $0 }
+    static let all: [ConfigurationKey] = [server, limits, storage, bucket, cutting, rest, tokens].flatMap { $0 }
 
     private static let server: [ConfigurationKey] = [
         ConfigurationKey("listen", "\"unix:/run/tetryx/atticd.sock\"", [
@@ -99,6 +105,10 @@ private struct ConfigurationKey: CustomTestStringConvertible {
         duration("limits.idle-time", "\"7 seconds\"", from: 1, to: "3600"), duration("limits.head-time", "\"7 seconds\"", from: 1, to: "3600"),
         duration("limits.upload-time", "\"7 seconds\"", from: 1, to: "3600"), duration("limits.answer-time", "\"7 seconds\"", from: 1, to: "3600"),
         duration("limits.drain-time", "\"0\"", from: 0, to: "3600"),
+        integer("limits.streams", "7", from: "1", to: "4096", below: "0", above: "4097"),
+        integer("limits.waiting-streams", "0", from: "0", to: "65536", below: "-1", above: "65537"),
+        integer("limits.streams-per-address", "7", from: "1", to: "4096", below: "0", above: "4097"),
+        duration("limits.stream-time", "\"7 seconds\"", from: 1, to: "3600"),
     ]
 
     private static let storage: [ConfigurationKey] = [
@@ -107,6 +117,8 @@ private struct ConfigurationKey: CustomTestStringConvertible {
             ("\"sqlite:///a%zz\"", "write \"sqlite:///path/server.db\""), ("\"sqlite:///a?mode=memory\"", "\"mode=rwc\" and \"mode=rw\""),
         ]),
         ConfigurationKey("database.heartbeat", "true", truth),
+        integer("database.max-connections", "7", from: "3", to: "1000", below: "2", above: "1001"),
+        duration("database.acquire-timeout", "\"7 seconds\"", from: 1, to: "3600"),
         ConfigurationKey("storage.type", "\"local\"", [string, ("\"nfs\"", "write \"local\"")]),
         ConfigurationKey("storage.path", "\"/elsewhere\"", [string, ("\"chunks\"", "write the whole path"), ("\"\"", "write the directory")]),
     ]
@@ -180,6 +192,8 @@ struct ConfigurationKeyTests {
         var section = ""
         var keys: Set<String> = []
         for line in text.split(separator: "\n") {
+            // What stands further in is of a bucket, and not read with the rest.
+            let line = line.hasPrefix("#   ") ? line.dropFirst(4) : line
             if line.hasPrefix("[") { section = line.dropFirst().prefix { $0 != "]" } + "." }
             let rest = line.hasPrefix("#") && !line.hasPrefix("# ") ? line.dropFirst() : line
             guard !rest.hasPrefix("#"), !rest.hasPrefix("["), let equals = rest.firstRange(of: " = ") else { continue }
@@ -202,18 +216,19 @@ struct ConfigurationKeyTests {
     }
 
     @Test("is taken, and changes the configuration", arguments: ConfigurationKey.all)
-    fileprivate func taken(key: ConfigurationKey) throws {
+    func taken(key: ConfigurationKey) throws {
         let changed = try ConfigurationTests.parse(key.text(key.taken))
         let isDefault = key.name == "storage.type"
-        #expect((changed != (try ConfigurationTests.parse(ConfigurationTests.minimal))) != isDefault)
-        // A backup has it too.
+        #expect((changed != (try ConfigurationTests.parse(key.minimal))) != isDefault)
+        // A backup has it too; its storage is a directory.
+        if key.isOfBucket { return }
         var copy = try ConfigurationTests.parse(changed.text(database: changed.database, storagePath: changed.storagePath))
         copy.warnings = changed.warnings
         #expect(copy == changed)
     }
 
     @Test("is refused with a wrong value, by its line and column, with what is allowed", arguments: ConfigurationKey.all)
-    fileprivate func refused(key: ConfigurationKey) throws {
+    func refused(key: ConfigurationKey) throws {
         #expect(!key.refused.isEmpty)
         for (value, allowed) in key.refused {
             let message = ConfigurationTests.refusal(key.text(value)) ?? "it was taken"
@@ -221,6 +236,8 @@ struct ConfigurationKeyTests {
             #expect(message.contains(allowed), "\(key.name) = \(value): \(message)")
             #expect(!message.contains("\n") && message.utf8.count < 400)
         }
+        // Of two keys that go together, the other is said to be alone.
+        if key.section == "storage.credentials" { return }
         // A slip in its name is named, and so is a second time.
         let slip = key.text(key.taken).replacing("\n\(key.key) = ", with: "\n\(key.key)x = ")
         if slip != key.text(key.taken) {

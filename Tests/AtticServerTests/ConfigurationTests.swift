@@ -150,6 +150,9 @@ struct ConfigurationTests {
             upload-time = "13 seconds"
             answer-time = "14 seconds"
             drain-time = "15 seconds"
+            streams = 70
+            waiting-streams = 71
+            stream-time = "16 seconds"
             """
         let configuration = try Self.parse(Self.with(text, in: "limits"))
         let limits = Limits(configuration, openFilesMax: 1 << 20)
@@ -158,13 +161,26 @@ struct ConfigurationTests {
         #expect(limits.idleTime == .seconds(11) && limits.headTime == .seconds(12))
         #expect(limits.bodyProgressTime == .seconds(13) && limits.writeProgressTime == .seconds(14))
         #expect(configuration.limits.drainSeconds == 15)
+        #expect(limits.producerThreads == 70 && limits.producerQueueMax == 71 && limits.streamPatience == .seconds(16))
         #expect(Limits(configuration, openFilesMax: 1000).connectionsMax == 500)
         // What nobody has set is as the engine has it.
         let (standard, plain) = (Limits(), Limits(try Self.parse(Self.minimal), openFilesMax: 1 << 20))
         #expect(plain.connectionsMax == standard.connectionsMax && plain.transferThreads == standard.transferThreads)
         #expect(plain.heldBytesMax == standard.heldBytesMax && plain.clientHeldBytesMax == standard.clientHeldBytesMax)
+        #expect(plain.producerThreads == standard.producerThreads && plain.producerQueueMax == standard.producerQueueMax)
+        #expect(plain.clientStreamsMax == standard.clientStreamsMax && plain.streamPatience == standard.streamPatience)
         #expect(plain.idleTime == standard.idleTime && plain.headTime == standard.headTime)
         #expect(plain.bodyProgressTime == standard.bodyProgressTime && plain.writeProgressTime == standard.writeProgressTime)
+    }
+
+    @Test("One address never has all streams, and of a bucket's there are more, as every pull is one", arguments: [
+        ("", false, 32, 16), ("", true, 128, 32), ("streams = 8", false, 8, 4), ("streams = 1", false, 1, 1), ("streams = 1000", true, 1000, 250),
+        ("streams-per-address = 100", false, 32, 100),
+    ])
+    func streams(text: String, isBucket: Bool, all: Int, ofClient: Int) throws {
+        let minimal = isBucket ? ConfigurationKey.minimalOfBucket : Self.minimal
+        let limits = Limits(try Self.parse(minimal + "\n[limits]\n" + text), openFilesMax: 1 << 20)
+        #expect(limits.producerThreads == all && limits.clientStreamsMax == ofClient)
     }
 
     @Test("A NAR is cut from the threshold on; 1 cuts all")

@@ -25,13 +25,11 @@ extension Daemon {
     package static func findings(_ configuration: Configuration, listen: [ListenAddress], log: Logger) -> [String] {
         var findings: [String] = []
         func look(_ check: () throws -> Void) {
-            do { try check() } catch { findings.append("\(error)") }
+            do { try check() } catch { findings.append("\(error)\(Runner.advice(error))") }
         }
         look {
             if let path = configuration.database.path, !File.exists(path) { return try checkCanBeMade(path) }
-            let catalog = try openCatalog(configuration, log: log)
-            defer { catalog.close() }
-            if !(try catalog.pendingMigrations()).isEmpty {
+            if try !missingSteps(configuration, log: log).isEmpty {
                 log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date, and so does --mode monolithic")
             }
         }
@@ -41,8 +39,22 @@ extension Daemon {
             let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
             try store.ping()
         }
-        for address in listen { look { try address.check() } }
+        for address in listen {
+            look {
+                if try address.check() == .isTaken {
+                    log.notice("somebody listens on \(address) already: a server of this configuration, most likely")
+                }
+            }
+        }
         return findings
+    }
+
+    /// Steps of the schema that the database lacks. A server's database is only looked at, so that nothing is made in it.
+    private static func missingSteps(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> [String] {
+        if configuration.database.path == nil { return try Catalog.missingSteps(of: configuration.database) }
+        let catalog = try openCatalog(configuration, log: log)
+        defer { catalog.close() }
+        return try catalog.pendingMigrations()
     }
 
     /// The nearest directory above that is there must let this process write.

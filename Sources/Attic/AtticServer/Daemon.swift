@@ -21,7 +21,7 @@ package final class Daemon: Sendable {
     ///   - collects: whether this process also collects garbage by time.
     /// - Throws: `DatabaseError`, `StorageError` or `SystemError`, each naming what could not be opened.
     package init(_ configuration: Configuration, listen: [ListenAddress], collects: Bool, log: Logger) throws {
-        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        let catalog = try Daemon.openReadyCatalog(configuration, forServing: true, log: log)
         let openFilesMax = OpenFileLimit.raise()
         // A quarter for packs that somebody reads, a quarter for those of NARs that loops know; the rest are written to, or
         // belong to the database.
@@ -76,19 +76,30 @@ package final class Daemon: Sendable {
         context.catalog.close()
     }
 
+    /// Who has no clients reads one thing after another; the second connection is for what is asked meanwhile.
+    private static let readersOfTool = 2
+
     /// Opens the database of a configuration; makes its directory, as that of the storage is made.
-    package static func openCatalog(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog {
+    ///
+    /// - Parameter forServing: with as many connections as clients may need.
+    package static func openCatalog(_ configuration: Configuration, forServing: Bool = false, log: Logger) throws(DatabaseError) -> Catalog {
         if let path = configuration.database.path {
             do throws(SystemError) { try Directory.make(File.parent(of: path), permissions: 0o700, isDurable: true) } catch {
                 throw DatabaseError(.cannotOpen, "open the database", path, "\(error)")
             }
         }
-        return try Catalog(configuration.database, readers: max(4, Processors.count * 2), log: log)
+        var options = Catalog.Options()
+        options.readerPatience = .seconds(configuration.databaseAcquireSeconds)
+        // Connections to a file cost next to nothing; those to a server it has few of, and has them of all processes together.
+        let most = configuration.database.path == nil
+            ? configuration.databaseConnectionsMax - Catalog.otherConnections : max(4, Processors.count * 2)
+        return try Catalog(
+            configuration.database, readers: forServing ? most : min(most, readersOfTool), log: log, options: options)
     }
 
     /// As `openCatalog`, for those who do not bring the schema up to date themselves (`requireSchema`).
-    static func openReadyCatalog(_ configuration: Configuration, log: Logger) throws -> Catalog {
-        let catalog = try openCatalog(configuration, log: log)
+    static func openReadyCatalog(_ configuration: Configuration, forServing: Bool = false, log: Logger) throws -> Catalog {
+        let catalog = try openCatalog(configuration, forServing: forServing, log: log)
         do {
             try requireSchema(of: catalog)
             return catalog

@@ -76,7 +76,7 @@ package struct Runner: Sendable {
     }
 
     /// What to do about errors of the system that say only what happened.
-    private static func advice(_ error: any Error) -> String {
+    static func advice(_ error: any Error) -> String {
         guard let error = error as? SystemError, error.operation == "listen on" else { return "" }
         return switch error.errno {
         case .addressInUse: "; stop what listens there, or name another address with -l or \"listen\""

@@ -24,11 +24,14 @@ package final class Catalog: Sendable {
         package init() {}
     }
 
+    /// What a catalog on a server has beside the connections that read: one that writes, and one that holds a lock while it collects.
+    package static let otherConnections = 2
+
     /// Marks a database as ours (PRAGMA application_id): `ttrx` in ASCII.
     static let applicationID: Int64 = 0x7474_7278
 
     let writer: GroupCommitter
-    private let readers: ReaderPool
+    let readers: ReaderPool
     /// Where the database is a file.
     private let checkpointer: Checkpointer?
     private let log: Logger
@@ -45,7 +48,7 @@ package final class Catalog: Sendable {
 
     /// Opens the database, and makes the file where it is one that is not there. The schema is not touched: `migrate` makes it.
     ///
-    /// - Parameter readers: connections for reading, at least one.
+    /// - Parameter readers: connections for reading at most, at least one.
     /// - Throws: `.notOurs` (and the file is left as it is), `.tooNew`, `.cannotOpen`, `.unreachable`, `.corrupt`, `.busy`.
     package init(
         _ location: DatabaseLocation, readers: Int, log: Logger, options: Options = Options()
@@ -62,10 +65,7 @@ package final class Catalog: Sendable {
             let writing = try Catalog.openWriter(location, row, options)
             checkpointer = writing.checkpointer
             writer = GroupCommitter(writing, location.dialect, transactionTime: options.transactionTime)
-            var pool: [Monitor<any ReadingConnection>] = []
-            let absence = Absence()
-            for _ in 0..<readers { pool.append(Monitor(try Catalog.openReader(location, options, absence))) }
-            self.readers = ReaderPool(pool, location.dialect, patience: location.path == nil ? options.readerPatience : nil)
+            self.readers = try ReaderPool(location, countMax: readers, options)
             watcher = Watcher(location, writer, row, options)
         } catch { throw DatabaseError(operation, error) }
         self.location = location
@@ -146,15 +146,6 @@ package final class Catalog: Sendable {
         }
     }
 
-    private static func openReader(
-        _ location: DatabaseLocation, _ options: Options, _ absence: Absence
-    ) throws(SQLError) -> sending any ReadingConnection {
-        switch location {
-        case .sqlite(let path): try SQLiteReading(path: path, options: options)
-        case .postgres(let server): try PostgresReading(server, absence)
-        }
-    }
-
     // MARK: Schema
 
     /// Brings the schema up to this version, one transaction a step.
@@ -193,37 +184,5 @@ package final class Catalog: Sendable {
             }
             if let refusal { throw refusal }
         }
-    }
-
-    /// Why the database must not be used, found without changing it; nil where it is empty or ours.
-    private static func refusal(of location: DatabaseLocation, _ options: Options) throws(SQLError) -> DatabaseError? {
-        switch location {
-        case .sqlite(let path):
-            let connection = try SQLiteConnection(
-                path: path, access: .create, busyMilliseconds: options.busyMilliseconds)
-            let mark = try connection.first("PRAGMA application_id") { row throws(SQLError) in try row.integer(0) } ?? 0
-            if mark == applicationID { return try refusalOfSchema(connection, location) }
-            let tables = try connection.first("SELECT count(*) FROM sqlite_schema") { row throws(SQLError) in
-                try row.integer(0)
-            }
-            if mark == 0 && tables == 0 { return nil }
-            return DatabaseError(
-                .notOurs, "open the database \(path)", path,
-                "it is an SQLite database of another program; name another file in the database url")
-        case .postgres(let server):
-            return try refusalOfSchema(PostgresConnection(server), location)
-        }
-    }
-
-    private static func refusalOfSchema(
-        _ connection: any SQLConnection, _ location: DatabaseLocation
-    ) throws(SQLError) -> DatabaseError? {
-        let applied = try CatalogSession(connection, location.dialect).appliedMigrationNames()
-        let known = Set(Migration.all.map(\.name))
-        guard let unknown = applied.first(where: { !known.contains($0) }) else { return nil }
-        return DatabaseError(
-            .tooNew, "open the database \(location.name)", location.name,
-            "its schema has the step \"\(unknown)\", which this version does not know: a newer version has used it; "
-                + "run that version, or restore a backup from before the upgrade")
     }
 }

@@ -80,10 +80,14 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .full: "; make room on the file system that holds the database"
         case .corrupt: "; stop the server, and restore the database from a backup"
         case .notOurs: "; name another file in the database url"
+        case .cannotOpen where cause.isOfServer && cause.message.contains("certificate"):
+            "; to verify the server, name the file of its authorities in the database url: sslrootcert=/etc/ssl/certs/ca-certificates.crt, or a private one's"
         case .cannotOpen where cause.isOfServer: "; look at the user, the password and the database in the database url"
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
         case .diskTrouble where cause.isOfServer: ""
         case .diskTrouble where cause.kind == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
+        case .unreachable where cause.message.contains("too many clients") || cause.message.contains("remaining connection slots"):
+            "; lower max-connections in [database], or raise max_connections of PostgreSQL: it has to do for all processes together"
         case .unreachable: "; what waits for it is answered 503 until it is back"
         case .tooNew, .closed, .constraint, .diskTrouble, .inDoubt, .other: ""
         }

@@ -4,78 +4,153 @@ import SQL
 /// Connections that only read, and who waits for one.
 ///
 /// Each reads in a transaction of its own, so a body sees one state of the database however many statements it runs
-/// (a writer does not wait for it, nor it for a writer).
+/// (a writer does not wait for it, nor it for a writer). The first is opened at once. Of a server's the others follow when somebody
+/// finds none free, one after another, and stay; those of a file are opened at once, as they cost next to nothing, and must not be
+/// missing when descriptors are.
 final class ReaderPool: Sendable {
-    private let connections: [Monitor<any ReadingConnection>]
-    /// Which of them are free; nil once closed.
-    private let free: Monitor<[Int]?>
-    private let dialect: Dialect
-    private let patience: Duration?
-
-    /// - Parameter patience: how long to wait for one to be free; nil: for as long as it takes.
-    init(_ connections: [Monitor<any ReadingConnection>], _ dialect: Dialect, patience: Duration?) {
-        self.connections = connections
-        self.dialect = dialect
-        self.patience = patience
-        free = Monitor(Array(connections.indices))
+    private struct State {
+        /// Places whose connection is open, and which nobody uses. Who takes the first has the one that was given back longest ago: the
+        /// end of its last transaction was answered meanwhile.
+        var free: [Int]
+        /// Places that have no connection yet.
+        var unopened: [Int]
+        /// A connection is being opened.
+        var isOpening = false
+        /// When one may be opened, after one that could not be; and why that was.
+        var opensFrom = MonotonicTime.now
+        var refusal: SQLError?
+        var isClosed = false
     }
+
+    private enum Turn {
+        case open(Int), unopened(Int), closed
+    }
+
+    /// How long nobody tries to open another connection when that has failed: a server that has enough of them is not asked by each who
+    /// waits.
+    private static let openingPause = Duration.seconds(1)
+
+    private let places: [Monitor<(any ReadingConnection)?>]
+    private let state: Monitor<State>
+    private let location: DatabaseLocation
+    private let options: Catalog.Options
+    private let absence = Absence(patience: Absence.readerPatience)
+
+    /// - Parameter countMax: how many connections there are at most.
+    /// - Throws: where the first cannot be opened.
+    init(_ location: DatabaseLocation, countMax: Int, _ options: Catalog.Options) throws(SQLError) {
+        self.location = location
+        self.options = options
+        let openedCount = location.path == nil ? 1 : countMax
+        var places: [Monitor<(any ReadingConnection)?>] = []
+        for place in 0..<countMax {
+            var connection: (any ReadingConnection)?
+            if place < openedCount { connection = try ReaderPool.open(location, options, absence) }
+            places.append(Monitor(connection))
+        }
+        self.places = places
+        state = Monitor(State(free: Array(0..<openedCount), unopened: Array(openedCount..<countMax)))
+    }
+
+    private static func open(
+        _ location: DatabaseLocation, _ options: Catalog.Options, _ absence: Absence
+    ) throws(SQLError) -> sending any ReadingConnection {
+        switch location {
+        case .sqlite(let path): try SQLiteReading(path: path, options: options)
+        case .postgres(let server): try PostgresReading(server, absence)
+        }
+    }
+
+    /// How many connections there are.
+    var openCount: Int { places.count - state.peek { $0.unopened.count } }
 
     /// Lends a connection to `body`, inside a transaction; waits for one to be free.
     func read<Result: Sendable>(
         _ body: (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
-        let dialect = self.dialect
-        return try lend { reading throws(DatabaseError) in
+        let dialect = location.dialect
+        let place = try take()
+        defer { state.update { $0.free.append(place) } }
+        return try places[place].peek { reading throws(DatabaseError) in
+            guard let reading else { preconditionFailure("a connection that is lent is open") }
             do throws(SQLError) { try reading.begin() } catch { throw DatabaseError("begin to read", error) }
             defer { reading.end() }
             return try body(CatalogSession(reading.connection, dialect))
         }
     }
 
-    private func lend<Result: Sendable>(
-        _ body: (any ReadingConnection) throws(DatabaseError) -> Result
-    ) throws(DatabaseError) -> Result {
-        // -1: closed.
-        let taken: Int
-        if let patience {
-            // The one that was given back longest ago: the end of its last transaction was answered meanwhile.
-            let found = free.wait(until: .now + patience) { free -> Int? in
-                guard let places = free else { return -1 }
-                return places.isEmpty ? nil : free?.removeFirst()
+    /// A place with a connection, for its taker alone.
+    private func take() throws(DatabaseError) -> Int {
+        // A file's are given back by a thread of this process, whatever happens; a server may be waited for.
+        let deadline: MonotonicTime? = location.path == nil ? .now + options.readerPatience : nil
+        while true {
+            switch waitForTurn(until: deadline) {
+            case .open(let place): return place
+            case .unopened(let place): if openNow(place) { return place }
+            case .closed: throw DatabaseError(.closed, "read from the database", "", "the catalog was closed")
+            case nil:
+                let refusal = state.peek { $0.refusal.map { ", and another could not be opened: \($0.message)" } ?? "" }
+                throw DatabaseError(
+                    .busy, "read from the database", location.name,
+                    "all \(openCount) connections were in use for \(options.readerPatience.components.seconds) seconds\(refusal)")
             }
-            guard let found else {
-                throw DatabaseError(.busy, "read from the database", "", "all \(connections.count) connections were in use for too long")
-            }
-            taken = found
-        } else {
-            taken = free.wait { free -> Int? in free == nil ? -1 : free?.popLast() }
         }
-        if taken < 0 { throw DatabaseError(.closed, "read from the database", "", "the catalog was closed") }
-        defer { free.update { $0?.append(taken) } }
-        return try connections[taken].peek { reading throws(DatabaseError) in try body(reading) }
+    }
+
+    private func waitForTurn(until deadline: MonotonicTime?) -> Turn? {
+        func turn(_ state: inout State) -> Turn? {
+            if state.isClosed { return .closed }
+            if !state.free.isEmpty { return .open(state.free.removeFirst()) }
+            guard !state.isOpening, let place = state.unopened.first, MonotonicTime.now >= state.opensFrom else { return nil }
+            state.unopened.removeFirst()
+            state.isOpening = true
+            return .unopened(place)
+        }
+        guard let deadline else { return state.wait { turn(&$0) } }
+        return state.wait(until: deadline) { turn(&$0) }
+    }
+
+    /// Opens the connection of a place, or has it wait for another day: there are others, one of which will be free.
+    private func openNow(_ place: Int) -> Bool {
+        do throws(SQLError) {
+            try places[place].peek { reading throws(SQLError) in reading = try ReaderPool.open(location, options, absence) }
+            state.update { state in
+                state.isOpening = false
+                state.refusal = nil
+            }
+            return true
+        } catch {
+            state.update { state in
+                state.isOpening = false
+                state.unopened.insert(place, at: 0)
+                state.refusal = error
+                state.opensFrom = .now + ReaderPool.openingPause
+            }
+            return false
+        }
     }
 
     /// Uses each connection that nobody else does.
     func touch() {
-        for index in connections.indices {
-            let isTaken = free.peek { free -> Bool in
-                guard let place = free?.firstIndex(of: index) else { return false }
-                free?.remove(at: place)
+        for index in places.indices {
+            let isTaken = state.peek { state -> Bool in
+                guard let place = state.free.firstIndex(of: index) else { return false }
+                state.free.remove(at: place)
                 return true
             }
             guard isTaken else { continue }
-            connections[index].peek { $0.touch() }
-            free.update { $0?.append(index) }
+            places[index].peek { $0?.touch() }
+            state.update { $0.free.append(index) }
         }
     }
 
     /// Waits until nobody reads, then refuses everyone.
     func close() {
-        let count = connections.count
-        free.wait { free -> Void? in
-            guard let now = free else { return () }
-            if now.count < count { return nil }
-            free = nil
+        let count = places.count
+        state.wait { state -> Void? in
+            if state.isClosed { return () }
+            if state.free.count + state.unopened.count < count { return nil }
+            state.isClosed = true
             return ()
         }
     }

@@ -98,8 +98,8 @@ package struct Limits: Sendable {
     /// sent with them, so that whoever waits can still be told.
     package var streamStartTime = Duration.seconds(30)
     /// How long a client may take for a block of such a body while others wait for a thread, before its answer is broken off:
-    /// 32 KiB a second, which a NAR needs to be of use.
-    package var streamPatience = Duration.seconds(2)
+    /// 13 KB a second, which each of the 25 that Nix asks for at once has on a line of 2.6 Mbit/s.
+    package var streamPatience = Duration.seconds(5)
     /// Bytes of a block in which such a body travels: enough that handing it on costs nothing beside making it.
     package var streamBlockBytes = 64 << 10
     /// Blocks of one such body: one is filled while others are sent.

@@ -64,15 +64,37 @@ package enum ListenAddress: Sendable, CustomStringConvertible {
         }
     }
 
+    /// What looking at an address came to, where nothing is wrong with it.
+    package enum Finding: Sendable {
+        case isFree
+        /// Somebody listens there.
+        case isTaken
+    }
+
     /// Whether it could be listened on, as far as that can be told without doing so.
-    package func check() throws(SystemError) {
+    ///
+    /// - Throws: where none of the addresses that it stands for can be; with the first cause.
+    package func check() throws(SystemError) -> Finding {
         switch self {
-        case .internet(let host, let port): _ = try SocketAddress.resolve(host: host, port: port)
+        case .internet(let host, let port):
+            var failure: SystemError?
+            var isTaken = false
+            for address in try SocketAddress.resolve(host: host, port: port) {
+                do throws(SystemError) {
+                    try ListeningSocket.check(address)
+                    return .isFree
+                } catch where error.errno == .addressInUse {
+                    isTaken = true
+                } catch { failure = failure ?? error }
+            }
+            if isTaken { return .isTaken }
+            throw failure ?? SystemError("listen on", description, .noSuchFile)
         case .local(let path, _):
             let directory = File.parent(of: path)
             guard try File.status(directory).kind == .directory else { throw SystemError("listen on", path, .notDirectory) }
             guard File.isReadableAndWritable(directory) else { throw SystemError("listen on", path, .accessDenied) }
-        case .passed: break
+            return .isFree
+        case .passed: return .isFree
         }
     }
 

@@ -21,14 +21,26 @@ package enum ListeningSocket {
         do throws(SystemError) {
             return try make(address, sharesPort: sharesPort)
         } catch {
-            if address.isAny, address.isIPv6, error.errno == Errno(EAFNOSUPPORT) || error.errno == Errno(EADDRNOTAVAIL) {
-                return try make(.anyIPv4(port: address.port), sharesPort: sharesPort)
-            }
-            throw error
+            guard isWithoutIPv6(address, error) else { throw error }
+            return try make(.anyIPv4(port: address.port), sharesPort: sharesPort)
         }
     }
 
-    private static func make(_ address: SocketAddress, sharesPort: Bool) throws(SystemError) -> FileDescriptor {
+    /// Whether the address could be listened on: it is bound for a moment, and nobody can connect meanwhile.
+    ///
+    /// - Throws: as `open`; `.addressInUse` where somebody listens there.
+    package static func check(_ address: SocketAddress) throws(SystemError) {
+        do throws(SystemError) { _ = try make(address, sharesPort: false, listens: false) } catch {
+            guard isWithoutIPv6(address, error) else { throw error }
+            _ = try make(.anyIPv4(port: address.port), sharesPort: false, listens: false)
+        }
+    }
+
+    private static func isWithoutIPv6(_ address: SocketAddress, _ error: SystemError) -> Bool {
+        address.isAny && address.isIPv6 && (error.errno == Errno(EAFNOSUPPORT) || error.errno == Errno(EADDRNOTAVAIL))
+    }
+
+    private static func make(_ address: SocketAddress, sharesPort: Bool, listens: Bool = true) throws(SystemError) -> FileDescriptor {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let family = address.isIPv6 ? AF_INET6 : AF_INET
         let subject = address.description
@@ -40,7 +52,7 @@ package enum ListeningSocket {
             let raw = listener.rawValue
             try retryingInterrupts { unsafe address.withRaw { unsafe bind(raw, $0, $1) } }
             // The kernel cuts this to net.core.somaxconn.
-            try retryingInterrupts { listen(raw, 4096) }
+            if listens { try retryingInterrupts { listen(raw, 4096) } }
         } catch { throw SystemError("listen on", subject, error) }
         return listener
     }

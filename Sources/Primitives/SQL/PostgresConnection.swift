@@ -235,7 +235,8 @@ import CPostgres
         if isBroken {
             let message = unsafe PostgresConnection.oneLine(PQerrorMessage(handle))
             // Without a result there is no code; the server's refusals begin with FATAL, and it is starting or stopping in some.
-            let isRefusal = message.contains("FATAL:") && !message.contains("the database system is")
+            // Nor does a certificate that is not believed become better by itself.
+            let isRefusal = message.contains("certificate") || message.contains("FATAL:") && !message.contains("the database system is")
                 && !message.contains("too many") && !message.contains("remaining connection slots")
             throw SQLError(
                 kind: isRefusal ? .cannotOpen : .disconnected, code: "", operation: "connect to", subject: location.name,

@@ -6,6 +6,8 @@ package struct PostgresLocation: Sendable, Hashable {
     package let url: String
     /// Server, database and user, for messages: without the password.
     package let name: String
+    /// Whether the URL has a password in it, that of the user or of a key.
+    package let hasPassword: Bool
     /// What the server's own lists show of us.
     private let applicationName: String
 
@@ -35,6 +37,7 @@ package struct PostgresLocation: Sendable, Hashable {
         }
         self.url = url
         self.applicationName = applicationName
+        hasPassword = values["password"] != nil || values["sslpassword"] != nil
         // Of several hosts each has one, and most have none.
         let port = values["port"].flatMap { $0.contains(",") ? nil : $0 }
         let host = values["host"] ?? values["hostaddr"] ?? ""
@@ -46,11 +49,11 @@ package struct PostgresLocation: Sendable, Hashable {
     /// What libpq is told: defaults, then the URL, which has the last word on them.
     ///
     /// A server that vanished without a word is noticed within half a minute, also while nothing is under way; by who watches it, within
-    /// three seconds.
+    /// three seconds. Clients wait for those who read, so these wait less for a connection; each address of the server has that time.
     func parameters(for use: PostgresConnection.Use) -> (names: [String], values: [String]) {
         let isWatching = use == .watching
         let all = [
-            ("fallback_application_name", applicationName), ("connect_timeout", isWatching ? "2" : "10"), ("client_encoding", "UTF8"),
+            ("fallback_application_name", applicationName), ("connect_timeout", use.connectTimeout), ("client_encoding", "UTF8"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "4"),
             // Of several hosts the one that may be written; what a standby has is older.
             ("tcp_user_timeout", isWatching ? "3000" : "30000"), ("target_session_attrs", "read-write"), ("dbname", url),
@@ -84,6 +87,15 @@ extension PostgresConnection {
         case watching
         /// Whatever takes long.
         case other
+
+        /// Seconds, for each address of the server.
+        fileprivate var connectTimeout: String {
+            switch self {
+            case .writing, .other: "10"
+            case .reading: "3"
+            case .watching: "2"
+            }
+        }
 
         fileprivate var timeouts: String {
             switch self {

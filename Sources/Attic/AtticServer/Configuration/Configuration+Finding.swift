@@ -82,7 +82,7 @@ extension Configuration {
         let mode = String(permissions, radix: 8)
         if permissions & 0o002 != 0 { return "everyone on this machine can write to \(path) (mode \(mode)): chmod o-rwx \(path)" }
         guard holdsSecret, permissions & 0o004 != 0 else { return nil }
-        return "everyone on this machine can read \(path) (mode \(mode)), and with it make tokens or sign: chmod o-rwx \(path)"
+        return "everyone on this machine can read \(path) (mode \(mode)), and with what stands in it make tokens, sign, or read what is stored: chmod o-rwx \(path)"
     }
 }
 

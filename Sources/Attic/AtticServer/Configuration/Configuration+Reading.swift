@@ -2,6 +2,7 @@ import AtticAPI
 import Chunking
 import Compression
 import ConfigFile
+import Database
 import HTTP
 import Platform
 
@@ -109,6 +110,9 @@ extension Configuration {
     /// Gives the error for when the environment names no database either.
     private mutating func readDatabase(_ section: TOMLSection) throws(ConfigFileError) -> ConfigFileError? {
         if let value = try section.bool("heartbeat") { databaseHeartbeat = value }
+        let connections = Int64(Catalog.otherConnections + 1)...1000
+        if let value = try section.integer("max-connections", in: connections) { databaseConnectionsMax = Int(value) }
+        if let value = try section.seconds("acquire-timeout", in: 1...3600) { databaseAcquireSeconds = value }
         guard let url = try section.string("url") else {
             return section.error(
                 at: "url",
@@ -118,6 +122,7 @@ extension Configuration {
         do throws(ValueError) { database = try databaseLocation(ofURL: url) } catch {
             throw section.error(at: "url", error.sentence)
         }
+        if database.hasPassword { holdsSecret = true }
         return nil
     }
 

@@ -38,9 +38,15 @@ extension Configuration {
         writer.value("upload-time", "\(limits.uploadSeconds) seconds")
         writer.value("answer-time", "\(limits.answerSeconds) seconds")
         writer.value("drain-time", "\(limits.drainSeconds) seconds")
+        if let streams = limits.streamsMax { writer.value("streams", Int64(streams)) }
+        writer.value("waiting-streams", Int64(limits.waitingStreamsMax))
+        if let streams = limits.clientStreamsMax { writer.value("streams-per-address", Int64(streams)) }
+        writer.value("stream-time", "\(limits.streamSeconds) seconds")
         writer.table(["database"])
         writer.value("url", databaseURL(of: database))
         writer.value("heartbeat", databaseHeartbeat)
+        writer.value("max-connections", Int64(databaseConnectionsMax))
+        writer.value("acquire-timeout", "\(databaseAcquireSeconds) seconds")
         writer.table(["storage"])
         writer.value("type", "local")
         writer.value("path", storagePath)

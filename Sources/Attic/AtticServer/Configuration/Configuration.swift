@@ -45,6 +45,10 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var database = DatabaseLocation.sqlite(path: "")
     /// Whether the database is asked something now and then, so that its connections stay open. A file needs none.
     package internal(set) var databaseHeartbeat = false
+    /// Connections that a server has to a PostgreSQL one at most: `Catalog.otherConnections`, and those that read.
+    package internal(set) var databaseConnectionsMax = 16
+    /// How long who wants to read waits for one of those, in seconds.
+    package internal(set) var databaseAcquireSeconds: Int64 = 10
     /// The directory of the local storage; empty where a bucket is the storage.
     package internal(set) var storagePath = ""
     /// The bucket that is the storage; nil for a directory.
@@ -64,7 +68,7 @@ package struct Configuration: Sendable, Equatable {
 
     package internal(set) var tokenKey = TokenKey.hs256(secret: [])
     package internal(set) var tokenRules = TokenRules()
-    /// Whether the key of tokens, or that of the bucket, stood in the text itself, and not in a variable.
+    /// Whether the key of tokens, that of the bucket, or the database's password stood in the text itself, and not in a variable.
     package internal(set) var holdsSecret = false
 
     /// What works but should not stay as it is; a sentence each, for the log.

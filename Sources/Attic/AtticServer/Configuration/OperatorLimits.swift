@@ -22,7 +22,20 @@ package struct OperatorLimits: Sendable, Equatable {
     /// Seconds that requests in flight have to finish when the server ends.
     package internal(set) var drainSeconds: Int64 = 30
 
+    /// Bodies at once that are made while they are sent; nil: as many as the storage makes wanted.
+    package internal(set) var streamsMax: Int?
+    /// Answers that wait for one of those to end.
+    package internal(set) var waitingStreamsMax = Self.standard.producerQueueMax
+    /// Of both, how many one address may have; nil: a share of all.
+    package internal(set) var clientStreamsMax: Int?
+    /// Seconds that a client may take for its next 64 KiB of such a body while others wait.
+    package internal(set) var streamSeconds = Self.standard.streamPatience.components.seconds
+
     private static let standard = Limits()
+    /// Where the storage is a bucket every pull of a NAR is such a body, and its thread sleeps most of the time.
+    private static let streamsMaxOfBucket = 128
+    /// What one address may have of them at least, where that is not more than half: Nix pulls 25 NARs at once.
+    private static let clientStreamsLeast = 16
 
     init() {}
 
@@ -36,6 +49,17 @@ package struct OperatorLimits: Sendable, Equatable {
         if let value = try section.seconds("upload-time", in: 1...3600) { uploadSeconds = value }
         if let value = try section.seconds("answer-time", in: 1...3600) { answerSeconds = value }
         if let value = try section.seconds("drain-time", in: 0...3600) { drainSeconds = value }
+        if let value = try section.integer("streams", in: 1...4096) { streamsMax = Int(value) }
+        if let value = try section.integer("waiting-streams", in: 0...65_536) { waitingStreamsMax = Int(value) }
+        if let value = try section.integer("streams-per-address", in: 1...4096) { clientStreamsMax = Int(value) }
+        if let value = try section.seconds("stream-time", in: 1...3600) { streamSeconds = value }
+    }
+
+    /// Threads for bodies that are made while they are sent, and how many of them one address may have: never all, unless the operator
+    /// says so.
+    func streams(ofBucket isBucket: Bool) -> (all: Int, ofClient: Int) {
+        let all = streamsMax ?? (isBucket ? Self.streamsMaxOfBucket : Self.standard.producerThreads)
+        return (all, clientStreamsMax ?? max(1, min(max(Self.clientStreamsLeast, all / 4), all / 2)))
     }
 }
 
@@ -54,5 +78,8 @@ extension Limits {
         headTime = .seconds(wanted.headSeconds)
         bodyProgressTime = .seconds(wanted.uploadSeconds)
         writeProgressTime = .seconds(wanted.answerSeconds)
+        (producerThreads, clientStreamsMax) = wanted.streams(ofBucket: configuration.s3 != nil)
+        producerQueueMax = wanted.waitingStreamsMax
+        streamPatience = .seconds(wanted.streamSeconds)
     }
 }

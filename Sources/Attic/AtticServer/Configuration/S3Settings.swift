@@ -23,7 +23,7 @@ extension Configuration {
         case "local": try readDirectory(section)
         case "s3":
             s3 = try Self.bucket(section, environment)
-            holdsSecret = try section.section("credentials").has("secret_access_key")
+            if try section.section("credentials").has("secret_access_key") { holdsSecret = true }
         default: throw section.error(at: "type", "\"\(type)\" is no storage type; write \"local\" or \"s3\"")
         }
     }

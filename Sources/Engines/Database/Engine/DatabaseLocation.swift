@@ -22,6 +22,14 @@ package enum DatabaseLocation: Sendable, Hashable {
         }
     }
 
+    /// Whether its URL has a password in it.
+    package var hasPassword: Bool {
+        switch self {
+        case .sqlite: false
+        case .postgres(let location): location.hasPassword
+        }
+    }
+
     /// The path of the file, where it is one.
     package var path: String? {
         if case .sqlite(let path) = self { path } else { nil }

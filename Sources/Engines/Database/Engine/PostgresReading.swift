@@ -1,4 +1,3 @@
-import Platform
 import SQL
 
 /// How PostgreSQL is read: each body sees one state.
@@ -26,36 +25,6 @@ final class PostgresReading: ReadingConnection {
     func touch() { if postgres.isConnected() { _ = try? postgres.execute("SELECT 1") } }
 
     private func connectAgain() throws(SQLError) {
-        let deadline = absence.begin() + Absence.patience
-        var pause = Duration.milliseconds(20)
-        while true {
-            do throws(SQLError) {
-                try postgres.reconnect()
-                absence.end()
-                return
-            } catch {
-                if error.kind != .disconnected || MonotonicTime.now + pause > deadline { throw error }
-            }
-            MonotonicTime.sleep(pause)
-            pause = min(pause * 2, .milliseconds(500))
-        }
+        try absence.wait { () throws(SQLError) in try postgres.reconnect() }
     }
-}
-
-/// Since when a server is away. Who asks first waits for it, as it may be about to come back; who asks later is refused at once.
-final class Absence: Sendable {
-    /// A restart takes a second or two.
-    static let patience = Duration.seconds(3)
-
-    private let since = Monitor<MonotonicTime?>(nil)
-
-    func begin() -> MonotonicTime {
-        since.peek { since in
-            let begun = since ?? .now
-            since = begun
-            return begun
-        }
-    }
-
-    func end() { since.peek { $0 = nil } }
 }

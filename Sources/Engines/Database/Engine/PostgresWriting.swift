@@ -22,11 +22,16 @@ final class PostgresWriting: WritingConnection {
     /// What the transaction that is open made of the number of ours.
     private var openCount: Int64?
     private let reconnectTime: Duration
+    private let absence: Absence
+    /// Whether `write_turn` is there, and has a row of this writer. A database without it is left alone until something is written.
+    private var hasTurn = false
 
     /// How often a transaction is tried again that the server undid; each time it has waited already.
     private static let triesMax = 5
     /// Rows of writers that are kept; they are some bytes each, and most are of processes that ended long ago.
     private static let writersMax = 1000
+    /// Between two questions what became of a commit.
+    private static let settlePause = Duration.milliseconds(20)
 
     var connection: any SQLConnection { postgres }
     /// The server does that.
@@ -37,23 +42,32 @@ final class PostgresWriting: WritingConnection {
         postgres = try PostgresConnection(location, for: .writing)
         reconnectTime = options.reconnectTime
         self.row = row
-        try makeTurn()
+        absence = Absence(patience: options.reconnectTime)
+        if try findsTable() { try makeTurn() }
     }
 
-    /// The one table that no step of the schema makes, as the steps are written in turns, too.
+    private func findsTable() throws(SQLError) -> Bool {
+        try postgres.first("SELECT to_regclass('write_turn') IS NOT NULL") { row throws(SQLError) in try row.integer(0) != 0 } ?? false
+    }
+
+    /// The one table that no step of the schema makes, as the steps are written in turns, too; and a row of this writer in it.
     private func makeTurn() throws(SQLError) {
         try postgres.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
         do throws(SQLError) {
             // Two that make the same table at once would both try: the second waits here.
-            try postgres.runScript("""
-                SELECT pg_advisory_xact_lock(\(Catalog.applicationID));
-                CREATE TABLE IF NOT EXISTS write_turn (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);
-                INSERT INTO write_turn (id, number) VALUES (1, 0) ON CONFLICT DO NOTHING;
-                """)
+            try postgres.runScript("SELECT pg_advisory_xact_lock(\(Catalog.applicationID))")
+            // Who may only write rows is not to be asked for the right to make tables.
+            if try !findsTable() {
+                try postgres.runScript("""
+                    CREATE TABLE write_turn (id BIGINT NOT NULL PRIMARY KEY, number BIGINT NOT NULL);
+                    INSERT INTO write_turn (id, number) VALUES (1, 0);
+                    """)
+            }
             try makeWriter(number: 0)
             try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
             try postgres.execute("COMMIT")
             isWriterNew = false
+            hasTurn = true
         } catch {
             rollBack()
             throw error
@@ -70,6 +84,7 @@ final class PostgresWriting: WritingConnection {
 
     func begin(surviving durability: WriteDurability) throws(SQLError) {
         if !postgres.isConnected() { try reconnect() }
+        if !hasTurn { try makeTurn() }
         // READ COMMITTED: each statement sees what was committed before it began, and nobody else writes after our first.
         try postgres.runScript(
             "BEGIN ISOLATION LEVEL READ COMMITTED" + (durability == .powerCut ? "" : "; SET LOCAL synchronous_commit = off"))
@@ -120,6 +135,7 @@ final class PostgresWriting: WritingConnection {
                 if error == failure { throw error }
                 // A lock that was waited for too long, or a server that went away again: until the time is over.
                 if error.kind != .disconnected && error.kind != .busy { break }
+                MonotonicTime.sleep(PostgresWriting.settlePause)
             }
         }
         throw SQLError(
@@ -153,19 +169,11 @@ final class PostgresWriting: WritingConnection {
         }
     }
 
-    /// Connects again, for as long as a restart of the server may take.
+    /// Connects again, for as long as a restart of the server may take. Who comes when it has been away for longer is refused at once:
+    /// many may wait in the queue.
     private func reconnect() throws(SQLError) {
-        let deadline = MonotonicTime.now + reconnectTime
-        var pause = Duration.milliseconds(20)
-        while true {
-            do throws(SQLError) {
-                if postgres.isBroken { try postgres.reconnect() }
-                return
-            } catch {
-                if error.kind != .disconnected || MonotonicTime.now + pause > deadline { throw error }
-            }
-            MonotonicTime.sleep(pause)
-            pause = min(pause * 2, .seconds(1))
+        try absence.wait { () throws(SQLError) in
+            if postgres.isBroken { try postgres.reconnect() }
         }
     }
 }

@@ -1,0 +1,95 @@
+import Platform
+import SQL
+
+// Whether a database is ours, looked at before anything is written to it.
+
+extension Catalog {
+    /// What a database on a server lacks, by one connection, which changes nothing.
+    ///
+    /// - Returns: the names of the schema's steps that `migrate` would apply.
+    /// - Throws: as opening it does; also where steps are missing that its user may not apply.
+    package static func missingSteps(of location: DatabaseLocation) throws(DatabaseError) -> [String] {
+        guard case .postgres(let server) = location else { preconditionFailure("a file is opened to look at it") }
+        let operation = "open the database \(location.name)"
+        let refusal: DatabaseError?
+        let missing: [String]
+        let mayMake: Bool
+        do throws(SQLError) {
+            let connection = try PostgresConnection(server)
+            refusal = try self.refusal(of: connection, server)
+            let applied = refusal == nil ? try CatalogSession(connection, location.dialect).appliedMigrationNames() : []
+            missing = Migration.all.map(\.name).filter { !applied.contains($0) }
+            mayMake = try connection.first("SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)") {
+                row throws(SQLError) in try row.integer(0) != 0
+            } ?? false
+        } catch { throw DatabaseError(operation, error) }
+        if let refusal { throw refusal }
+        if !missing.isEmpty && !mayMake {
+            throw DatabaseError(
+                .cannotOpen, operation, location.name,
+                "its schema is to be made or changed, which this user may not do; make it the owner (ALTER DATABASE … OWNER TO …)")
+        }
+        return missing
+    }
+
+    /// Why the database must not be used, found without changing it; nil where it is empty or ours.
+    static func refusal(of location: DatabaseLocation, _ options: Options) throws(SQLError) -> DatabaseError? {
+        switch location {
+        case .sqlite(let path): try refusal(ofFile: path, options)
+        case .postgres(let server): try refusal(of: PostgresConnection(server), server)
+        }
+    }
+
+    private static func refusal(ofFile path: String, _ options: Options) throws(SQLError) -> DatabaseError? {
+        let connection = try SQLiteConnection(path: path, access: .create, busyMilliseconds: options.busyMilliseconds)
+        let mark = try connection.first("PRAGMA application_id") { row throws(SQLError) in try row.integer(0) } ?? 0
+        if mark == applicationID { return try refusalOfSchema(connection, .sqlite(path: path)) }
+        let tables = try connection.first("SELECT count(*) FROM sqlite_schema") { row throws(SQLError) in
+            try row.integer(0)
+        }
+        if mark == 0 && tables == 0 { return nil }
+        return DatabaseError(
+            .notOurs, "open the database \(path)", path,
+            "it is an SQLite database of another program; name another file in the database url")
+    }
+
+    /// A server's database has no mark: it is ours where our steps were applied, and may become ours where nothing is in it but what
+    /// extensions brought along.
+    private static func refusal(of connection: PostgresConnection, _ server: PostgresLocation) throws(SQLError) -> DatabaseError? {
+        let location = DatabaseLocation.postgres(server)
+        let columns = try connection.first("""
+            SELECT count(*) FROM pg_attribute
+            WHERE attrelid = to_regclass('migration') AND attname IN ('name', 'applied_at') AND NOT attisdropped
+            """) { row throws(SQLError) in try row.integer(0) }
+        let isOurTable = columns == 2
+        let applied = isOurTable ? try CatalogSession(connection, location.dialect).appliedMigrationNames() : []
+        let known = Set(Migration.all.map(\.name))
+        if applied.contains(where: { known.contains($0) }) { return try refusalOfSchema(connection, location) }
+        let stranger = try connection.first("""
+            SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+            WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                AND c.relname <> 'write_turn' AND (c.relname <> 'migration' OR CAST($1 AS BIGINT) = 0)
+                AND NOT EXISTS (
+                    SELECT 1 FROM pg_depend d
+                    WHERE d.classid = CAST('pg_class' AS regclass) AND d.objid = c.oid AND d.deptype = 'e')
+            ORDER BY c.relname LIMIT 1
+            """, [.integer(isOurTable && applied.isEmpty ? 1 : 0)]) { row throws(SQLError) in try row.text(0) }
+        guard let stranger else { return nil }
+        return DatabaseError(
+            .notOurs, "open the database \(location.name)", location.name,
+            "it is a database of another program, and has a table \"\(stranger)\" of that; name a database of its own in the database url")
+    }
+
+    /// Why a schema is not of this version, where it is newer.
+    static func refusalOfSchema(
+        _ connection: any SQLConnection, _ location: DatabaseLocation
+    ) throws(SQLError) -> DatabaseError? {
+        let applied = try CatalogSession(connection, location.dialect).appliedMigrationNames()
+        let known = Set(Migration.all.map(\.name))
+        guard let unknown = applied.first(where: { !known.contains($0) }) else { return nil }
+        return DatabaseError(
+            .tooNew, "open the database \(location.name)", location.name,
+            "its schema has the step \"\(unknown)\", which this version does not know: a newer version has used it; "
+                + "run that version, or restore a backup from before the upgrade")
+    }
+}
