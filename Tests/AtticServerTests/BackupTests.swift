@@ -138,6 +138,9 @@ struct BackupTests {
             heartbeat = true
             [storage]
             path = "/y"
+            [limits]
+            streams = 7
+            streams-per-address = 3
             [chunking]
             nar-size-threshold = 1
             min-size = 1000

@@ -1,3 +1,4 @@
+import AtticAPI
 import Encoding
 import Platform
 import Storage

@@ -117,7 +117,7 @@ struct ConfigurationKey: CustomTestStringConvertible {
             ("\"sqlite:///a%zz\"", "write \"sqlite:///path/server.db\""), ("\"sqlite:///a?mode=memory\"", "\"mode=rwc\" and \"mode=rw\""),
         ]),
         ConfigurationKey("database.heartbeat", "true", truth),
-        integer("database.max-connections", "7", from: "3", to: "1000", below: "2", above: "1001"),
+        integer("database.max-connections", "7", from: "4", to: "1000", below: "3", above: "1001"),
         duration("database.acquire-timeout", "\"7 seconds\"", from: 1, to: "3600"),
         ConfigurationKey("storage.type", "\"local\"", [string, ("\"nfs\"", "write \"local\"")]),
         ConfigurationKey("storage.path", "\"/elsewhere\"", [string, ("\"chunks\"", "write the whole path"), ("\"\"", "write the directory")]),

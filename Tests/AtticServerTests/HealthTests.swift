@@ -1,6 +1,8 @@
+import Database
 import HTTP
 import Platform
 import Storage
+import Support
 import Testing
 
 @testable import AtticServer
@@ -77,6 +79,30 @@ struct HealthTests {
         #expect(throws: StorageError.self) { try fixture.store.ping() }
         fixture.context.catalog.close()
         #expect(throws: (any Error).self) { try fixture.context.catalog.ping() }
+    }
+
+    @Test("A database server that goes away makes it bad, and it is good again when that is back", .enabled(if: TestPostgres.serverURL != nil, "scripts/test starts the server"))
+    func awayAndBack() throws {
+        let fixture = try Fixture()
+        let door = try PostgresDoor(onServer: #require(TestPostgres.serverURL))
+        var options = Catalog.Options()
+        options.readerReconnectTime = .milliseconds(50)
+        let catalog = try Catalog(#require(DatabaseLocation(postgresURL: door.url)), readers: 2, log: fixture.context.log, options: options)
+        try catalog.migrate()
+        func status() throws -> Int {
+            fixture.context.health.ask(.database, fixture.context.log) { try catalog.ping() }
+            return try fixture.send("GET", "/_health").status.code
+        }
+        #expect(try status() == 200)
+        try door.shut()
+        #expect(try status() == 503)
+        #expect(try fixture.send("GET", "/_health").text.contains("the database cannot be reached"))
+        #expect(try status() == 503)
+        try door.open()
+        let end = MonotonicTime.now + .seconds(30)
+        while try status() != 200 && MonotonicTime.now < end {}
+        #expect(try status() == 200)
+        catalog.close()
     }
 
     @Test("The thread that asks ends when it is told to")

@@ -84,6 +84,19 @@ import Testing
         _ = try ListenAddress.local(path: path, permissions: 0o600).check()
     }
 
+    @Test func whatCannotBeListenedOnIsFoundWithoutListening() throws {
+        // Of TEST-NET-1, which no machine has (RFC 5737).
+        let error = #expect(throws: SystemError.self) { try ListenAddress(parsing: "192.0.2.7:8080").check() }
+        #expect(error?.operation == "listen on" && error?.errno == .addressNotAvailable)
+        #expect(try ListenAddress(parsing: "127.0.0.1:0").check() == .isFree)
+        #expect(try ListenAddress(parsing: "[::]:0").check() == .isFree)
+        let listener = try ListeningSocket.open(.any(port: 0), sharesPort: false)
+        let port = try listener.localAddress().port
+        #expect(try ListenAddress(parsing: "[::]:\(port)").check() == .isTaken)
+        #expect(try ListenAddress(parsing: "127.0.0.1:\(port)").check() == .isTaken)
+        _ = consume listener
+    }
+
     @Test func aServerThatTookThePlaceKeepsItsFile() throws {
         let server = try serve(.local(path: path, permissions: 0o600))
         try File.rename(path, to: directory.file("aside"))

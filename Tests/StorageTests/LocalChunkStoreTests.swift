@@ -23,10 +23,29 @@ import Testing
     @Test("A new directory gets VERSION and packs, for its owner only")
     func newDirectory() throws {
         let store = try LocalChunkStore(path: path)
-        #expect(try File.readText("\(path)/VERSION") == "tetryx storage 1\n")
+        let id = try #require(store.id)
+        #expect(id.utf8.count == 32)
+        #expect(try File.readText("\(path)/VERSION") == "tetryx storage 1\n\(id)\n")
         #expect(try File.status(path).permissions == 0o700)
         let extent = try self.store(10, in: store)
         #expect(try File.status(path(of: extent.pack)).permissions == 0o600)
+    }
+
+    @Test("A directory keeps its id; one of the first releases gets one from the server that opens it, and a copy has that of the original")
+    func ids() throws {
+        let first = try LocalChunkStore(path: path, forServing: false).id
+        #expect(first != nil)
+        #expect(try LocalChunkStore(path: path).id == first)
+        #expect(try LocalChunkStore(path: directory.file("other")).id != first)
+        #expect(try LocalChunkStore(path: directory.file("copy"), forServing: false, id: first).id == first)
+        for content in ["tetryx storage 1\n", "tetryx storage 1", "tetryx storage 1\nno id\n"] {
+            try File.replace("\(path)/VERSION", with: Array(content.utf8), permissions: 0o600)
+            #expect(try LocalChunkStore(path: path, forServing: false).id == nil)
+            #expect(try File.readText("\(path)/VERSION") == content)
+            let id = try LocalChunkStore(path: path).id
+            #expect(id != nil)
+            #expect(try LocalChunkStore(path: path, forServing: false).id == id)
+        }
     }
 
     @Test("Another version is refused with both versions named", arguments: ["tetryx storage 2\n", "", "something\nelse"])

@@ -14,11 +14,41 @@ extension Daemon {
         _ configuration: Configuration, _ catalog: Catalog, openFilesMax: Int = 256, forServing: Bool, log: Logger
     ) throws(StorageError) -> any ChunkStore {
         guard let s3 = configuration.s3 else {
-            return try LocalChunkStore(path: configuration.storagePath, openFilesMax: openFilesMax, forServing: forServing, log: log)
+            let store = try LocalChunkStore(
+                path: configuration.storagePath, openFilesMax: openFilesMax, forServing: forServing, log: log)
+            try checkIdentity(store.id, at: configuration.storagePath, catalog, forServing: forServing)
+            return store
         }
-        return try S3ChunkStore(
+        let store = try S3ChunkStore(
             s3.bucket, s3.credentials, limits: s3.limits, journal: CatalogPackJournal(catalog, time: .system, log: log),
             forServing: forServing, log: log)
+        try checkIdentity(bucketID, at: configuration.storageName, catalog, forServing: forServing)
+        return store
+    }
+
+    /// What the database knows a bucket by: which one it is, the bucket is asked for itself.
+    private static let bucketID = "bucket"
+
+    /// Refuses a storage that the database's packs are not in: two servers on one database with a directory each would take each
+    /// other's packs for lost.
+    static func checkIdentity(
+        _ id: String?, at place: String, _ catalog: Catalog, forServing: Bool
+    ) throws(StorageError) {
+        let known: String?
+        do throws(DatabaseError) {
+            var found = try catalog.read { session throws(DatabaseError) in try session.storageID() }
+            if found == nil, forServing, let id {
+                found = try catalog.write { session throws(DatabaseError) in try session.claimStorage(id) }
+            }
+            known = found
+        } catch { throw StorageError("open storage", place, .checkFailed("\(error)")) }
+        guard let known, known != id else { return }
+        let reason = known == bucketID ? "the packs that the database names are in a bucket: set [storage] type = \"s3\"" :
+            "the packs that the database names are in another directory, of which VERSION says \(known). Name that as [storage] path; several servers need a bucket"
+        throw StorageError(
+            "open storage", place,
+            .refused(reason + (id == bucketID ? ", or copy them into the bucket first and change the database's table \"storage\" to \"\(bucketID)\"" :
+                "; where that one is lost for good, write its id into the second line of \(place)/VERSION, and fsck")))
     }
 
     /// Asks the bucket of a configuration something, for `check-config`.

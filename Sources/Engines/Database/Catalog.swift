@@ -19,13 +19,16 @@ package final class Catalog: Sendable {
         package var readerPatience = Duration.seconds(10)
         /// How long a writer that lost its server waits for it to come back.
         package var reconnectTime = Duration.seconds(15)
+        /// The same of readers: a restart takes a second or two.
+        package var readerReconnectTime = Duration.seconds(3)
         /// How long who looks for others' changes waits for the writing thread, where only that can tell whose one was.
         package var lookPatience = Duration.milliseconds(500)
         package init() {}
     }
 
-    /// What a catalog on a server has beside the connections that read: one that writes, and one that holds a lock while it collects.
-    package static let otherConnections = 2
+    /// What a catalog on a server has beside the connections that read: one that writes, one that looks for others' changes, and one that
+    /// holds a lock while it collects.
+    package static let otherConnections = 3
 
     /// Marks a database as ours (PRAGMA application_id): `ttrx` in ASCII.
     static let applicationID: Int64 = 0x7474_7278

@@ -34,19 +34,18 @@ final class ReaderPool: Sendable {
     private let state: Monitor<State>
     private let location: DatabaseLocation
     private let options: Catalog.Options
-    private let absence = Absence(patience: Absence.readerPatience)
+    private let absence: Absence
 
     /// - Parameter countMax: how many connections there are at most.
     /// - Throws: where the first cannot be opened.
     init(_ location: DatabaseLocation, countMax: Int, _ options: Catalog.Options) throws(SQLError) {
         self.location = location
         self.options = options
+        absence = Absence(patience: options.readerReconnectTime)
         let openedCount = location.path == nil ? 1 : countMax
         var places: [Monitor<(any ReadingConnection)?>] = []
         for place in 0..<countMax {
-            var connection: (any ReadingConnection)?
-            if place < openedCount { connection = try ReaderPool.open(location, options, absence) }
-            places.append(Monitor(connection))
+            places.append(place < openedCount ? Monitor(try ReaderPool.open(location, options, absence)) : Monitor(nil))
         }
         self.places = places
         state = Monitor(State(free: Array(0..<openedCount), unopened: Array(openedCount..<countMax)))

@@ -26,6 +26,7 @@ package struct Errno: Error, Hashable, Sendable, CustomStringConvertible {
     package static let inProgress = Errno(EINPROGRESS)
     package static let timedOut = Errno(ETIMEDOUT)
     package static let addressInUse = Errno(EADDRINUSE)
+    package static let addressNotAvailable = Errno(EADDRNOTAVAIL)
     package static let tooManyFiles = Errno(EMFILE)
     package static let tooManyFilesInSystem = Errno(ENFILE)
     package static let readOnlyFileSystem = Errno(EROFS)

@@ -44,6 +44,9 @@ expect_failure 'check-config of three wrong places' atticd -f bad.toml --mode ch
 for sentence in "cannot make $work/file/server.db below $work/file" "cannot make $work/file/storage below $work/file" "$work/none"; do
   expect_contains 'what it said' "$sentence" "$output"
 done
+# Of a network that no machine has (RFC 5737).
+expect_failure "check-config of another machine's address" atticd -f server.toml -l 192.0.2.7:8080 --mode check-config
+expect_contains "what it said of another machine's address" 'cannot listen on 192.0.2.7:8080' "$output"
 
 say 'no mode but monolithic and db-migrations touches the schema'
 for mode in api-server garbage-collector garbage-collector-once; do

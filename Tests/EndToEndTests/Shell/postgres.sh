@@ -26,12 +26,19 @@ token=$(root_token)
 stop_server
 toml=$XDG_CONFIG_HOME/tetryx/server.toml
 sed -i "s|^url = .*|url = \"$server_url\"|" "$toml"
+atticd --mode check-config >"$work/check.log" 2>&1 || die "check-config found something: $(cat "$work/check.log")"
 expect_failure 'an API server on an empty database' atticd --mode api-server
 expect_contains 'an API server on an empty database' 'atticd --mode db-migrations' "$output"
+expect_equal 'tables that these made' 0 "$(rows "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")"
 atticd --mode db-migrations >"$work/migrations.log" 2>&1 || die "the migrations failed: $(cat "$work/migrations.log")"
 start_server --mode api-server
 tetryx login local "$url" "$token" >/dev/null 2>&1
 tetryx cache create hello >/dev/null 2>&1
+
+say 'another storage directory is refused'
+sed "s|^path = .*|path = \"$work/another\"|" "$toml" >"$work/another.toml"
+expect_failure 'a server with another directory' atticd -f "$work/another.toml" -l 127.0.0.1:0 --mode api-server
+expect_contains 'a server with another directory' 'are in another directory' "$output"
 
 say 'one collector, and no second'
 sed -i 's|^interval = .*|interval = "12 hours"|' "$toml"

@@ -81,7 +81,7 @@ package struct Backup: Sendable {
         try catalog.copy(to: partial)
         let copy = try Catalog(path: partial, readers: 1, log: log)
         do {
-            try copyPacks(of: copy, to: LocalChunkStore(path: "\(directory)/storage", forServing: false, log: log), &report, move)
+            try copyPacks(of: copy, to: LocalChunkStore(path: "\(directory)/storage", forServing: false, id: store.id, log: log), &report, move)
         } catch {
             copy.close()
             throw error

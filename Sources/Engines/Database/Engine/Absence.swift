@@ -17,8 +17,6 @@ final class Absence: Sendable {
         var failure: SQLError?
     }
 
-    /// How long readers wait: a restart takes a second or two.
-    static let readerPatience = Duration.seconds(3)
     /// How often it is looked for when nobody waits any more.
     private static let lookInterval = Duration.milliseconds(500)
     private static let pauseMax = Duration.milliseconds(500)

@@ -17,6 +17,7 @@ struct Migration: Sendable {
         Migration(name: "revoked tokens", script: revocationSchema),
         Migration(name: "files of plain Nix", script: receivedFileSchema),
         Migration(name: "packs in a bucket", script: loosePackSchema),
+        Migration(name: "the storage's id", script: storageSchema),
     ]
 
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is

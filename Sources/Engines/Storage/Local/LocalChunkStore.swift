@@ -14,6 +14,8 @@ import Platform
 package final class LocalChunkStore: ChunkStore {
     package var packKind: PackKind { .file }
     let layout: LocalLayout
+    /// Tells the directory from all others; nil where nobody has opened it for serving since there are ids.
+    package let id: String?
     let sealByteCount: Int64
     let pool = PackPool()
     let log: Logger
@@ -30,9 +32,10 @@ package final class LocalChunkStore: ChunkStore {
     ///   - openFilesMax: how many packs stay open for readers.
     ///   - newName: names packs that are made; none twice.
     ///   - forServing: takes the directory's lock as the one that writes; without it nothing can be borrowed.
+    ///   - id: of a new directory, where it is a copy; nil: one of its own.
     /// - Throws: `.inUse` where another server has the directory, `.unknownVersion` where another layout lies in it.
     package init(
-        path: String, sealByteCount: Int64 = 64 << 20, openFilesMax: Int = 256, forServing: Bool = true,
+        path: String, sealByteCount: Int64 = 64 << 20, openFilesMax: Int = 256, forServing: Bool = true, id: String? = nil,
         log: Logger = Logger(label: "tetryx.storage"), newName: @escaping @Sendable () -> PackName = { .random() }
     ) throws(StorageError) {
         precondition(sealByteCount >= 1, "a pack holds at least a byte")
@@ -46,7 +49,7 @@ package final class LocalChunkStore: ChunkStore {
         // A collector that looks whether a server is here holds the lock for an instant.
         serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: .milliseconds(200)) : nil
         if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }
-        try StorageVersion.check(layout)
+        self.id = try StorageVersion.check(layout, id: id ?? PackName.random().text, forServing: forServing)
         try sorted { () throws(SystemError) in
             try Directory.make(layout.packs, permissions: 0o700)
             try File.syncDirectory(path)

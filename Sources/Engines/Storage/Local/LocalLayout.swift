@@ -2,7 +2,7 @@ import Platform
 
 /// Where things lie in a local storage directory:
 ///
-///     VERSION                  one line, `tetryx storage 1`
+///     VERSION                  two lines: `tetryx storage 1`, and the directory's id
 ///     LOCK                     locked (flock) by the one server that writes here
 ///     packs/ab/abcdef….pack    a pack, in a shard named after its first two characters
 struct LocalLayout: Sendable {
@@ -33,28 +33,42 @@ struct LocalLayout: Sendable {
     static func isTemporary(_ name: String) -> Bool { name.contains(".new-") }
 }
 
-/// The layout's version, as the VERSION file says it.
+/// What the VERSION file says: the layout's version, and the directory's id, 32 hexadecimal digits, by which a database knows the
+/// directory that it is of. Directories of the first releases have no id until a server opens them.
 enum StorageVersion {
     static let current = "tetryx storage 1"
+    private static let byteCountMax = 4096
 
     /// Checks the VERSION file of a storage directory, and writes it into a new one.
     ///
+    /// - Parameters:
+    ///   - id: of a directory that has none.
+    ///   - forServing: gives an id to one that has none; else only to a new one.
+    /// - Returns: the directory's id.
     /// - Throws: `.unknownVersion` where another layout is there, or packs without any VERSION.
-    static func check(_ layout: LocalLayout) throws(StorageError) {
-        if File.exists(layout.version) { return try verify(layout) }
-        // It is the first file written, so packs without it are not ours.
-        if File.exists(layout.packs) {
+    static func check(_ layout: LocalLayout, id: String, forServing: Bool) throws(StorageError) -> String? {
+        if File.exists(layout.version) {
+            let found = try verify(layout)
+            guard found == nil && forServing else { return found }
+        } else if File.exists(layout.packs) {
+            // It is the first file written, so packs without it are not ours.
             throw StorageError("open storage", layout.root, .unknownVersion("(there is no VERSION file)"))
         }
         try sorted { () throws(SystemError) in
-            try File.replace(layout.version, with: Array("\(current)\n".utf8), permissions: 0o600)
+            try File.replace(layout.version, with: Array("\(current)\n\(id)\n".utf8), permissions: 0o600)
         }
+        return id
     }
 
     /// Checks the VERSION file of a storage directory, which is there.
-    static func verify(_ layout: LocalLayout) throws(StorageError) {
-        let bytes = try sorted { () throws(SystemError) in try File.readAll(layout.version, byteCountMax: 4096) }
-        let found = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    ///
+    /// - Returns: the directory's id; nil where it has none.
+    @discardableResult
+    static func verify(_ layout: LocalLayout) throws(StorageError) -> String? {
+        let bytes = try sorted { () throws(SystemError) in try File.readAll(layout.version, byteCountMax: byteCountMax) }
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        let found = lines.first ?? ""
         if found != current { throw StorageError("open storage", layout.root, .unknownVersion(found)) }
+        return lines.count > 1 && PackName(lines[1]) != nil ? lines[1] : nil
     }
 }

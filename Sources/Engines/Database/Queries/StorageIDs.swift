@@ -1,0 +1,22 @@
+import SQL
+
+/// Which storage the database's packs lie in.
+extension CatalogSession {
+    /// The id of the storage; nil where no server has opened one yet. Needs no `write`.
+    package func storageID() throws(DatabaseError) -> String? {
+        try trying("look for the storage's id") { connection throws(SQLError) in
+            try connection.first("SELECT id FROM storage") { row throws(SQLError) in try row.text(0) }
+        }
+    }
+
+    /// Makes a storage the one that packs lie in, where there is none; needs `write`.
+    ///
+    /// - Returns: the id of the one that it is.
+    package func claimStorage(_ id: String) throws(DatabaseError) -> String {
+        if let known = try storageID() { return known }
+        try trying("note the storage's id") { connection throws(SQLError) in
+            try connection.execute("INSERT INTO storage (id) VALUES ($1)", [.text(id)])
+        }
+        return id
+    }
+}

@@ -1,0 +1,8 @@
+/// The storage that packs lie in: one row, once a server has opened both, with a directory's id, or the word for a bucket.
+func storageSchema(_ dialect: Dialect) -> String {
+    """
+    CREATE TABLE storage (
+        id TEXT NOT NULL PRIMARY KEY
+    ) \(dialect.tableByKey);
+    """
+}

@@ -1,0 +1,69 @@
+import Database
+import Logging
+import Platform
+import Storage
+import Testing
+
+@testable import AtticServer
+
+@Suite("The storage that a database is of")
+struct StorageIdentityTests {
+    private let fixture: Fixture
+    private var log: Logger { fixture.context.log }
+
+    init() throws { fixture = try Fixture() }
+
+    /// What opening a directory for the fixture's database comes to; nil where it is taken.
+    private func refusal(_ path: String, forServing: Bool) throws -> String? {
+        let id = try LocalChunkStore(path: path, forServing: forServing, log: log).id
+        do throws(StorageError) {
+            try Daemon.checkIdentity(id, at: path, fixture.context.catalog, forServing: forServing)
+            return nil
+        } catch { return "\(error)" }
+    }
+
+    @Test("is the first that a server opens; no other is taken, whoever comes with it, and the words say what to do")
+    func directories() throws {
+        let (first, second) = (fixture.directory.file("first"), fixture.directory.file("second"))
+        #expect(try refusal(second, forServing: false) == nil, "who does not serve decides nothing")
+        #expect(try refusal(first, forServing: true) == nil)
+        #expect(try refusal(first, forServing: false) == nil)
+        let id = try #require(try LocalChunkStore(path: first, forServing: false, log: log).id)
+        for forServing in [true, false] {
+            let words = try #require(try refusal(second, forServing: forServing))
+            #expect(words.hasPrefix("cannot open storage \(second): ") && words.contains(id) && words.contains("several servers need a bucket"))
+        }
+        // As the words say.
+        try File.replace("\(second)/VERSION", with: Array("tetryx storage 1\n\(id)\n".utf8), permissions: 0o600)
+        #expect(try refusal(second, forServing: true) == nil)
+        let bucket = #expect(throws: StorageError.self) {
+            try Daemon.checkIdentity("bucket", at: "s3://chunks", fixture.context.catalog, forServing: true)
+        }
+        #expect("\(try #require(bucket))".contains("are in another directory"))
+    }
+
+    @Test("is the bucket, where that was first: then no directory is taken")
+    func bucket() throws {
+        for _ in 0..<2 { try Daemon.checkIdentity("bucket", at: "s3://chunks", fixture.context.catalog, forServing: true) }
+        #expect(try refusal(fixture.directory.file("first"), forServing: true)?.contains("set [storage] type = \"s3\"") == true)
+    }
+
+    @Test("is asked for by whatever opens it: a collection and fsck do not take another directory's packs for lost")
+    func everywhere() throws {
+        let configuration = fixture.context.configuration
+        try Daemon.checkIdentity(fixture.store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
+        var other = configuration
+        other.storagePath = fixture.directory.file("other")
+        _ = try LocalChunkStore(path: other.storagePath, forServing: false, log: log)
+        #expect(throws: StorageError.self) { try Daemon.collect(other, fixture.context.catalog, log: log) { true } }
+        #expect(throws: StorageError.self) { try Fsck.open(other, log: log) }
+        _ = try Daemon.collect(configuration, fixture.context.catalog, log: log) { true }
+    }
+
+    @Test("is the same for a backup")
+    func backup() throws {
+        let target = fixture.directory.file("backup")
+        _ = try Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: log).run(to: target) { _ in }
+        #expect(try LocalChunkStore(path: target + "/storage", forServing: false, log: log).id == fixture.store.id)
+    }
+}
