@@ -74,6 +74,9 @@ struct EndToEndTests {
     @Test("Packs in an S3 bucket go in, come back, are compacted and deleted, through trouble and losses")
     func bucket() throws { try passes("bucket.sh", minutes: 6) }
 
+    @Test("On PostgreSQL and a bucket, damage between rows and bytes is named, repaired and brought back")
+    func damage() throws { try passes("on-each.sh", ["-c", "postgresql+s3", "damage.sh"], minutes: 5) }
+
     @Test("Logs of builds go along with a push, and come back by Nix's own commands")
     func logs() throws { try passes("logs.sh", minutes: 5) }
 
@@ -100,9 +103,9 @@ struct EndToEndCrashTests {
 }
 
 /// Runs a script of `Shell`, and expects that it succeeds.
-private func passes(_ script: String, minutes: Int) throws {
+private func passes(_ script: String, _ arguments: [String] = [], minutes: Int) throws {
     let folder = File.parent(of: #filePath) + "/Shell"
-    let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"])
+    let outcome = try Subprocess.run(["timeout", "\(minutes * 60)", "\(folder)/\(script)"] + arguments)
     // The figures that a script reports belong in the log of the run, also when it passes.
     print(outcome.errorText, terminator: "")
     #expect(outcome.isSuccess, "\(script): \(outcome.status)\n\(outcome.outputText)")

@@ -37,19 +37,11 @@ token-hs256-secret-base64 = "$secret"
 TOML
   )
 }
-database=$XDG_DATA_HOME/tetryx/server.db
-sql() { sqlite3 -cmd '.timeout 10000' "$database" "$1"; }
 bucket() { # curl's arguments; the path
   curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "${@:1:$#-1}" \
     "$TETRYX_TEST_S3/chunks${*: -1}"
 }
 objects() { bucket '?list-type=2' | grep -o '<Key>packs/[^<]*' | wc -l; }
-fsck() { # exit code, arguments...: its output is in fsck.log
-  local wanted=$1 status=0
-  shift
-  atticadm fsck "$@" >fsck.log 2>&1 || status=$?
-  [[ $status == "$wanted" ]] || die "atticadm fsck $* ended with $status, not $wanted: $(cat fsck.log)"
-}
 check_pull() { # paths...
   local store
   store=$(mktemp -d -p "$work" store.XXXX)

@@ -85,6 +85,15 @@ expect_status() { # what, status, curl's arguments
   [[ $got == "$2" ]] || die "$1: HTTP $got, not $2: $(head -c 300 "$work/http-body")"
 }
 
+await_status() { # status, curl's arguments: what another process changed is seen within a second or two
+  local tries
+  for ((tries = 0; tries < 60; tries++)); do
+    [[ $(http_status "${@:2}") != "$1" ]] || return 0
+    sleep 0.1
+  done
+  die "${*: -1} is not answered $1: $(head -c 300 "$work/http-body")"
+}
+
 # --- The server ------------------------------------------------------------------------------------------------
 
 port_is_free() { ! (exec 3<>"/dev/tcp/localhost/$1") 2>/dev/null; }
@@ -136,39 +145,16 @@ kill_server() { # as a power cut does to a process
   server_pid=
 }
 
-# Has the server, which is stopped, keep its catalog in a new database of the server that TETRYX_TEST_POSTGRES names, where
-# TETRYX_TEST_DATABASE is "postgresql"; its next start makes the schema.
-use_database() {
-  [[ ${TETRYX_TEST_DATABASE:-} == postgresql ]] || return 0
-  local name=tetryx_$$_$RANDOM
-  psql -q "$TETRYX_TEST_POSTGRES" -c "CREATE DATABASE $name TEMPLATE template0 ENCODING 'UTF8'"
-  sed -i "s|^url = .*|url = \"${TETRYX_TEST_POSTGRES/\/postgres?//$name?}\"|" "$XDG_CONFIG_HOME/tetryx/server.toml"
-  say "the catalog is in the database $name of PostgreSQL"
-}
-
-# Has the server, which is stopped, keep its chunks in a new bucket of the server that TETRYX_TEST_S3 names, where
-# TETRYX_TEST_STORAGE is "s3".
-use_bucket() {
-  [[ ${TETRYX_TEST_STORAGE:-} == s3 ]] || return 0
-  bucket=tetryx-$$-$RANDOM
-  in_bucket '' --request PUT
-  sed -i '/^\[storage\]/,/^\[/{/^type = /d;s|^path = .*|type = "s3"\nregion = "us-east-1"\nbucket = "'"$bucket"'"\nendpoint = "'"$TETRYX_TEST_S3"'"\ngrace-period = "0 seconds"|}' \
-    "$XDG_CONFIG_HOME/tetryx/server.toml"
-  say "the chunks are in the bucket $bucket"
-}
-bucket=
-in_bucket() { # what follows the bucket in the URL, curl's arguments...
-  curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "${@:2}" "$TETRYX_TEST_S3/$bucket$1"
-}
-
 root_token() { sed -n 's/^    tetryx login local [^ ]* //p' "$server_log"; }
 collect_garbage() { atticd --mode garbage-collector-once >"$work/collect.log" 2>&1 || die "the collection failed: $(cat "$work/collect.log")"; }
-pack_sizes() { # one a line, wherever the packs are
-  if [[ -z $bucket ]]; then find "$storage/packs" -type f -printf '%s\n'; else
-    in_bucket '?list-type=2&prefix=packs%2F' | grep -o '<Size>[0-9]*' | cut -c7- || true
-  fi
+fsck() { # exit code, arguments...: its output is in fsck.log
+  local wanted=$1 status=0
+  shift
+  atticadm fsck "$@" >"$work/fsck.log" 2>&1 || status=$?
+  [[ $status == "$wanted" ]] || die "atticadm fsck $* ended with $status, not $wanted: $(cat "$work/fsck.log")"
 }
-pack_bytes() { pack_sizes | awk '{ s += $1 } END { printf "%.0f\n", s }'; }
+
+source "$shell_dir/foundation.sh"
 
 # --- Nix -------------------------------------------------------------------------------------------------------
 

@@ -7,19 +7,13 @@ PATH=$TETRYX_TEST_BINARIES:$PATH
 # What is killed does not come back before the clients have ended: nobody waits for it.
 export TETRYX_ATTEMPTS=1
 
-database=$XDG_DATA_HOME/tetryx/server.db
-sql() { sqlite3 -cmd '.timeout 10000' "$database" "$1"; }
-rows() { sql "SELECT count(*) FROM $1"; } # table
-
 fresh_server() { # a server that has nothing, and runs
-  rm -rf "$XDG_DATA_HOME/tetryx" "$XDG_CONFIG_HOME/tetryx"
   # What was pushed to the server before says nothing of this one.
   for log in push-?.log; do [[ ! -e $log ]] || : >"$log"; done
-  start_server
-  tetryx login local "$url" "$(root_token)" 2>/dev/null
+  start_new_server
+  tetryx login local "$url" "$token" 2>/dev/null
   tetryx cache create hello 2>/dev/null
   tetryx use hello >/dev/null 2>&1
-  token=$(sed -n 's/^token = "\(.*\)"/\1/p' "$XDG_CONFIG_HOME/tetryx/config.toml")
 }
 
 hash_of() { local name=${1#/nix/store/}; printf '%s' "${name%%-*}"; }
@@ -52,22 +46,18 @@ check_clean() { # what, fsck's arguments: rows and bytes agree
   atticadm fsck "${@:2}" >fsck.log 2>&1 || die "$1: fsck found: $(cat fsck.log)"
 }
 
-# Rows of every table but those that live on without any path, and files that are not the server's frame.
+# Rows of every table but those that live on without any path, and files and objects that are not the server's frame.
 left_over() {
-  local table count
-  for table in $(sql "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"); do
-    case $table in cache | migration | revocation) continue ;; esac
-    count=$(sql "SELECT count(*) FROM $table")
-    [[ $count == 0 ]] || printf '%s rows in %s\n' "$count" "$table"
-  done
-  find "$XDG_DATA_HOME/tetryx" -mindepth 1 | sed "s|^$XDG_DATA_HOME/tetryx/||" |
-    grep -vxE 'server\.db(-wal|-shm|-collection|-collector)?|storage|storage/(VERSION|LOCK|COLLECTION|packs)' || true
+  local counts='' table
+  for table in $(tables); do counts+="${counts:+ UNION ALL }SELECT '$table', count(*) FROM $table"; done
+  sql "SELECT n, t FROM (SELECT '' AS t, 0 AS n WHERE 0 = 1 UNION ALL $counts) AS counted WHERE n > 0 ORDER BY t" | sed 's/|/ rows in /' ||
+    echo 'rows that cannot be counted'
+  stray_files
 }
 
 check_nothing_left() { # what: after everything has expired, one collection
   tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
-  # What plain Nix sent and said nothing of waits for a day, as do realisations: that day has passed.
-  sql 'UPDATE received_file SET held_until = 1 WHERE held_until IS NOT NULL; UPDATE realisation SET created_at = 1'
+  pass_a_day
   sleep 1.1
   collect_garbage
   expect_equal "$1: what is left over after one collection" '' "$(left_over)"
@@ -85,14 +75,20 @@ check_the_checks() { # the server has no path, and does not run
   sql "INSERT INTO chunk_candidate VALUES (999999)"
   expect_equal 'a candidate that was planted' '1 rows in chunk_candidate' "$(left_over)"
   sql 'DELETE FROM chunk_candidate'
-  mkdir -p "$storage/packs/ab"
-  printf x >"$storage/packs/ab/abababababababababababababababab.pack"
-  expect_contains 'a pack that was planted' 'storage/packs/ab/abab' "$(left_over)"
+  plant_pack abababababababababababababababab
+  expect_contains 'a pack that was planted' abababababababababababababababab "$(left_over)"
   if atticadm fsck >/dev/null 2>&1; then die 'fsck did not see the pack that was planted'; fi
-  rm -r "$storage/packs/ab"
-  printf x >"$storage/VERSION.new-1"
-  expect_equal 'a file that was planted' 'storage/VERSION.new-1' "$(left_over)"
-  rm "$storage/VERSION.new-1"
+  remove_pack abababababababababababababababab
+  if [[ -n $bucket ]]; then
+    in_bucket '/packs/cdcd?uploads=' --request POST >upload.xml
+    expect_equal 'an upload in parts that was planted' 'a part of packs/cdcd' "$(left_over)"
+    in_bucket "/packs/cdcd?uploadId=$(sed -n 's|.*<UploadId>\(.*\)</UploadId>.*|\1|p' upload.xml)" --request DELETE
+  else
+    printf x >"$storage/VERSION.new-1"
+    expect_equal 'a file that was planted' 'storage/VERSION.new-1' "$(left_over)"
+    rm "$storage/VERSION.new-1"
+  fi
+  expect_equal 'what is left over when all that was planted is gone' '' "$(left_over)"
 }
 
 expect_killed() { # what: the server has ended by itself

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # kill -9 in the middle of everything that changes something and is no push by tetryx: what plain Nix puts (NAR, narinfo, listing,
 # build log), batches of small paths, the end of a cache, the revocation of a token, fsck --repair, a backup, and a collection
-# in another process while the server goes on. After each the same is expected as of crash-steps.sh.
+# in another process while the server goes on. After each the same is expected as of crash-steps.sh, on whatever foundation.sh has.
 #
 #   crash-operations.sh [ROUNDS] [SEED]     default 4 random kills of each operation whose steps have no names
 source "$(dirname "$0")/common.sh"
@@ -149,13 +149,12 @@ for ((round = 0; round <= rounds; round++)); do
 done
 say "revocations killed $runs times"
 
-damage() { # a pack cut, a chunk of another overwritten, a lease that ended, a file of nobody's, a row that says another size
-  local file
-  file=$(find "$storage/packs" -name '*.pack' -printf '%s %p\n' | sort -n | tail -n 1 | cut -d ' ' -f 2)
-  dd if=/dev/zero of="$file" bs=1 seek=2000 count=900 conv=notrunc status=none
-  truncate -s -700 "$file"
-  mkdir -p "$storage/packs/ab"
-  printf x >"$storage/packs/ab/abababababababababababababababab.pack"
+damage() { # a pack cut, a chunk of another overwritten, a lease that ended, a pack of nobody's, a row that says another size
+  local pack
+  pack=$(packs | sort -n | tail -n 1 | cut -d ' ' -f 2)
+  edit_pack "$pack" overwrite 2000 900
+  edit_pack "$pack" truncate -s -700
+  plant_pack abababababababababababababababab
   sql "INSERT INTO upload (expires_at) VALUES (1); UPDATE nar SET file_size = file_size + 1 WHERE id = (SELECT max(id) FROM nar);
     INSERT INTO nar_candidate VALUES (777777); DELETE FROM object_reference WHERE object_id = (SELECT max(object_id) FROM object_reference)"
 }
@@ -189,7 +188,12 @@ done
 say "fsck --repair killed $runs times: the next one completes it"
 
 runs=0
-for step in open#6 sync#1 rename#1 write#1 $(seq "$rounds"); do
+backup_steps=(open#6 sync#1 rename#1 write#1 $(seq "$rounds"))
+if [[ -n $database_url$bucket ]]; then
+  say 'copies of PostgreSQL and of a bucket are made by their own tools: backups are left out'
+  backup_steps=()
+fi
+for step in "${backup_steps[@]}"; do
   fresh_server
   tetryx push hello "${closure[-1]}" >push.log 2>&1 || die "the push failed: $(tail -n 5 push.log)"
   rm -rf "$work/backup" "$work/backup-2"
@@ -211,7 +215,7 @@ for step in open#6 sync#1 rename#1 write#1 $(seq "$rounds"); do
   check_after "a backup killed at $step"
   runs=$((runs + 1))
 done
-say "backups killed $runs times"
+((runs == 0)) || say "backups killed $runs times"
 
 # Beside a server a collection leaves it to that to give back parts of packs.
 runs=0

@@ -4,14 +4,21 @@
 #
 #   crash-steps.sh [RANDOM_KILLS] [SEED]     default none; "crash-steps.sh 200" kills at 200 random moments as well
 #
-# The steps are faults that only a build for debugging knows: TETRYX_TEST_BINARIES names its directory.
+# The steps are faults that only a build for debugging knows: TETRYX_TEST_BINARIES names its directory. It runs on whatever
+# foundation.sh has.
 source "$(dirname "$0")/common.sh"
 source "$shell_dir/crash-common.sh"
 random_kills=${1:-0} seed=${2:-1}
 RANDOM=$seed
 
+fresh_server
+stop_server
+check_the_checks
+
 say 'making paths'
-seq 1 1200000 >large
+# Into a bucket it goes in two parts.
+if [[ -n $bucket ]]; then openssl enc -aes-128-ctr -K 01 -iv 00 -in /dev/zero 2>/dev/null | head -c 9000000 >large || true
+else seq 1 1200000 >large; fi
 large=$(nix-store --add large)
 rm large
 mapfile -t first < <("$shell_dir/make-closure.sh" -n 6 -p mixed -s 84)
@@ -36,13 +43,25 @@ check_after() { # what
   stop_server
 }
 
-fresh_server
-stop_server
-check_the_checks
+# Where bytes are written, made durable and removed differs, and how often, and how long a push takes; what the server does does not.
+if [[ -z $bucket ]]; then
+  push_seconds=0.6
+  push_steps=(open#11 write#1 write#9 sync#4 sync#5 sync#7)
+  collection_steps=(remove#1 punch#1 extents-punched#1)
+  failing_deletions=(punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punch%50=EIO,remove%50=EIO,seed=3')
+  troubles=(write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sync#5=ENOSPC open#9=EMFILE open#10=ENFILE open#11=EROFS
+    truncate#1=EIO,write#9=EIO 'write%4=EIO,truncate%50=EIO,seed=5')
+else
+  say 'a bucket has no holes, and its packs are not cut and not open: steps and troubles of these are left out'
+  push_seconds=1.5
+  push_steps=(write#1 write#2 write#3 sync#1 sync#2 sync#3)
+  collection_steps=(remove#1 pack-copied#1 chunks-moved#1)
+  failing_deletions=(remove=EIO remove=EACCES 'remove%50=EIO,seed=3')
+  troubles=(write#1=EIO write#2=EIO write#4=EIO sync#1=EIO sync#2=EIO write#2=EIO,remove=EIO 'write%4=EIO,remove%50=EIO,seed=5')
+fi
 
 runs=0
-for step in open#11 write#1 write#9 sync#4 sync#5 sync#7 nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 \
-  bytes-kept#1 bytes-kept#2; do
+for step in "${push_steps[@]}" nar-received#1 nar-received#5 bytes-durable#1 bytes-durable#2 committed#1 committed#2 bytes-kept#1 bytes-kept#2; do
   fresh_server
   stop_server
   TETRYX_FAULTS=$step=kill start_server
@@ -56,12 +75,14 @@ done
 say "pushes killed at $runs steps: nothing lost, nothing left over"
 
 runs=0
-for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pack-forgotten#1 pack-removed#1 remove#1 punch#1 extents-punched#1; do
+for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pack-forgotten#1 pack-removed#1 "${collection_steps[@]}"; do
   fresh_server
   tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 || die "the push failed: $(tail -n 5 push-1.log)"
   # A second cache keeps one path alive, so that its pack lives on with holes in it; where packs are to go, nothing may
   # stay: uploads share a pack when they do not overlap.
-  if [[ $step != pack-* && $step != remove* ]]; then
+  keeps=1
+  case $step in pack-forgotten* | pack-removed* | remove*) keeps= ;; esac
+  if [[ -n $keeps ]]; then
     tetryx cache create kept 2>/dev/null
     tetryx push kept --no-closure "${first[0]}" >/dev/null 2>&1 || die 'the push to the second cache failed'
   fi
@@ -73,7 +94,7 @@ for step in rows-swept#1 rows-swept#2 rows-swept#3 rows-swept#4 rows-swept#6 pac
   fi
   start_server
   tetryx push hello "${second[-1]}" >push-2.log 2>&1 || die "a collection killed at $step: the push failed: $(tail -n 5 push-2.log)"
-  [[ $step == pack-* || $step == remove* ]] || tetryx cache destroy kept --no-confirm >/dev/null 2>&1
+  [[ -z $keeps ]] || tetryx cache destroy kept --no-confirm >/dev/null 2>&1
   : >push-1.log
   check_after "a collection killed at $step"
   runs=$((runs + 1))
@@ -82,7 +103,7 @@ say "collections killed at $runs steps: nothing lost, nothing left over"
 
 # Deletions that fail: counted and logged, none keeps the others, and the next collection does the rest.
 runs=0
-for fault in punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punch%50=EIO,remove%50=EIO,seed=3'; do
+for fault in "${failing_deletions[@]}"; do
   fresh_server
   tetryx push hello "$large" "${first[-1]}" >push-1.log 2>&1 || die "the push failed: $(tail -n 5 push-1.log)"
   if [[ $fault == punch* ]]; then
@@ -105,7 +126,7 @@ for fault in punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punc
   expect_equal "$fault: rows left of objects" "$([[ $fault == punch* ]] && echo 1 || echo 0)" "$(rows object)"
   atticd --mode garbage-collector-once >collect.log 2>&1 || die "$fault: the next collection failed, too: $(cat collect.log)"
   expect_equal "$fault: dead extents after the next collection" 0 "$(rows dead_extent)"
-  [[ $fault == punch* ]] || expect_equal "$fault: what is left in the pack directory" '' "$(find "$storage/packs" -mindepth 1)"
+  [[ $fault == punch* ]] || expect_equal "$fault: what is left of packs" '' "$(stray_files)"
   start_server
   [[ $fault != punch* ]] || tetryx cache destroy kept --no-confirm >/dev/null 2>&1
   : >push-1.log
@@ -114,16 +135,15 @@ for fault in punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punc
 done
 say "collections with $runs kinds of failing deletions: the next one does the rest"
 
-# Trouble with the disk or the kernel: an error to those pushes, a line in the log, and the same server goes on when it ends.
+# Trouble with the disk, the kernel or the bucket: an error to those pushes, a line in the log, and the same server goes on when it ends.
 runs=0
-for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sync#5=ENOSPC open#9=EMFILE open#10=ENFILE open#11=EROFS \
-  truncate#1=EIO,write#9=EIO 'write%4=EIO,truncate%50=EIO,seed=5'; do
+for fault in "${troubles[@]}"; do
   fresh_server
   stop_server
   TETRYX_FAULTS=$fault start_server
   push_all_at_once
   wait_for_pushes
-  if grep -q '^❌' push-?.log && ! grep -Eq 'cannot (append to|sync|open|cut)' "$server_log"; then
+  if grep -q '^❌' push-?.log && ! grep -Eq 'cannot (append to|sync|open|cut|write|complete|make durable)' "$server_log"; then
     die "$fault: a push failed, and the log does not say why: $(cat push-?.log)"
   fi
   check_acknowledged "$fault"
@@ -137,7 +157,7 @@ for fault in write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sy
   check_after "$fault"
   runs=$((runs + 1))
 done
-say "$runs troubles with the disk: errors, and nothing lost, nothing left over"
+say "$runs troubles with disk or bucket: errors, and nothing lost, nothing left over"
 
 killed_paths=0
 for ((round = 1; round <= random_kills; round++)); do
@@ -149,7 +169,7 @@ for ((round = 1; round <= random_kills; round++)); do
     tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
     atticd --mode garbage-collector-once >/dev/null 2>&1 & collector_pid=$!
   fi
-  sleep_at_random 0.6
+  sleep_at_random $push_seconds
   kill_server
   [[ -z $collector_pid ]] || kill -KILL "$collector_pid" 2>/dev/null || true
   wait_for_pushes

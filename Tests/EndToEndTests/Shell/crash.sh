@@ -29,7 +29,7 @@ tetryx use hello >/dev/null 2>&1
 is_visible() { [[ $(http_status -H "Authorization: Bearer $token" "$url/hello/$1.narinfo") == 200 ]]; }
 
 # Files in the pack directory that no row names, and packs that do not end where the rows say.
-stray_files() {
+stray_packs() {
   local file name
   find "$storage/packs" -type f | while IFS= read -r file; do
     name=$(basename "$file" .pack)
@@ -52,7 +52,7 @@ for round in 1 2 3 4; do
   sed -n 's/^✅ \([0-9a-z]*\)-.*/\1/p' "push-$round.log" >>acknowledged
 
   start_server
-  expect_equal 'files that no row names, after the restart' '' "$(stray_files)"
+  expect_equal 'files that no row names, after the restart' '' "$(stray_packs)"
   visible=() unasked=0 small_count=0
   for path in "${paths[@]}"; do
     hash=${path#/nix/store/}
@@ -88,7 +88,7 @@ say 'collection'
 tetryx cache configure hello --retention-period 1s >/dev/null 2>&1
 sleep 2
 collect_garbage
-expect_equal 'files that no row names, after the collection' '' "$(stray_files)"
+expect_equal 'files that no row names, after the collection' '' "$(stray_packs)"
 expect_equal 'what is left in the pack directory' '' "$(find "$storage/packs" -mindepth 1)"
 stop_server
 say 'nothing acknowledged was lost, nothing is left over'

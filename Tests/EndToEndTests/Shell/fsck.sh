@@ -17,14 +17,6 @@ tetryx cache create hello 2>/dev/null
 tetryx use hello >/dev/null 2>&1
 tetryx push hello "$path" >push.log 2>&1 || die "the push failed: $(cat push.log)"
 
-database=$XDG_DATA_HOME/tetryx/server.db
-sql() { sqlite3 -cmd '.timeout 10000' "$database" "$1"; }
-fsck() { # exit code, arguments...: its output is in fsck.log
-  local wanted=$1 status=0
-  shift
-  atticadm fsck "$@" >fsck.log 2>&1 || status=$?
-  [[ $status == "$wanted" ]] || die "atticadm fsck $* ended with $status, not $wanted: $(cat fsck.log)"
-}
 nar_url() {
   expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
   printf '%s/hello/%s' "$url" "$(sed -n 's/^URL: //p' http-body)"
@@ -56,18 +48,11 @@ heal() {
   verify_pulled "$store" "$path"
   fsck 0 --verify-content
 }
-# The chunk at a place of the path: its pack's file, where it lies in it, and how long it is.
-chunk() { # first, middle, last
-  sql "SELECT p.name, c.pack_offset, c.stored_byte_count FROM object o JOIN nar n ON n.id = o.nar_id
-    JOIN chunk_reference r ON r.nar_id = n.id JOIN chunk c ON c.id = r.chunk_id JOIN pack p ON p.id = c.pack_id
-    WHERE o.store_path = '$path' AND r.position = CASE '$1' WHEN 'first' THEN 0 WHEN 'middle' THEN n.chunk_count / 2
-      ELSE n.chunk_count - 1 END" | tr '|' ' '
-}
 
 fsck 0 --verify-content
 for place in first middle last; do
-  read -r pack offset size < <(chunk $place)
-  file=$storage/packs/${pack:0:2}/$pack.pack
+  read -r pack offset size < <(chunk "$path" $place)
+  file=$(pack_file "$pack")
   # Asked for before: the loops know where it lies.
   nar=$(nar_url)
   expect_status 'the whole NAR' 200 -H "Authorization: Bearer $token" "$nar"
@@ -86,8 +71,8 @@ for place in first middle last; do
 
   say "the $place chunk is overwritten"
   nar=$(nar_url)
-  read -r pack offset size < <(chunk $place)
-  file=$storage/packs/${pack:0:2}/$pack.pack
+  read -r pack offset size < <(chunk "$path" $place)
+  file=$(pack_file "$pack")
   dd if=/dev/zero of="$file" bs=1 seek=$((offset + 20)) count=$((size - 20)) conv=notrunc status=none
   # Its size does not show it.
   fsck 0
@@ -100,8 +85,8 @@ for place in first middle last; do
 done
 
 say 'the pack is removed'
-read -r pack offset size < <(chunk first)
-file=$storage/packs/${pack:0:2}/$pack.pack
+read -r pack offset size < <(chunk "$path" first)
+file=$(pack_file "$pack")
 nar=$(nar_url)
 rm "$file"
 fsck 7

@@ -24,21 +24,13 @@ copy() { # compression
   nix_fresh nix copy --to "$url/hello?compression=$1" "$path" 2>copy.log || die "nix copy failed: $(tail -n 5 copy.log)"
 }
 push() { tetryx push hello "$@" >push.log 2>&1 || die "the push failed: $(cat push.log)"; }
-sql() { sqlite3 -cmd '.timeout 10000' "$XDG_DATA_HOME/tetryx/server.db" "$1"; }
-chunk() { # path, first, middle or last: pack, offset and size
-  sql "SELECT p.name, c.pack_offset, c.stored_byte_count FROM object o JOIN nar n ON n.id = o.nar_id
-    JOIN chunk_reference r ON r.nar_id = n.id JOIN chunk c ON c.id = r.chunk_id JOIN pack p ON p.id = c.pack_id
-    WHERE o.store_path = '$1' AND r.position = CASE '$2' WHEN 'first' THEN 0 WHEN 'middle' THEN n.chunk_count / 2
-      ELSE n.chunk_count - 1 END" | tr '|' ' '
-}
 damage() { # path, place, cut or overwritten or removed
-  local pack offset size file
+  local pack offset size
   read -r pack offset size < <(chunk "$1" "$2")
-  file=$storage/packs/${pack:0:2}/$pack.pack
   case $3 in
-    cut) truncate -s $((offset + size / 2)) "$file" ;;
-    overwritten) dd if=/dev/zero of="$file" bs=1 seek=$((offset + 20)) count=$((size - 20)) conv=notrunc status=none ;;
-    removed) rm "$file" ;;
+    cut) edit_pack "$pack" truncate -s $((offset + size / 2)) ;;
+    overwritten) edit_pack "$pack" overwrite $((offset + 20)) $((size - 20)) ;;
+    removed) remove_pack "$pack" ;;
   esac
 }
 nar_url() {
@@ -68,14 +60,6 @@ expect_missing() { # what
   expect_status "$1: missing paths" 200 "${auth[@]}" -H 'Content-Type: application/json' \
     --data-binary "{\"cache\":\"hello\",\"store_path_hashes\":[\"$hash\"]}" "$url/_api/v1/get-missing-paths"
   expect_equal "$1: missing paths" "{\"missing_paths\":[\"$hash\"]}" "$(cat http-body)"
-}
-await_status() { # status, url: what another process marked is seen within half a second
-  local tries
-  for ((tries = 0; tries < 60; tries++)); do
-    [[ $(http_status "${auth[@]}" "$2") == "$1" ]] && return
-    sleep 0.1
-  done
-  die "$2 is not answered $1"
 }
 
 copy xz
@@ -108,7 +92,7 @@ for kind in cut overwritten removed; do
           atticadm fsck --verify-content --repair >fsck.log 2>&1 && die "$what: fsck found nothing"
           grep -q "$path in hello" fsck.log || die "$what: fsck does not name the path: $(cat fsck.log)"
         fi
-        await_status 503 "$nar"
+        await_status 503 "${auth[@]}" "$nar"
       else
         atticadm fsck >fsck.log 2>&1 && die "$what: fsck found nothing"
         grep -q "$path in hello" fsck.log || die "$what: fsck does not name the path: $(cat fsck.log)"
