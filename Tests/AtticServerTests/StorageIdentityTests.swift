@@ -48,6 +48,17 @@ struct StorageIdentityTests {
         #expect(try refusal(fixture.directory.file("first"), forServing: true)?.contains("set [storage] type = \"s3\"") == true)
     }
 
+    @Test("may be changed until something is stored in it")
+    func unused() throws {
+        let catalog = fixture.context.catalog
+        try Daemon.checkIdentity("first", at: "/a", catalog, forServing: true)
+        for id in ["second", "bucket", "third"] { try Daemon.checkIdentity(id, at: "/b", catalog, forServing: true, replacesUnused: true) }
+        #expect(throws: StorageError.self) { try Daemon.checkIdentity("fourth", at: "/b", catalog, forServing: false, replacesUnused: true) }
+        #expect(try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: fixture.makeCache("hello")).status == .ok)
+        #expect(throws: StorageError.self) { try Daemon.checkIdentity("fourth", at: "/b", catalog, forServing: true, replacesUnused: true) }
+        try Daemon.checkIdentity("third", at: "/b", catalog, forServing: true, replacesUnused: true)
+    }
+
     @Test("is asked for by whatever opens it: a collection and fsck do not take another directory's packs for lost")
     func everywhere() throws {
         let configuration = fixture.context.configuration

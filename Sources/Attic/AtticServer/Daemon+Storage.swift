@@ -16,13 +16,15 @@ extension Daemon {
         guard let s3 = configuration.s3 else {
             let store = try LocalChunkStore(
                 path: configuration.storagePath, openFilesMax: openFilesMax, forServing: forServing, log: log)
-            try checkIdentity(store.id, at: configuration.storagePath, catalog, forServing: forServing)
+            // A file has one server; on a database server another may be at work with its directory, and have stored nothing yet.
+            try checkIdentity(
+                store.id, at: configuration.storagePath, catalog, forServing: forServing, replacesUnused: configuration.database.path != nil)
             return store
         }
         let store = try S3ChunkStore(
             s3.bucket, s3.credentials, limits: s3.limits, journal: CatalogPackJournal(catalog, time: .system, log: log),
             forServing: forServing, log: log)
-        try checkIdentity(bucketID, at: configuration.storageName, catalog, forServing: forServing)
+        try checkIdentity(bucketID, at: configuration.storageName, catalog, forServing: forServing, replacesUnused: true)
         return store
     }
 
@@ -31,14 +33,16 @@ extension Daemon {
 
     /// Refuses a storage that the database's packs are not in: two servers on one database with a directory each would take each
     /// other's packs for lost.
+    ///
+    /// - Parameter replacesUnused: takes it where the database names no packs at all.
     static func checkIdentity(
-        _ id: String?, at place: String, _ catalog: Catalog, forServing: Bool
+        _ id: String?, at place: String, _ catalog: Catalog, forServing: Bool, replacesUnused: Bool = false
     ) throws(StorageError) {
         let known: String?
         do throws(DatabaseError) {
             var found = try catalog.read { session throws(DatabaseError) in try session.storageID() }
-            if found == nil, forServing, let id {
-                found = try catalog.write { session throws(DatabaseError) in try session.claimStorage(id) }
+            if forServing, let id, found != id {
+                found = try catalog.write { session throws(DatabaseError) in try session.claimStorage(id, replacing: replacesUnused) }
             }
             known = found
         } catch { throw StorageError("open storage", place, .checkFailed("\(error)")) }

@@ -11,10 +11,15 @@ extension CatalogSession {
 
     /// Makes a storage the one that packs lie in, where there is none; needs `write`.
     ///
+    /// - Parameter replacing: also where there is one, as long as the database names no pack.
     /// - Returns: the id of the one that it is.
-    package func claimStorage(_ id: String) throws(DatabaseError) -> String {
-        if let known = try storageID() { return known }
+    package func claimStorage(_ id: String, replacing: Bool) throws(DatabaseError) -> String {
+        if let known = try storageID() {
+            if known == id || !replacing { return known }
+            if try namesPacks() { return known }
+        }
         try trying("note the storage's id") { connection throws(SQLError) in
+            try connection.execute("DELETE FROM storage")
             try connection.execute("INSERT INTO storage (id) VALUES ($1)", [.text(id)])
         }
         return id
