@@ -131,7 +131,7 @@ struct ConfigurationKey: CustomTestStringConvertible {
     ]
 
     private static let rest: [ConfigurationKey] = [
-        ConfigurationKey("compression.type", "\"xz\"", [("\"brotli\"", "write \"zstd\", \"xz\" or \"none\""), string, ("\"gzip\"", "write \"zstd\""), ("\"ZSTD\"", "write \"zstd\"")]),
+        ConfigurationKey("compression.type", "\"brotli\"", [("\"br\"", "write \"zstd\", \"xz\", \"brotli\" or \"none\""), string, ("\"gzip\"", "write \"zstd\""), ("\"ZSTD\"", "write \"zstd\"")]),
         integer("compression.level", "3", from: "-131072", to: "22", below: "-131073", above: "23"),
         period("garbage-collection.interval"), period("garbage-collection.default-retention-period"),
         ConfigurationKey("jwt.token-bound-issuer", "\"me\"", [string]),

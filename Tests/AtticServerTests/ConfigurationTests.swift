@@ -205,6 +205,13 @@ struct ConfigurationTests {
         #expect(try Self.parse(Self.with("type = \"xz\"\nlevel = 9", in: "compression")).compressionLevel == 9)
     }
 
+    @Test("brotli has levels of its own")
+    func brotli() throws {
+        let configuration = try Self.parse(Self.with("type = \"brotli\"", in: "compression"))
+        #expect(configuration.compressionKind == .brotli && configuration.compressionLevel == 5)
+        #expect(try Self.parse(Self.with("type = \"brotli\"\nlevel = 11", in: "compression")).compressionLevel == 11)
+    }
+
     @Test("A database may be PostgreSQL's, and nothing that is said of it has the password", arguments: [
         ("postgresql://user:hunter2@host:5433/db?sslmode=verify-full", "postgresql://user@host:5433/db"),
         ("postgres://user:hunter2@host/db", "postgresql://user@host/db"),
@@ -287,8 +294,9 @@ struct ConfigurationTests {
         ("refused-read-status = 200", nil, "server.toml:1:23: 200 is not allowed for \"refused-read-status\"; write an integer from 401 to 404"),
         ("max-nar-size = 1048575", nil, "server.toml:1:16: 1048575 is not allowed for \"max-nar-size\"; write an integer from 1048576 to 1099511627776"),
         ("type = \"nfs\"", "storage", "server.toml:4:8: \"nfs\" is no storage type; write \"local\" or \"s3\""),
-        ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\", \"xz\" or \"none\""),
-        ("type = \"brotli\"", "compression", "server.toml:8:8: brotli cannot be stored, since its streams cannot be joined, and NARs are made of chunks that they share; write \"zstd\", \"xz\" or \"none\""),
+        ("type = \"gzip\"", "compression", "server.toml:8:8: \"gzip\" is no compression type; write \"zstd\", \"xz\", \"brotli\" or \"none\""),
+        ("type = \"br\"", "compression", "server.toml:8:8: \"br\" is no compression type; write \"zstd\", \"xz\", \"brotli\" or \"none\""),
+        ("type = \"brotli\"\nlevel = 12", "compression", "server.toml:9:9: 12 is not allowed for \"level\"; write an integer from 0 to 11"),
         ("type = \"xz\"\nlevel = 10", "compression", "server.toml:9:9: 10 is not allowed for \"level\"; write an integer from 0 to 9"),
         ("level = 23", "compression", "server.toml:8:9: 23 is not allowed for \"level\"; write an integer from -131072 to 22"),
         ("type = \"none\"\nlevel = 1", "compression", "server.toml:9:9: \"level\" means nothing with the compression type \"none\"; remove it"),

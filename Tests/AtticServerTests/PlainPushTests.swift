@@ -40,7 +40,10 @@ struct PlainPushTests {
 
     @Test("what is stored in the same compression is given under the name that the client used")
     func givenAsItIsStored() throws {
-        for (configuration, coding) in [("", StreamCoding.zstd), ("[compression]\ntype = \"none\"", .none)] {
+        // What is stored in brotli is sent as none, in parts too.
+        for (configuration, coding) in [
+            ("", StreamCoding.zstd), ("[compression]\ntype = \"none\"", .none), ("[compression]\ntype = \"brotli\"", .none),
+        ] {
             let fixture = try Fixture(configuration)
             let cache = try fixture.makeCache("hello")
             let path = try TestPath("tool", seeds: [1], byteCount: 200_000)
@@ -52,6 +55,21 @@ struct PlainPushTests {
             _ = try fixture.putNarInfo(push, to: cache)
             let late = try fixture.send("GET", "/hello/\(push.url)", token: fixture.root(), headers: [("Range", "bytes=0-9")])
             #expect(late.status == .partialContent && late.bytes == Array(early.bytes.prefix(10)))
+        }
+    }
+
+    @Test("what is stored in brotli is given in whatever the client sent, brotli being one")
+    func storedInBrotli() throws {
+        let fixture = try Fixture("[compression]\ntype = \"brotli\"")
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("tool", seeds: [1, 2], byteCount: 300_000)
+        for coding in StreamCoding.allCases {
+            let push = PlainPush(path, coding)
+            #expect(try fixture.putNar(push, to: cache).status == .created)
+            _ = try fixture.putNarInfo(push, to: cache)
+            #expect(try fixture.status("HEAD", "/hello/\(push.url)") == 200)
+            let file = try fixture.send("GET", "/hello/\(push.url)", token: fixture.root()).bytes
+            #expect(try StreamDecoder.decode(file, coding, outputByteCountMax: path.nar.count) == path.nar, "\(coding)")
         }
     }
 

@@ -35,7 +35,7 @@ import Testing
         return try BodyWriter.bytes(of: produce, byteCount: byteCount)
     }
 
-    @Test("stands for the same bytes, however it is stored", arguments: StreamCoding.allCases, ["zstd", "none"])
+    @Test("stands for the same bytes, however it is stored", arguments: StreamCoding.allCases, ["zstd", "none", "brotli"])
     func codings(coding: StreamCoding, stored: String) throws {
         for byteCount in [8, 900_000] {
             let fixture = try Fixture("[compression]\ntype = \"\(stored)\"\n")
@@ -96,7 +96,32 @@ import Testing
         #expect(try client.receiveAnswer()?.status == 200, "the connection goes on")
     }
 
-    @Test("has no end where stored bytes are damaged, and says so", arguments: [StreamCoding.none, .xz], ["zstd", "none"])
+    @Test("is given in parts where it is not compressed, and what reaches to its end is checked", arguments: ["zstd", "brotli"])
+    func parts(stored: String) throws {
+        let fixture = try Fixture("[compression]\ntype = \"\(stored)\"\n")
+        let damage = Monitor<[String]>([])
+        let path = try TestPath("one", seeds: [1], byteCount: 600_000)
+        let recoded = try recoded(path, .none, in: fixture, damage: damage)
+        let end = path.nar.count
+        // Around what is opened at once, and around the last byte, which waits.
+        let places = [0, 1, 70_000, 131_071, 131_072, 131_073, 262_144, end - 2, end - 1, end]
+        for (index, start) in places.enumerated() {
+            for stop in places[index...] where stop > start {
+                let body = recoded.body(Int64(start)..<Int64(stop))
+                #expect(body.byteCount == Int64(stop - start))
+                #expect(try bytes(body) == Array(path.nar[start..<stop]), "\(start) to \(stop)")
+            }
+        }
+        let extent = try #require(recoded.assembly.places.last)
+        let file = try File.open(fixture.store.location(of: extent.pack), .readWrite)
+        try unsafe [UInt8](repeating: 7, count: 10).withUnsafeBytes { try unsafe file.writeAll(at: extent.offset + extent.byteCount - 10, $0) }
+        #expect(throws: Problem.self) { try bytes(recoded.body(Int64(end - 1)..<Int64(end))) }
+        #expect(throws: Problem.self) { try bytes(recoded.body(0..<Int64(end))) }
+        #expect(damage.peek { $0 }.count == 2)
+        #expect(try bytes(recoded.body(10..<1000)) == Array(path.nar[10..<1000]), "what is behind a part is not read")
+    }
+
+    @Test("has no end where stored bytes are damaged, and says so", arguments: [StreamCoding.none, .xz], ["zstd", "none", "brotli"])
     func damage(coding: StreamCoding, stored: String) throws {
         let fixture = try Fixture("[compression]\ntype = \"\(stored)\"\n")
         let damage = Monitor<[String]>([])

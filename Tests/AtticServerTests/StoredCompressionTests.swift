@@ -6,6 +6,7 @@ import HTTP
 import HTTPServer
 import Nix
 import Platform
+import Storage
 import Testing
 
 @testable import AtticServer
@@ -47,14 +48,22 @@ struct StoredCompressionTests {
     /// That a path is served in this compression, whole, under every name that it has.
     private func check(_ path: TestPath, in kind: String, _ application: Application, _ fixture: Fixture) throws {
         let info = try NarInfo.parse(try send(application, fixture, "GET", "/hello/\(path.storePath.hash).narinfo").bytes)
-        let suffix = try #require(CompressionKind(rawValue: kind)).fileSuffix
-        #expect(info.compression == kind)
-        #expect(info.url == "nar/\(try #require(info.fileHash).base32).nar\(suffix)")
-        let file = try send(application, fixture, "GET", "/hello/\(info.url)").bytes
+        let coding = try #require(CompressionKind(rawValue: kind)).sentCoding
+        #expect(info.compression == coding.rawValue && info.url.hasSuffix(".nar\(coding.fileSuffix)"))
+        if kind != "brotli" { #expect(info.url == "nar/\(try #require(info.fileHash).base32).nar\(coding.fileSuffix)") }
+        let answer = try send(application, fixture, "GET", "/hello/\(info.url)")
+        let file = answer.bytes
         #expect(SHA256.digest(of: file) == info.fileHash && Int64(file.count) == info.fileSize)
+        let tag = "\"\(try #require(info.fileHash).base32)\""
+        #expect(answer.body.byteCount == info.fileSize && answer.header("ETag") == tag)
+        #expect(try send(application, fixture, "HEAD", "/hello/\(info.url)").body.byteCount == info.fileSize)
+        let rest = try send(application, fixture, "GET", "/hello/\(info.url)", "Range: bytes=100-\r\nIf-Range: \(tag)\r\n")
+        #expect(rest.status == .partialContent && rest.bytes == Array(file[100...]))
+        #expect(rest.header("Content-Range") == "bytes 100-\(file.count - 1)/\(file.count)")
+        #expect(try send(application, fixture, "GET", "/hello/\(info.url)", "Range: bytes=\(file.count)-\r\n").status == .rangeNotSatisfiable)
+        #expect(try send(application, fixture, "GET", "/hello/\(info.url)", "If-None-Match: \(tag)\r\n").status == .notModified)
         #expect(try send(application, fixture, "GET", "/hello/nar/\(path.storePath.hash).nar").bytes == file)
         // As a client opens it: several frames or streams are one.
-        let coding = try #require(StreamCoding(rawValue: kind))
         #expect(try StreamDecoder.decode(file, coding, outputByteCountMax: path.nar.count) == path.nar)
         #expect(try send(application, fixture, "GET", "/hello/\(path.storePath.hash).ls").status == .ok)
     }
@@ -75,7 +84,7 @@ struct StoredCompressionTests {
         #expect(report.outcome == .clean && report.counts.verifiedNars == 2 && report.counts.chunks > 5)
     }
 
-    @Test("After a change of compression what is there stays as it is, and is served; what comes is stored anew", arguments: ["xz", "none"])
+    @Test("After a change of compression what is there stays as it is, and is served; what comes is stored anew", arguments: ["xz", "none", "brotli"])
     func change(kind: String) throws {
         let fixture = try Fixture()
         try fixture.makeCache("hello")
@@ -102,5 +111,49 @@ struct StoredCompressionTests {
         try check(before, in: "zstd", application, fixture)
         let report = try fixture.check(contents: true)
         #expect(report.outcome == .clean && report.counts.verifiedNars == 2)
+    }
+
+    @Test("Chunks in brotli that turn out wrong break the pull off, are known from then on, and come back with the next push")
+    func damage() throws {
+        let fixture = try Fixture("[compression]\ntype = \"brotli\"")
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("tool", seeds: [1, 2, 3], byteCount: 300_000)
+        let other = try TestPath("other", seeds: [4, 2, 5], byteCount: 300_000)
+        for path in [path, other] { #expect(try fixture.push(path, to: cache).status == .ok) }
+        let urls = try [path, other].map { "/hello/\(try fixture.narInfo($0, in: cache).url)" }
+        let chunks = try fixture.context.catalog.read { session throws(DatabaseError) in
+            try session.chunks(ofNar: try session.findNar(SHA256.digest(of: path.nar))?.id ?? 0)
+        }
+        #expect(chunks.count > 5 && chunks.allSatisfy { $0.compression == "brotli" })
+        let place = chunks[chunks.count / 2].place
+        let file = try File.open(fixture.store.location(of: try #require(PackName(place.pack))), .readWrite)
+        try unsafe [UInt8](repeating: 0x55, count: 20).withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
+        #expect(try fixture.send("GET", urls[0], token: fixture.root()).bytes != path.nar)
+        for (path, url) in zip([path, other], urls) {
+            #expect(try fixture.status("GET", "/hello/\(path.storePath.hash).narinfo") == 404)
+            #expect(try fixture.status("GET", url) == 503)
+            #expect(try fixture.status("HEAD", url) == 404)
+        }
+        #expect(try fixture.check(contents: true).outcome != .clean)
+        #expect(try fixture.push(other, to: cache).status == .ok)
+        for path in [path, other] {
+            let url = "/hello/\(try fixture.narInfo(path, in: cache).url)"
+            #expect(try fixture.send("GET", url, token: fixture.root()).bytes == path.nar)
+        }
+        #expect(try fixture.check(contents: true).outcome == .clean)
+    }
+
+    @Test("What is stored in brotli is answered by no loop, which sends files as they are")
+    func notHot() throws {
+        let fixture = try Fixture("[compression]\ntype = \"brotli\"")
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("tool", seeds: [1], byteCount: 300_000)
+        #expect(try fixture.push(path, to: cache).status == .ok)
+        let urls = ["/hello/\(try fixture.narInfo(path, in: cache).url)", "/hello/nar/\(path.storePath.hash).nar"]
+        for url in urls {
+            for _ in 1...2 { #expect(try fixture.send("GET", url, token: fixture.root()).bytes == path.nar) }
+            #expect(try !fixture.isAnsweredAtOnce(url, by: fixture.application))
+        }
+        #expect(try fixture.isAnsweredAtOnce("/hello/\(path.storePath.hash).narinfo", by: fixture.application))
     }
 }

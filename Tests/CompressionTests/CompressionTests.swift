@@ -27,6 +27,57 @@ import Testing
         #expect(CompressionKind.zstd.levels.contains(level))
     }
 
+    @Test("Every level of brotli makes frames of every size", arguments: CompressionKind.brotli.levels, [0, 1, 15, 1009, 65_536])
+    func brotliLevels(level: Int32, count: Int) throws {
+        let bytes = sample(count)
+        let frame = Compressor(.brotli, level: level).compress(bytes)
+        #expect(count < 1000 || frame.count < count * 3 / 4)
+        #expect(try Decompressor(.brotli).decompress(frame: frame, byteCountMax: count) == bytes)
+        // Of bytes that do not compress it is hardly longer.
+        var state: UInt64 = 88172645463325252
+        let noise = (0..<count).map { _ in
+            state ^= state << 13
+            state ^= state >> 7
+            state ^= state << 17
+            return UInt8(truncatingIfNeeded: state >> 32)
+        }
+        let noisy = Compressor(.brotli, level: level).compress(noise)
+        #expect(noisy.count <= count + 64)
+        #expect(try Decompressor(.brotli).decompress(frame: noisy, byteCountMax: count) == noise)
+    }
+
+    @Test("A frame of brotli has a window that just reaches over its chunk", arguments: [(1008, 10), (1009, 11), (65_520, 16), (65_521, 17), (262_128, 18), (262_129, 19)])
+    func brotliWindow(count: Int, bits: Int) throws {
+        let first = try #require(Compressor(.brotli, level: 5).compress(sample(count)).first)
+        // RFC 7932, section 9.1.
+        let codes: [Int: (code: UInt8, bitCount: UInt8)] = [10: (0b010_0001, 7), 11: (0b011_0001, 7), 16: (0, 1), 17: (0b1, 7), 18: (0b0011, 4), 19: (0b0101, 4)]
+        let (code, bitCount) = try #require(codes[bits])
+        #expect(first & (1 << bitCount - 1) == code)
+    }
+
+    @Test("A frame of brotli that is cut, or has something behind it, is refused; other damage is noticed or harmless")
+    func brotliDamage() throws {
+        let bytes = sample(3000)
+        let decompressor = Decompressor(.brotli)
+        let frame = Compressor(.brotli, level: 5).compress(bytes)
+        for count in 0..<frame.count {
+            #expect(throws: CompressionError.truncated) { try decompressor.decompress(frame: Array(frame.prefix(count)), byteCountMax: 3000) }
+        }
+        for more in [[0], frame] {
+            #expect(throws: CompressionError.bytesAfterEnd) { try decompressor.decompress(frame: frame + more, byteCountMax: 6000) }
+        }
+        for index in frame.indices {
+            var changed = frame
+            changed[index] ^= 0x41
+            let result = try? decompressor.decompress(frame: changed, byteCountMax: 3000)
+            #expect(result?.count ?? 0 <= 3000)
+        }
+        #expect(try decompressor.decompress(frame: frame, byteCountMax: 3000) == bytes)
+        let bomb = Compressor(.brotli, level: 5).compress([UInt8](repeating: 0, count: 4 << 20))
+        #expect(bomb.count < 100)
+        #expect(throws: CompressionError.tooLarge(byteCountMax: 65_536)) { try decompressor.decompress(frame: bomb, byteCountMax: 65_536) }
+    }
+
     @Test func aFrameTellsItsSizeAndHasNoChecksum() {
         let frame = Compressor(.zstd, level: 3).compress(sample(1000))
         #expect(Array(frame.prefix(4)) == [0x28, 0xb5, 0x2f, 0xfd])

@@ -1,17 +1,22 @@
 import CZstd
 
-/// How stored chunks, and so the NARs made of them, are compressed. The raw value is narinfo's word for it.
+/// How stored chunks are compressed. The raw value is the word for it in the configuration and in the database.
 package enum CompressionKind: String, Sendable, CaseIterable {
     case none
     case zstd
     case xz
+    case brotli
 
-    /// What a NAR's file name ends in after `.nar`.
-    package var fileSuffix: String {
+    /// Whether frames end to end are a stream to every decoder, so that a NAR goes out as it is stored. A stream of brotli ends with its
+    /// last meta-block (RFC 7932, section 9.2), and decoders stop there.
+    package var framesJoin: Bool { self != .brotli }
+
+    /// What a NAR of such chunks is sent in: what it is stored in, or nothing where its frames do not join.
+    package var sentCoding: StreamCoding {
         switch self {
-        case .none: ""
-        case .zstd: ".zst"
-        case .xz: ".xz"
+        case .none, .brotli: .none
+        case .zstd: .zstd
+        case .xz: .xz
         }
     }
 
@@ -21,6 +26,7 @@ package enum CompressionKind: String, Sendable, CaseIterable {
         case .none: 0...0
         case .zstd: ZSTD_minCLevel()...ZSTD_maxCLevel()
         case .xz: 0...9
+        case .brotli: 0...11
         }
     }
 
@@ -32,6 +38,7 @@ package enum CompressionKind: String, Sendable, CaseIterable {
         case .none: 0
         case .zstd: 1
         case .xz: 2
+        case .brotli: 5
         }
     }
 }

@@ -1,8 +1,8 @@
 import CZstd
 
 /// Makes frames of chunks: one whole frame of each, with its content size in the header and no checksum, since every
-/// chunk is checked by its SHA-256 (of xz, whose streams must have one, the shortest). Frames of zstd and streams of xz may be joined: a
-/// NAR of several chunks is their concatenation. Those of brotli may not, so nothing is stored in it.
+/// chunk is checked by its SHA-256 (of xz, whose streams must have one, the shortest; brotli has neither size nor checksum). Frames of zstd and
+/// streams of xz may be joined: a NAR of several chunks is sent as their concatenation. Those of brotli may not: see `CompressionKind.framesJoin`.
 ///
 /// The context and the output buffer are kept from chunk to chunk.
 ///
@@ -55,19 +55,34 @@ import CZstd
         of bytes: UnsafeRawBufferPointer, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         if kind == .none { return try unsafe body(bytes) }
-        let bound = kind == .zstd ? ZSTD_compressBound(bytes.count) : XzFrame.byteCountMax(bytes.count)
+        let bound = frameByteCountMax(bytes.count)
         if unsafe frame.count < bound {
             unsafe frame.deallocate()
             unsafe frame = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 16)
         }
-        guard let context = unsafe context else {
-            let count = unsafe XzFrame.encode(bytes, level: level, into: frame)
-            return try unsafe body(UnsafeRawBufferPointer(rebasing: frame[..<count]))
+        let count = unsafe encode(bytes)
+        return try unsafe body(UnsafeRawBufferPointer(rebasing: frame[..<count]))
+    }
+
+    private func frameByteCountMax(_ byteCount: Int) -> Int {
+        switch kind {
+        case .none, .zstd: ZSTD_compressBound(byteCount)
+        case .xz: XzFrame.byteCountMax(byteCount)
+        case .brotli: BrotliFrame.byteCountMax(byteCount)
+        }
+    }
+
+    /// Writes the frame, for which there is room; gives its length.
+    private func encode(_ bytes: UnsafeRawBufferPointer) -> Int {
+        switch kind {
+        case .xz: return unsafe XzFrame.encode(bytes, level: level, into: frame)
+        case .brotli: return unsafe BrotliFrame.encode(bytes, level: level, into: frame)
+        case .none, .zstd: break
         }
         // zstd.h: ZSTD_compress2() always starts a new frame; what an earlier one left behind is forgotten, the
         // parameters stay. With a bound of this size it fails only without memory.
         let count = unsafe ZSTD_compress2(context, frame.baseAddress, frame.count, bytes.baseAddress, bytes.count)
         if let error = zstdError(count) { fatalError("zstd cannot compress \(bytes.count) bytes: \(error)") }
-        return try unsafe body(UnsafeRawBufferPointer(rebasing: frame[..<count]))
+        return count
     }
 }

@@ -32,6 +32,7 @@ import CZstd
     package func decompress(frame: UnsafeRawBufferPointer, byteCountMax: Int) throws(CompressionError) -> [UInt8] {
         // What is behind the frame is another one, or damage: whoever asks compares the bytes, or their hash.
         if kind == .xz { return try unsafe StreamDecoder.decode(frame, .xz, outputByteCountMax: byteCountMax) }
+        if kind == .brotli { return try unsafe StreamDecoder.decode(frame, .brotli, outputByteCountMax: byteCountMax) }
         guard let context = unsafe context else {
             guard frame.count <= byteCountMax else { throw .tooLarge(byteCountMax: byteCountMax) }
             return unsafe [UInt8](frame)

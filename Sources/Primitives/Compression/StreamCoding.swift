@@ -1,6 +1,6 @@
 /// How a stream that is sent is compressed: a NAR that plain Nix pushes or pulls, or a body with a content coding.
 ///
-/// What chunks are stored in is a `CompressionKind`, which is fewer: frames of those can be joined at any time.
+/// What chunks are stored in is a `CompressionKind`, of which there are fewer.
 /// The raw value is narinfo's word for it, and HTTP's but for `none` and `xz` (RFC 9110 section 8.4.1, RFC 7932
 /// section 13, RFC 8878 section 7.2); Nix sends narinfo's words in `Content-Encoding` as well.
 package enum StreamCoding: String, Sendable, CaseIterable {

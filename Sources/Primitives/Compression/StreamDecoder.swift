@@ -1,6 +1,6 @@
 /// Decompresses a stream of any length that comes in pieces: one frame or several, one after another. zstd's word
 /// *frame* stands for what xz calls a stream and gzip a member; xz's may have padding after them. brotli has no such
-/// thing: one stream is all.
+/// thing: one stream is all, but for frames that were stored here (`init(frames:outputByteCountMax:)`).
 ///
 /// The caller lends both sides, so nothing is copied twice and nothing grows:
 ///
@@ -40,6 +40,18 @@ package final class StreamDecoder {
         case .brotli: BrotliDecoder(memoryByteCountMax: memory)
         }
         self.init(frames, outputByteCountMax: outputByteCountMax)
+    }
+
+    /// For the frames of stored chunks, end to end; of every kind, also where other decoders take them for no stream.
+    ///
+    /// - Parameter outputByteCountMax: the most that all of them may stand for.
+    package convenience init(frames kind: CompressionKind, outputByteCountMax: Int) {
+        if kind.framesJoin {
+            self.init(kind.sentCoding, outputByteCountMax: outputByteCountMax)
+        } else {
+            let brotli = BrotliDecoder(memoryByteCountMax: StreamCoding.brotli.decoderByteCountMax, joining: .joined)
+            self.init(brotli, outputByteCountMax: outputByteCountMax)
+        }
     }
 
     private init(_ frames: (any FrameDecoder)?, outputByteCountMax: Int) {

@@ -8,6 +8,7 @@ extension FuzzTarget {
         } + [
             FuzzTarget("bzip2", byteCountMax: 1024) { try checkStream($0, nil) },
             FuzzTarget("zstd-frame", byteCountMax: 1024) { try checkFrame($0) },
+            FuzzTarget("stored-brotli", byteCountMax: 1024) { try checkStored($0) },
             FuzzTarget("recode", byteCountMax: 1024) { try checkRecoding($0) },
         ]
 
@@ -46,6 +47,10 @@ private func open(_ pieces: [[UInt8]], _ coding: StreamCoding?, roomByteCount: I
     let decoder = coding.map {
         StreamDecoder($0, outputByteCountMax: FuzzTarget.outputByteCountMax, memoryByteCountMax: FuzzTarget.memoryByteCountMax)
     } ?? StreamDecoder.bzip2(outputByteCountMax: FuzzTarget.outputByteCountMax)
+    return try open(pieces, by: decoder, roomByteCount: roomByteCount)
+}
+
+private func open(_ pieces: [[UInt8]], by decoder: StreamDecoder, roomByteCount: Int) throws -> Opened {
     var opened = Opened()
     var room = [UInt8](repeating: 0, count: roomByteCount)
     do throws(CompressionError) {
@@ -98,6 +103,26 @@ private func checkFrame(_ bytes: [UInt8]) throws {
     if !alone.isEmpty, (try? decompressor.decompress(frame: bytes, byteCountMax: alone.count - 1)) != nil {
         throw BrokenRule("a bound of one byte less is not kept")
     }
+}
+
+/// Frames of brotli end to end, as a NAR of them is read, stand for what each of them stands for alone, however they come.
+private func checkStored(_ bytes: [UInt8]) throws {
+    var first: Opened?
+    for (ends, room) in zip(arrivals(of: bytes), [16 << 10, 4096, 333]) {
+        let decoder = StreamDecoder(frames: .brotli, outputByteCountMax: FuzzTarget.outputByteCountMax)
+        let opened = try open(pieces(of: bytes, endingAt: ends), by: decoder, roomByteCount: room)
+        if let first {
+            try same(opened.isWhole, first.isWhole, "frames are opened alike however they come")
+            if opened.isWhole { try same(opened.bytes, first.bytes, "what frames stand for, however they come") }
+        }
+        first = first ?? opened
+    }
+    let alone: [UInt8]
+    do throws(CompressionError) {
+        alone = try Decompressor(.brotli).decompress(frame: bytes, byteCountMax: FuzzTarget.outputByteCountMax)
+    } catch { return try readable(error) }
+    try rule(first?.isWhole == true, "what is a frame alone is one among others")
+    try same(first?.bytes ?? [], alone, "a frame alone")
 }
 
 /// Bytes that are compressed are the same when they are opened; the first of them says how.

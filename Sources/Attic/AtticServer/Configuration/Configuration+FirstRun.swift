@@ -32,7 +32,7 @@ extension Configuration {
             path = \(TOMLWriter.quoted(storagePath))
 
             [compression]
-            # "zstd", "xz" or "none"; higher levels are smaller and slower.
+            # "zstd", "xz", "brotli" or "none"; higher levels are smaller and slower.
             type = \(TOMLWriter.quoted(defaults.compressionKind.rawValue))
             #level = \(defaults.compressionLevel)
 

@@ -157,10 +157,7 @@ extension Configuration {
     private mutating func readCompression(_ section: TOMLSection) throws(ConfigFileError) {
         let type = try section.string("type") ?? "zstd"
         guard let kind = CompressionKind(rawValue: type) else {
-            let reason = type == "brotli"
-                ? "brotli cannot be stored, since its streams cannot be joined, and NARs are made of chunks that they share"
-                : "\"\(type)\" is no compression type"
-            throw section.error(at: "type", "\(reason); write \"zstd\", \"xz\" or \"none\"")
+            throw section.error(at: "type", "\"\(type)\" is no compression type; write \"zstd\", \"xz\", \"brotli\" or \"none\"")
         }
         (compressionKind, compressionLevel) = (kind, kind.levelDefault)
         if kind == .none {

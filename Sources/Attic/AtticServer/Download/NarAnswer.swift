@@ -4,14 +4,15 @@ import HTTPServer
 
 /// What a cache answers for one of its NARs: made from the database by `GetNar`, and kept in memory for the loops.
 ///
-/// The file hash is its entity tag: the same bytes have the same one behind every URL.
+/// The hash of what is sent is its entity tag: the same bytes have the same one behind every URL.
 struct NarAnswer: Sendable {
     /// The object through which the NAR was reached: pulled, when this is answered. Nil for one whose narinfo is to come.
     let objectID: Int64?
+    let nar: NarRecord
     let tag: EntityTag
     /// Those of every answer about this NAR.
     let headers: [(String, String)]
-    /// Of the stored NAR.
+    /// Of all of it, as it is sent.
     let byteCount: Int64
     /// Told what a body ended with that was broken off because stored bytes did not come.
     private let onDamage: @Sendable (any Error) -> Void
@@ -21,9 +22,10 @@ struct NarAnswer: Sendable {
         onDamage: @escaping @Sendable (any Error) -> Void
     ) {
         self.objectID = objectID
+        self.nar = nar
         self.onDamage = onDamage
-        tag = EntityTag(nar.fileHash.base32)
-        byteCount = nar.fileSize
+        tag = EntityTag(nar.sentHash.base32)
+        byteCount = nar.sentByteCount
         headers =
             [("Content-Type", "application/x-nix-nar"), ("Accept-Ranges", "bytes"), ("ETag", tag.description)]
             + Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
@@ -37,7 +39,7 @@ struct NarAnswer: Sendable {
 
     /// All of it: what is answered to a head that `wantsWhole`.
     func whole(_ assembly: NarAssembly) -> Response {
-        var response = Response(.ok, headers: headers, body: assembly.body(0..<byteCount, onDamage: onDamage))
+        var response = Response(.ok, headers: headers, body: body(0..<byteCount, assembly))
         response.permit = assembly.standing
         return response
     }
@@ -52,8 +54,7 @@ struct NarAnswer: Sendable {
         case .whole:
             return whole(assembly)
         case .partial(let range):
-            let part = assembly.body(range, onDamage: onDamage)
-            var response = Response(.partialContent, headers: headers + contentRange, body: part)
+            var response = Response(.partialContent, headers: headers + contentRange, body: body(range, assembly))
             response.permit = assembly.standing
             return response
         case .unsatisfiable:
@@ -61,5 +62,11 @@ struct NarAnswer: Sendable {
             let kept = headers.filter { $0.0 == "Accept-Ranges" || $0.0 == "ETag" }
             return Response(.rangeNotSatisfiable, headers: kept + contentRange + [("Cache-Control", "no-store")], body: .empty)
         }
+    }
+
+    /// - Parameter range: of what is sent.
+    private func body(_ range: Range<Int64>, _ assembly: NarAssembly) -> ResponseBody {
+        if nar.isSentAsStored { return assembly.body(range, onDamage: onDamage) }
+        return RecodedNar(nar: nar, assembly: assembly, coding: .none, onDamage: onDamage).body(range)
     }
 }

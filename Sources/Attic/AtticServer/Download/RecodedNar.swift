@@ -6,7 +6,7 @@ import HTTPServer
 import Platform
 import Storage
 
-/// A stored NAR in another coding than it is stored in: opened, checked against its hash, and encoded again while it is sent.
+/// A stored NAR in another coding than it is stored in, none being one: opened, checked against its hash, and encoded again while it is sent.
 ///
 /// Memory does not depend on the NAR: a piece of each kind, and what the two codings need.
 struct RecodedNar: Sendable {
@@ -36,10 +36,14 @@ struct RecodedNar: Sendable {
         return response
     }
 
-    /// The body; its length is known only where it is not compressed.
-    var body: ResponseBody {
-        .stream(byteCount: coding == .none ? nar.narSize : nil) { writer in
-            do { try write(to: writer) } catch {
+    /// All of it; its length is known only where it is not compressed.
+    var body: ResponseBody { body(0..<nar.narSize) }
+
+    /// A part of the NAR, which must be all of it where it is compressed. What is before the part is opened as well, and what is behind it
+    /// is not.
+    func body(_ range: Range<Int64>) -> ResponseBody {
+        .stream(byteCount: coding == .none ? Int64(range.count) : nil) { writer in
+            do { try write(range, to: writer) } catch {
                 // Those of the client say nothing of the stored bytes.
                 if error as? Problem == .incompleteNar || error is Errno || error is StorageError { onDamage(error) }
                 throw error
@@ -47,28 +51,36 @@ struct RecodedNar: Sendable {
         }
     }
 
-    /// Writes all of it.
+    /// Ends the reading of a NAR behind the part that is sent.
+    private struct Enough: Error {}
+
+    /// Writes a part of it.
     ///
     /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written; `Errno` or
     ///   `StorageError` where they cannot be read; `ResponseBodyError`.
-    private func write(to writer: BodyWriter) throws {
-        guard let stored = StreamCoding(rawValue: nar.compression) else { throw Problem.incompleteNar }
-        let decoder = StreamDecoder(stored, outputByteCountMax: Int(nar.narSize))
+    private func write(_ range: Range<Int64>, to writer: BodyWriter) throws {
+        guard let kind = nar.kind else { throw Problem.incompleteNar }
+        let decoder = StreamDecoder(frames: kind, outputByteCountMax: Int(nar.narSize))
         let encoder = StreamEncoder(coding)
         var hash = SHA256()
-        // The last byte waits for the check: with it, a body that is not compressed would be as long as was promised, and look whole.
-        var left = Int(max(nar.narSize - 1, 0))
+        let reachesEnd = range.upperBound == nar.narSize
+        // The NAR's last byte waits for the check: with it, a body that is not compressed would be as long as was promised, and look whole.
+        let unchecked = reachesEnd ? range.lowerBound..<max(range.lowerBound, range.upperBound - 1) : range
         var last: [UInt8] = []
+        var position: Int64 = 0
         let (piece, room) = (ByteBlock(byteCount: Self.pieceByteCount), ByteBlock(byteCount: Self.pieceByteCount))
-        try unsafe assembly.read(through: piece) { stored in
-            try unsafe open(stored, decoder, room) { plain in
-                unsafe hash.update(plain)
-                let leaving = min(left, plain.count)
-                left -= leaving
-                unsafe last.append(contentsOf: plain[leaving...])
-                try unsafe encode(UnsafeRawBufferPointer(rebasing: plain[..<leaving]), encoder, writer)
+        do {
+            try unsafe assembly.read(through: piece) { stored in
+                try unsafe open(stored, decoder, room) { plain in
+                    unsafe hash.update(plain)
+                    let here = position..<(position + Int64(plain.count))
+                    position = here.upperBound
+                    try unsafe encode(RecodedNar.part(of: plain, here, in: unchecked), encoder, writer)
+                    unsafe last.append(contentsOf: RecodedNar.part(of: plain, here, in: unchecked.upperBound..<range.upperBound))
+                    if !reachesEnd && position >= range.upperBound { throw Enough() }
+                }
             }
-        }
+        } catch is Enough { return }
         do throws(CompressionError) { try decoder.finish() } catch { throw Problem.incompleteNar }
         // Before the end is written: without it nobody takes the body for whole.
         guard hash.finish() == nar.narHash else { throw Problem.incompleteNar }
@@ -81,6 +93,14 @@ struct RecodedNar: Sendable {
                 return end.outputByteCount
             }
         }
+    }
+
+    /// What of some bytes lies in a range of the NAR.
+    ///
+    /// - Parameter here: where the bytes lie.
+    private static func part(of bytes: UnsafeRawBufferPointer, _ here: Range<Int64>, in range: Range<Int64>) -> UnsafeRawBufferPointer {
+        let part = range.clamped(to: here)
+        return unsafe UnsafeRawBufferPointer(rebasing: bytes[Int(part.lowerBound - here.lowerBound)..<Int(part.upperBound - here.lowerBound)])
     }
 
     /// Hands on what a piece of the stored bytes stands for.

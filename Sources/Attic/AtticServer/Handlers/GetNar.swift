@@ -1,12 +1,12 @@
 import AtticAPI
-import Compression
 import Database
 import HTTP
 import HTTPServer
 import Nix
 import Storage
 
-/// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it.
+/// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it; opened where its
+/// frames cannot be joined.
 ///
 /// A NAR is reached only through an object of this cache. What is answered is a `NarAnswer`; that of a whole NAR is kept for
 /// the loops.
@@ -39,8 +39,8 @@ enum GetNar {
         _ call: Call, _ name: CacheName, _ nar: NarName, _ answer: NarAnswer, _ assembly: NarAssembly,
         _ cache: CacheRecord, readAt generation: UInt64
     ) {
-        // A loop sends files; what comes from a bucket takes a thread.
-        guard let objectID = answer.objectID, assembly.extents != nil else { return }
+        // A loop sends files; what comes from a bucket, or is opened on the way, takes a thread.
+        guard let objectID = answer.objectID, answer.nar.isSentAsStored, assembly.extents != nil else { return }
         let hot = HotAnswers.Answer(
             path: Array("/\(name)/nar/\(nar)".utf8), cache: cache.name, isPublic: cache.isPublic,
             response: answer.whole(assembly).prepared(),
@@ -73,7 +73,7 @@ enum GetNar {
                 guard let (nar, objectID) = try session.findNar(fileHash: hash, cacheID: cache.id) else { return nil }
                 return (nar, objectID, try session.extents(ofNar: nar.id))
             }
-            guard let found, CompressionKind(rawValue: found.nar.compression)?.fileSuffix == suffix else { return nil }
+            guard let found, found.nar.kind != nil, found.nar.sentSuffix == suffix else { return nil }
             return found
         case .storePath(let hash):
             let found = try context.catalog.read { session throws(DatabaseError) -> Found? in

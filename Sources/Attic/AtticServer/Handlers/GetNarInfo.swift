@@ -1,5 +1,4 @@
 import AtticAPI
-import Compression
 import Database
 import HTTP
 import HTTPServer
@@ -33,7 +32,6 @@ enum GetNarInfo {
     /// - Throws: `Problem.noSuchObject` where its path is of another store directory, or what `HotKeys` and `NarInfo` throw.
     static func narInfo(of object: ObjectRecord, in cache: CacheRecord, _ context: Context) throws -> NarInfo {
         let nar = object.nar
-        let compression = CompressionKind(rawValue: nar.compression)
         // Pushed when the cache was for another store directory: nothing that its clients could ask for.
         guard let path = try? StorePath(absolute: object.storePath, storeDirectory: cache.storeDirectory) else {
             throw Problem.noSuchObject
@@ -47,10 +45,11 @@ enum GetNarInfo {
         return try NarInfo(
             storeDirectory: cache.storeDirectory,
             storePath: path,
-            url: "nar/\(nar.fileHash.base32).nar\(compression?.fileSuffix ?? "")",
-            compression: nar.compression,
-            fileHash: nar.fileHash,
-            fileSize: nar.fileSize,
+            // The name stands for the stored bytes, also where others are sent: it finds the NAR.
+            url: "nar/\(nar.fileHash.base32).nar\(nar.sentSuffix)",
+            compression: nar.sentCompression,
+            fileHash: nar.sentHash,
+            fileSize: nar.sentByteCount,
             narHash: nar.narHash,
             narSize: nar.narSize,
             references: object.references,

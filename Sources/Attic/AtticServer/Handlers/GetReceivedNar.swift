@@ -7,8 +7,8 @@ import Storage
 
 /// `GET /{cache}/nar/{name}` where the name is that of a file as plain Nix pushed it: whoever pushes asks (HEAD) whether it is here.
 ///
-/// The file itself was not kept, only its NAR. What is stored in the same coding is answered as it is stored; all else is made
-/// anew while it is sent (`RecodedNar`).
+/// The file itself was not kept, only its NAR. What is sent in the same coding anyway is answered as under our own
+/// name for it (`NarAnswer`); all else is made anew while it is sent (`RecodedNar`).
 enum GetReceivedNar {
     static func respond(_ call: Call, _ cache: CacheRecord, _ name: NarName) throws -> Response {
         // Whoever hears that it is here sends no file, and its narinfo later: what may be gone by then is not here.
@@ -35,7 +35,7 @@ enum GetReceivedNar {
         // Without an object it may be gone in an hour, or sooner where its cache is destroyed.
         let freshness: Headers.Freshness = file.objectID == nil ? .never : .hour
         let context = call.context
-        if coding.rawValue == nar.compression {
+        if coding == nar.kind?.sentCoding {
             let answer = NarAnswer(nar, objectID: file.objectID, in: cache, freshness) { LostBytes.note($0, on: nar, context) }
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }

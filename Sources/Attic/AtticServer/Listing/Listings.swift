@@ -48,7 +48,7 @@ final class Listings: Sendable {
     /// Reads the stored NAR, chunk by chunk. Its hash is checked before anything is told of it.
     private func make(_ nar: NarRecord) throws -> ListingRecord {
         let chunks = try catalog.read { session throws(DatabaseError) in try session.chunks(ofNar: nar.id) }
-        guard let kind = CompressionKind(rawValue: nar.compression) else { throw Problem.incompleteNar }
+        guard let kind = nar.kind else { throw Problem.incompleteNar }
         let decompressor = Decompressor(kind)
         var scan = NarScan()
         var hash = SHA256()

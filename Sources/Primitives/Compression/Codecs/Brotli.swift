@@ -3,28 +3,40 @@ import CBrotli
 /// A stream of brotli (RFC 7932), with windows of up to 16 MiB as there; not the larger ones of the library's own
 /// extension.
 @safe final class BrotliDecoder: FrameDecoder {
-    private let state: OpaquePointer
-    let joining = FrameJoining.alone
+    private var state: OpaquePointer
+    let joining: FrameJoining
     private let memoryByteCountMax: Int
+    /// Some of the stream that `state` opens has come.
     private var isBegun = false
 
     /// Windows above 4 MiB, of 2^23 and 2^24 bytes, count as needing all that the format may.
     private static let smallWindowBitsMax = 22
 
-    /// - Parameter memoryByteCountMax: where it is less than the coding's own bound, streams with a window above 4 MiB are
-    ///   refused.
-    init(memoryByteCountMax: Int) {
+    /// - Parameters:
+    ///   - memoryByteCountMax: where it is less than the coding's own bound, streams with a window above 4 MiB are refused.
+    ///   - joining: whether another stream may follow. To the format none does (RFC 7932, section 2); the end of one shows all the same.
+    init(memoryByteCountMax: Int, joining: FrameJoining = .alone) {
         self.memoryByteCountMax = memoryByteCountMax
-        guard let state = unsafe BrotliDecoderCreateInstance(nil, nil, nil) else {
-            fatalError("no memory to decompress with brotli")
-        }
-        unsafe self.state = unsafe state
+        self.joining = joining
+        unsafe state = unsafe BrotliDecoder.makeState()
     }
 
     deinit { unsafe BrotliDecoderDestroyInstance(state) }
 
-    // There is one frame only.
-    func begin() {}
+    func begin() {
+        guard isBegun else { return }
+        // A state opens one stream.
+        unsafe BrotliDecoderDestroyInstance(state)
+        unsafe state = unsafe BrotliDecoder.makeState()
+        isBegun = false
+    }
+
+    private static func makeState() -> OpaquePointer {
+        guard let state = unsafe BrotliDecoderCreateInstance(nil, nil, nil) else {
+            fatalError("no memory to decompress with brotli")
+        }
+        return unsafe state
+    }
 
     func decode(
         _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
@@ -57,6 +69,30 @@ import CBrotli
         guard first & 1 == 1 else { return 16 }
         let more = Int(first >> 1 & 7)
         return more == 0 ? 17 : 17 + more
+    }
+}
+
+/// One whole stream of brotli of a chunk, in one call. The window is no larger than the chunk needs: what it takes is memory of whoever opens it.
+enum BrotliFrame {
+    /// Room for the stream of so many bytes, whatever they are. brotli/encode.h promises it for `BrotliEncoderCompress` at every level.
+    static func byteCountMax(_ byteCount: Int) -> Int { BrotliEncoderMaxCompressedSize(byteCount) }
+
+    /// Writes the stream into `room`, which has `byteCountMax`; gives its length.
+    static func encode(_ bytes: UnsafeRawBufferPointer, level: Int32, into room: UnsafeMutableRawBufferPointer) -> Int {
+        var count = room.count
+        let isDone = unsafe BrotliEncoderCompress(
+            level, windowBits(bytes.count), BROTLI_MODE_GENERIC, bytes.count, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), &count,
+            room.baseAddress?.assumingMemoryBound(to: UInt8.self))
+        // With room for everything it fails only without memory.
+        guard isDone != 0 else { fatalError("brotli cannot compress \(bytes.count) bytes") }
+        return count
+    }
+
+    /// The smallest window that reaches over so many bytes, as its exponent: one of n bits has 2^n - 16 bytes, n from 10 to 24
+    /// (RFC 7932, section 9.1).
+    private static func windowBits(_ byteCount: Int) -> Int32 {
+        let needed = Int.bitWidth - (byteCount + 15).leadingZeroBitCount
+        return Int32(min(max(needed, 10), 24))
     }
 }
 
