@@ -28,8 +28,15 @@ import Testing
         #expect(S3Document(text)?.root.text(of: "Code") == "SlowDown")
     }
 
-    @Test func `a text that was escaped is read as it was`() {
-        let text = "a<b>&\"c"
-        #expect(S3Document(Array("<k>\(S3Document.escaped(text))</k>".utf8))?.root.text == text)
+    @Test("a text that was escaped is read as it was", arguments: [
+        "a<b>&\"c",
+        // Marks that combine with what stands before them.
+        "<\u{353}", "&\u{353}", ">\u{353}a;\u{353}", "\u{353}",
+    ])
+    func escaped(text: String) {
+        let escaped = S3Document.escaped(text)
+        #expect(!escaped.utf8.contains(UInt8(ascii: "<")))
+        let read = S3Document(Array("<k>\(escaped)</k>".utf8))?.root.text
+        #expect(read.map { Array($0.utf8) } == Array(text.utf8))
     }
 }

@@ -74,17 +74,18 @@ package struct S3Document: Sendable, Hashable {
     private static func text(_ bytes: ArraySlice<UInt8>) -> String? {
         let text = String(decoding: bytes, as: UTF8.self)
         guard text.utf8.contains(UInt8(ascii: "&")) else { return text }
-        var result = ""
-        var rest = Substring(text)
+        // By scalars: a mark that combines with a ";" makes another character of both.
+        var result = String.UnicodeScalarView()
+        var rest = text.unicodeScalars[...]
         while let start = rest.firstIndex(of: "&") {
             result += rest[..<start]
-            guard let end = rest[start...].firstIndex(of: ";"), let character = character(rest[rest.index(after: start)..<end]) else {
-                return nil
-            }
-            result.unicodeScalars.append(character)
+            guard let end = rest[start...].firstIndex(of: ";"),
+                let character = character(Substring(rest[rest.index(after: start)..<end]))
+            else { return nil }
+            result.append(character)
             rest = rest[rest.index(after: end)...]
         }
-        return result + rest
+        return String(result + rest)
     }
 
     private static func character(_ reference: Substring) -> Unicode.Scalar? {
@@ -102,6 +103,15 @@ package struct S3Document: Sendable, Hashable {
 
     /// A text as it stands in a document.
     package static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
     }
 }
