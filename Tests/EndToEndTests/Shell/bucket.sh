@@ -3,7 +3,8 @@
 # request; a collection merges small packs, copies half-dead ones and deletes dead ones; what is lost in the bucket is refused,
 # named, and brought back by a push; what a killed server leaves there goes.
 #
-# The server of the bucket is the gateway of JuiceFS, which verifies signatures (scripts/test.d/s3).
+# The server of the bucket is the gateway of JuiceFS, which verifies signatures; with TETRYX_TEST_S3_SERVER=ceph it is Ceph's
+# (scripts/test.d/s3).
 export TETRYX_TEST_CACHE=${TETRYX_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}
 source "$(dirname "$0")/common.sh"
 s3=$shell_dir/../../../scripts/test.d/s3
@@ -37,10 +38,7 @@ token-hs256-secret-base64 = "$secret"
 TOML
   )
 }
-bucket() { # curl's arguments; the path
-  curl -sS --fail --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" "${@:1:$#-1}" \
-    "$TETRYX_TEST_S3/chunks${*: -1}"
-}
+bucket() { signed_curl "${@:1:$#-1}" "$TETRYX_TEST_S3/chunks${*: -1}"; } # curl's arguments; the path
 objects() { bucket '?list-type=2' | grep -o '<Key>packs/[^<]*' | wc -l; }
 check_pull() { # paths...
   local store
