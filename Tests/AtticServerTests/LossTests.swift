@@ -208,4 +208,14 @@ struct LossTests {
         #expect(try recheck.run(fixture.context) == 2)
         #expect(try comesBack(path) && comesBack(other))
     }
+
+    @Test("A body that cannot be begun is answered as what is found out before")
+    func unbegun() throws {
+        let away = StorageError("read", "s3://chunks/packs/a", .unreachable("connection refused"))
+        let told = try #require(fixture.application.response(insteadOf: away))
+        #expect(told.status == .serviceUnavailable && told.header("Retry-After") == "2" && told.text.contains("StorageTrouble"))
+        let damaged = try #require(fixture.application.response(insteadOf: Problem.incompleteNar))
+        #expect(damaged.status == .serviceUnavailable && damaged.text.contains("IncompleteNar"))
+        #expect(fixture.application.response(insteadOf: Errno.inputOutput) == nil)
+    }
 }

@@ -77,6 +77,12 @@ final class ClosureHandler: RequestHandler {
     func answerAtOnce(_ head: RequestHead, at now: MonotonicTime) -> Response? { atOnce(head) }
     func lane(for head: RequestHead) -> Lane { lane }
     func respond(to request: Request) -> Response { handle(request) }
+    func response(insteadOf error: any Error) -> Response? { (error as? OtherWise)?.response }
+}
+
+/// What a producer throws that has an answer of its own in mind.
+struct OtherWise: Error {
+    let response: Response
 }
 
 /// A handler whose requests name their lane in the path.

@@ -248,6 +248,22 @@ extension RawConnection {
         #expect(try client.receiveAnswer()?.text == "b")
     }
 
+    @Test func aProducerThatFailsBeforeItsFirstByteIsAnsweredAsTheHandlerSays() throws {
+        let server = try LoopbackServer { request in
+            if request.head.target.path == "/b" { return .text("b") }
+            return Response(.ok, headers: [("X", "y")], body: .stream(byteCount: 5) { writer in
+                // What has not left counts for nothing.
+                try writer.write([1])
+                throw OtherWise(response: Response(.serviceUnavailable, headers: [("Retry-After", "2")], body: .bytes(Array("later".utf8))))
+            })
+        }
+        let client = try server.connect()
+        try client.send(get + "GET /b HTTP/1.1\r\nHost: h\r\n\r\n")
+        let refused = try #require(try client.receiveAnswer())
+        #expect(refused.status == 503 && refused.header("Retry-After") == "2" && refused.header("X") == nil && refused.text == "later")
+        #expect(try client.receiveAnswer()?.text == "b")
+    }
+
     @Test(arguments: [true, false])
     func aClientThatLeavesEndsTheProducer(isReset: Bool) throws {
         let ended = Monitor<ResponseBodyError?>(nil)

@@ -74,6 +74,9 @@ package final class Application: RequestHandler {
         }
     }
 
+    /// Thread: producer.
+    package func response(insteadOf error: any Error) -> Response? { Problem(ofBody: error)?.response }
+
     private func answer(_ call: Call) throws -> Response {
         switch try Route(call.request.head.method, call.request.head.target.segments) {
         case .welcome: return Application.welcome

@@ -21,14 +21,7 @@ extension Problem {
             troubles.tell("database \(error.operation) \(error.kind) \(error.code)", .error, metadata: Problem.metadata(request), in: log) {
                 "database: \(error)"
             }
-            self =
-                switch error.kind {
-                case .full: .storageFull
-                case .busy, .closed, .unreachable: .busy(retryAfterSeconds: 1)
-                case .inDoubt: .inDoubt
-                case .cannotOpen, .diskTrouble: .storageTrouble
-                case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
-                }
+            self = Problem(database: error)
         case let error as StorageError:
             troubles.tell("storage \(error.operation) \(error.kind)", .error, metadata: Problem.metadata(request), in: log) {
                 "storage: \(error)"
@@ -38,6 +31,28 @@ extension Problem {
             log.error("\(cause)", metadata: Problem.metadata(request))
             self = .internalServer
         }
+    }
+
+    /// What a client is told where the body of an answer could not be begun, and the log has said why; nil where that says nothing
+    /// but that there is a fault of ours.
+    init?(ofBody cause: any Error) {
+        switch cause {
+        case let problem as Problem: self = problem
+        case let error as DatabaseError: self = Problem(database: error)
+        case let error as StorageError: self = Problem(storage: error)
+        default: return nil
+        }
+    }
+
+    private init(database error: DatabaseError) {
+        self =
+            switch error.kind {
+            case .full: .storageFull
+            case .busy, .closed, .unreachable: .busy(retryAfterSeconds: 1)
+            case .inDoubt: .inDoubt
+            case .cannotOpen, .diskTrouble: .storageTrouble
+            case .corrupt, .notOurs, .tooNew, .constraint, .other: .internalServer
+            }
     }
 
     private init(body error: RequestBodyError) {

@@ -22,11 +22,16 @@ package protocol RequestHandler: AnyObject, Sendable {
     /// A part of a file of an answer could not be read while it was sent, or was not there any more: the connection was broken off.
     /// Thread: reader; it may block on the disk.
     func couldNotSend(_ part: FileExtent, for head: RequestHead)
+
+    /// What is answered where a body could not even be begun (`ResponseBody.stream`), by what its producer threw; nil for a 500.
+    /// Thread: the producer's.
+    func response(insteadOf error: any Error) -> Response?
 }
 
 extension RequestHandler {
     package func answerAtOnce(_ head: RequestHead, at now: MonotonicTime) -> Response? { nil }
     package func couldNotSend(_ part: FileExtent, for head: RequestHead) {}
+    package func response(insteadOf error: any Error) -> Response? { nil }
 }
 
 /// The kinds of threads that run handlers.

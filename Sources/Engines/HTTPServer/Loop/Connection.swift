@@ -69,6 +69,8 @@ struct Connection: ~Copyable {
         var waiting: (request: Request, lane: Lane)?
         /// What the answer rests on.
         var permit: (any Permit)?
+        /// What is answered instead, where its body is a stream that could not be begun.
+        var instead: OtherAnswer?
     }
 }
 

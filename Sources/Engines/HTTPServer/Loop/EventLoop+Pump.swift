@@ -33,7 +33,7 @@ extension EventLoop {
     /// The connection's deadline has passed.
     mutating func expire(_ connection: inout Connection) {
         if connection.sender.waitsToBegin {
-            refuseStream(&connection, overload)
+            refuseStream(&connection, overload.response)
             return pump(&connection)
         }
         let action = connection.machine.expired()
@@ -119,7 +119,7 @@ extension EventLoop {
             if let head = connection.exchange?.head { tellLoss(of: part, for: head) }
             breakOff(&connection)
         case .producerFailed where !connection.sender.hasBegun:
-            refuseStream(&connection, Refusal(.internalServerError, "the server encountered an internal error"))
+            refuseStream(&connection, (connection.exchange?.instead ?? OtherAnswer()).response)
         case .producerFailed: breakOff(&connection)
         }
     }

@@ -32,6 +32,8 @@ extension EventLoop {
         let outlet = ByteOutlet(blockByteCount: limits.streamBlockBytes, blockCountMax: limits.streamBlocksMax, patience: patience) {
             mailbox.post(.bytesMade(cookie))
         }
+        let (handler, instead) = (context.shared.handler, OtherAnswer())
+        connection.exchange?.instead = instead
         let isTaken = producers.submit {
             // It waited in vain, and its answer was another.
             if outlet.isAbandoned { return clients.giveBackStream(of: client) }
@@ -45,6 +47,7 @@ extension EventLoop {
                 // Who went away, the access log says.
                 if error as? ResponseBodyError != .unwanted {
                     log.error("The body of the answer \(id) could not be made, and is broken off: \(error)")
+                    instead.set(handler.response(insteadOf: error))
                 }
             }
             clients.giveBackStream(of: client)
@@ -56,10 +59,10 @@ extension EventLoop {
     }
 
     /// Nothing of a body was made in time, or it could not be begun, so nothing of its answer was sent: another is given instead.
-    mutating func refuseStream(_ connection: inout Connection, _ refusal: Refusal) {
+    mutating func refuseStream(_ connection: inout Connection, _ other: Response) {
         connection.sender.abandon()
         connection.sender = ResponseSender(fileWindowBytes: limits.fileWindowBytes)
-        send(&connection, refusal.response, keepsAlive: connection.machine.keepsAlive)
+        send(&connection, other, keepsAlive: connection.machine.keepsAlive)
     }
 
     /// A producer has made something that its answer waited for.
@@ -67,4 +70,17 @@ extension EventLoop {
         connection.sender.producerHasMore()
         if !connection.isRunnable { pump(&connection) }
     }
+}
+
+/// What its handler would have answered, had it known what the producer of the body met. Thread: the producer sets it, before it ends
+/// the body; the loop reads it after that.
+final class OtherAnswer: Sendable {
+    private let found = Monitor<Response?>(nil)
+
+    /// As long as nothing else was set: that there is a fault of ours.
+    var response: Response {
+        found.peek { $0 } ?? Refusal(.internalServerError, "the server encountered an internal error").response
+    }
+
+    func set(_ response: Response?) { found.peek { $0 = response } }
 }
