@@ -34,6 +34,7 @@ extension ConfigurationKey {
         ConfigurationKey("storage.grace-period", "\"7 hours\"", [
             string, ("\"7 parsecs\"", DurationWords.allowed), ("\"-1 day\"", DurationWords.allowed), ("\"1001 years\"", "longer than 1000 years"),
         ]),
+        ConfigurationKey("storage.redirect", "true", [("1", "write true or false"), ("\"yes\"", "write true or false")]),
         ConfigurationKey("storage.credentials.access_key_id", "\"AKIB\"", [string, ("\"\"", "is empty")]),
         ConfigurationKey("storage.credentials.secret_access_key", "\"hidden2\"", [string, ("\"\"", "is empty")]),
         ConfigurationKey("storage.credentials.session_token", "\"ticket\"", [string]),

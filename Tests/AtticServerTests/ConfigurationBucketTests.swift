@@ -50,6 +50,8 @@ struct ConfigurationBucketTests {
         let fromVariables = try ConfigurationTests.parse(text("bucket = \"chunks\""), Self.environment).s3
         #expect(fromVariables?.bucket == (try S3Bucket("chunks", region: "eu-west-3", endpoint: nil)))
         #expect(fromVariables?.credentials == S3Credentials(accessKeyID: "AKIAENV", secretAccessKey: "envsecret"))
+        #expect(fromVariables?.credentialsFile == nil && fromVariables?.redirects == false)
+        #expect(try ConfigurationTests.parse(text("bucket = \"chunks\"\nredirect = true"), Self.environment).s3?.redirects == true)
         var more = Self.environment
         more["AWS_SESSION_TOKEN"] = "ticket"
         let fromFile = try ConfigurationTests.parse(text("bucket = \"chunks\"\n\(Self.keys)"), more).s3
@@ -64,6 +66,7 @@ struct ConfigurationBucketTests {
         let shared = ["AWS_REGION": "r", "AWS_SHARED_CREDENTIALS_FILE": directory.file("keys"), "AWS_PROFILE": "work"]
         let found = try ConfigurationTests.parse(text("bucket = \"chunks\""), shared)
         #expect(found.s3?.credentials == S3Credentials(accessKeyID: "A", secretAccessKey: "B"))
+        #expect(found.s3?.credentialsFile == S3CredentialsFile.Place(path: directory.file("keys"), profile: "work"), "to be read again")
     }
 
     @Test("What is wrong is told with its place", arguments: [
@@ -77,6 +80,8 @@ struct ConfigurationBucketTests {
         ("bucket = \"chunks\"\nregion = \"r\"\nmax-requests = 0\n\(keys)", "server.toml:7:16: "),
         ("bucket = \"chunks\"\nregion = \"r\"\nmax-requests-per-second = 0\n\(keys)", "server.toml:7:27: "),
         ("bucket = \"chunks\"\nregion = \"r\"\ngrace-period = \"soon\"\n\(keys)", "server.toml:7:16: "),
+        ("bucket = \"chunks\"\nregion = \"r\"\nredirect = \"yes\"\n\(keys)", "server.toml:7:12: \"redirect\" is a string; write true or false"),
+        ("bucket = \"chunks\"\nregion = \"r\"\nredirect = 1\n\(keys)", "server.toml:7:12: \"redirect\" is an integer; write true or false"),
         ("bucket = \"chunks\"\nregion = \"r\"\npath = \"/x\"\n\(keys)", "server.toml:7:1: unknown key \"path\" in [storage]"),
         ("bucket = \"chunks\"\nregion = \"r\"\n[storage.credentials]\naccess_key_id = \"A\"", "server.toml:8:17: [storage.credentials] has \"access_key_id\" alone; "),
         ("bucket = \"chunks\"\nregion = \"r\"\n[storage.credentials]\nsecret_access_key = \"hidden\"", "server.toml:8:21: [storage.credentials] has \"secret_access_key\" alone; "),

@@ -28,6 +28,20 @@ import Testing
         #expect(try store.packNames() == [whole.pack])
     }
 
+    @Test("Several packs are opened like each of them", arguments: StoreKind.allCases)
+    func opensSeveral(kind: StoreKind) throws {
+        let store = try kind.open(in: directory, sealByteCount: 1)
+        let writer = try store.borrowPack()
+        let packs = try (1...5).map { try writer.append(patterned($0, seed: $0)).pack }
+        try writer.makeDurable()
+        writer.giveBack()
+        let opened = try kind.openBeside(in: directory).openPacks(packs.reversed())
+        #expect(opened.map(\.name) == packs.reversed())
+        #expect(opened.map(\.byteCount) == [5, 4, 3, 2, 1])
+        let stranger = PackName.random()
+        #expect(#expect(throws: StorageError.self) { try store.openPacks(packs + [stranger]) }?.cause == .missing(stranger))
+    }
+
     @Test("The next writer goes on where the last one ended", arguments: StoreKind.files)
     func goesOn(kind: StoreKind) throws {
         let store = try kind.open(in: directory)

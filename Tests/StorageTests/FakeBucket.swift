@@ -18,6 +18,8 @@ final class FakeBucket: RequestHandler {
         case cut(after: Int)
         /// All of the object is sent, whatever range was asked for.
         case rangeIgnored
+        /// A list that goes on, and does not say where.
+        case listCut
     }
 
     struct State {
@@ -29,6 +31,8 @@ final class FakeBucket: RequestHandler {
         var log: [String] = []
         /// For the requests whose line has that text, in order; each is used once.
         var troubles: [(text: String, trouble: Trouble)] = []
+        /// The access key that alone is taken, where not all are; others have ended.
+        var acceptedKey: String?
     }
 
     let state = Monitor(State())
@@ -83,6 +87,10 @@ final class FakeBucket: RequestHandler {
         if case .status(let code, let word)? = trouble {
             return Response(Status(code), contentType: "application/xml", Array("<Error><Code>\(word)</Code></Error>".utf8))
         }
+        if let key = state.peek({ $0.acceptedKey }), request.head.header("Authorization")?.contains("Credential=\(key)/") != true {
+            return Response(.badRequest, contentType: "application/xml", Array("<Error><Code>ExpiredToken</Code></Error>".utf8))
+        }
+        if case .listCut? = trouble { return xml("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>") }
         var ignoresRange = false
         if case .rangeIgnored? = trouble { ignoresRange = true }
         let response = answer(request, String(path.dropFirst()), parameters(query), ignoresRange ? nil : range, body)

@@ -26,14 +26,16 @@ import Testing
 
         deinit { server.stop() }
 
-        func open(seal: Int64 = 64 << 20, _ change: (inout S3Limits) -> Void = { _ in }) throws -> S3ChunkStore {
+        func open(
+            seal: Int64 = 64 << 20, keys place: S3CredentialsFile.Place? = nil, _ change: (inout S3Limits) -> Void = { _ in }
+        ) throws -> S3ChunkStore {
             var limits = S3Limits()
             limits.triesMax = 4
             change(&limits)
             let waits = waits
             return try S3ChunkStore(
                 S3Bucket("bucket", region: "r", endpoint: "http://\(server.address)"),
-                S3Credentials(accessKeyID: "key", secretAccessKey: "hidden"), limits: limits, journal: journal,
+                S3Credentials(accessKeyID: "key", secretAccessKey: "hidden"), readFrom: place, limits: limits, journal: journal,
                 sealByteCount: seal,
                 sleep: { duration in waits.update { $0.append(duration) } })
         }
@@ -225,6 +227,60 @@ import Testing
         #expect(words.contains("check the credentials") && words.contains("s3://bucket/VERSION") && !words.contains("hidden"))
     }
 
+    @Test func `keys that have ended are read again where they were read, once for each request, and told where there are no others`() throws {
+        let path = try bed.directory.write("keys", text: "[work]\naws_access_key_id = key\naws_secret_access_key = hidden\n")
+        let store = try bed.open(keys: S3CredentialsFile.Place(path: path, profile: "work"))
+        let extent = try bed.stored(1000, in: store)
+        bed.server.state.update { $0.acceptedKey = "second" }
+        let before = bed.server.log.count
+        let error = #expect(throws: StorageError.self) { try store.read(extent) }
+        guard case .refused(let words)? = error?.cause else { return #expect(Bool(false), "\(String(describing: error))") }
+        #expect(words.contains("ExpiredToken") && words.contains("check the credentials"))
+        #expect(bed.server.log.count == before + 1, "what nothing new is known for is not tried again")
+
+        try bed.directory.write("keys", text: "[work]\naws_access_key_id = second\n")
+        #expect(throws: StorageError.self, "half a file changes nothing") { try store.read(extent) }
+        try bed.directory.write("keys", text: "[work]\naws_access_key_id = second\naws_secret_access_key = hidden\naws_session_token = t\n")
+        #expect(try store.read(extent) == patterned(1000, seed: 1))
+        #expect(try store.packByteCount(extent.pack) == 1000, "an answer to HEAD has no code")
+        #expect(try store.openPack(extent.pack).byteCount == 1000)
+        #expect(store.presignedURL(of: extent.pack, method: .get, seconds: 9)?.contains("X-Amz-Credential=second%2F") == true)
+        bed.server.state.update { $0.acceptedKey = "third" }
+        try bed.directory.write("keys", text: "[work]\naws_access_key_id = third\naws_secret_access_key = hidden\n")
+        #expect(try store.packByteCount(extent.pack) == 1000, "an answer to HEAD has no code")
+    }
+
+    @Test func `sizes of packs are asked for beside one another, each once, and the first trouble ends it`() throws {
+        let store = try bed.open(seal: 1)
+        let writer = try store.borrowPack()
+        let packs = try (1...40).map { try writer.append(patterned($0, seed: $0)).pack }
+        try writer.makeDurable()
+        writer.giveBack()
+        let other = try bed.open()
+        let before = bed.server.log.count
+        #expect(try other.openPacks(packs).map(\.byteCount) == Array(1...40))
+        let asked = bed.server.log.dropFirst(before)
+        #expect(asked.count == 40 && asked.allSatisfy { $0.hasPrefix("HEAD ") })
+        #expect(try other.openPacks([]).isEmpty && bed.server.log.count == before + 40)
+
+        let third = try bed.open()
+        bed.server.trouble("HEAD /bucket/packs/\(packs[7])", .status(403, "AccessDenied"))
+        let error = #expect(throws: StorageError.self) { try third.openPacks(packs) }
+        guard case .refused? = error?.cause else { return #expect(Bool(false), "\(String(describing: error))") }
+        bed.server.state.update { $0.objects["bucket/packs/\(packs[9])"] = nil }
+        let fourth = try bed.open()
+        #expect(#expect(throws: StorageError.self) { try fourth.openPacks(packs) }?.cause == .missing(packs[9]))
+    }
+
+    @Test func `a list that goes on nobody knows where is not taken for the whole`() throws {
+        let store = try bed.open()
+        bed.server.trouble("list-type=2", .listCut)
+        let error = #expect(throws: StorageError.self) { try store.packNames() }
+        guard case .refused(let words)? = error?.cause else { return #expect(Bool(false), "\(String(describing: error))") }
+        #expect(words.contains("its list goes on"))
+        #expect(try store.packNames().isEmpty)
+    }
+
     @Test func `a bucket of another layout is left alone`() throws {
         bed.server.state.update { $0.objects["bucket/VERSION"] = Array("tetryx storage 9\n".utf8) }
         let error = #expect(throws: StorageError.self) { try bed.open() }
@@ -252,33 +308,5 @@ import Testing
         let found = waits.peek { $0 }
         #expect((15...17).contains(found.count))
         #expect(found.last.map { $0 > .milliseconds(1400) && $0 <= .milliseconds(1700) } == true)
-    }
-}
-
-@Suite struct S3BucketTests {
-    @Test(arguments: [
-        ("http://127.0.0.1:9000", nil, "http://127.0.0.1:9000", "/chunks/packs/a"),
-        ("http://host/base/", nil, "http://host", "/base/chunks/packs/a"),
-        ("http://host:81", .virtualHost, "http://chunks.host:81", "/packs/a"),
-        (nil, nil, "https://chunks.s3.eu-west-1.amazonaws.com", "/packs/a"),
-        (nil, .path, "https://s3.eu-west-1.amazonaws.com", "/chunks/packs/a"),
-    ] as [(String?, S3Bucket.Addressing?, String, String)])
-    func `a bucket stands in the path or in the host`(
-        endpoint: String?, addressing: S3Bucket.Addressing?, server: String, path: String
-    ) throws {
-        let bucket = try S3Bucket("chunks", region: "eu-west-1", endpoint: endpoint, addressing: addressing)
-        #expect(bucket.server.description == server)
-        #expect(bucket.path(of: "packs/a") == path)
-        #expect(bucket.path(of: "") == (path == "/packs/a" ? "/" : String(path.dropLast("/packs/a".count))))
-    }
-
-    @Test(arguments: ["", "ab", "Upper", "with_underscore", String(repeating: "a", count: 64)])
-    func `what is no name of a bucket is refused`(name: String) {
-        #expect(throws: S3BucketError.self) { try S3Bucket(name, region: "r", endpoint: nil) }
-    }
-
-    @Test(arguments: ["localhost:9000", "ftp://host", "http://", "http://host/?x"])
-    func `what is no endpoint is refused`(endpoint: String) {
-        #expect(throws: S3BucketError.self) { try S3Bucket("chunks", region: "r", endpoint: endpoint) }
     }
 }

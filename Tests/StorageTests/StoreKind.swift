@@ -1,4 +1,5 @@
 import Crypto
+import Logging
 import Platform
 import S3
 import Support
@@ -66,7 +67,8 @@ enum TestGateway {
 
     /// Makes a bucket.
     static func make(_ bucket: S3Bucket) throws {
-        let client = try S3Client(bucket, credentials, limits: S3Limits(), time: .system, sleep: { MonotonicTime.sleep($0) })
+        let keyring = S3Keyring(credentials, readFrom: nil, region: bucket.region, log: Logger(label: "test"))
+        let client = try S3Client(bucket, keyring, limits: S3Limits(), time: .system, sleep: { MonotonicTime.sleep($0) })
         _ = try client.ask(.init(method: .put, key: "", operation: "make", answers: [409]))
     }
 }

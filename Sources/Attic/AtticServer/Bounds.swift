@@ -31,6 +31,9 @@ enum Bounds {
     /// Caches that are looked through after an upload, to find out whether its sender may read all of them: some hundred microseconds.
     /// Where there are more, only a token for all caches counts as one.
     static let overlapCachesMax = 500
+    /// How long a URL holds that sends a client to the bucket for a NAR, in seconds: what began before goes on, and who is broken off
+    /// asks here for another. It has to bear some difference between the bucket's clock and ours, and outlasts a token that is revoked.
+    static let presignedSeconds = 300
     /// Texts shorter than this, in bytes, are never compressed for a client: they fit into one packet as they are.
     static let codedTextBytesMin = 1024
     /// Texts longer than this, in bytes, are opened while they are sent: one for each of many slow clients would not fit into

@@ -22,7 +22,8 @@ extension Daemon {
             return store
         }
         let store = try S3ChunkStore(
-            s3.bucket, s3.credentials, limits: s3.limits, journal: CatalogPackJournal(catalog, time: .system, log: log),
+            s3.bucket, s3.credentials, readFrom: s3.credentialsFile, limits: s3.limits,
+            journal: CatalogPackJournal(catalog, time: .system, log: log),
             forServing: forServing, log: log)
         try checkIdentity(bucketID, at: configuration.storageName, catalog, forServing: forServing, replacesUnused: true)
         return store

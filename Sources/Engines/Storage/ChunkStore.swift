@@ -1,3 +1,4 @@
+import HTTP
 import Platform
 
 // The contract of a storage backend.
@@ -29,6 +30,19 @@ package protocol ChunkStore: AnyObject, Sendable {
     ///
     /// - Throws: `.missing` where the pack is not there.
     func openPack(_ name: PackName) throws(StorageError) -> OpenPack
+
+    /// Packs open for reading, as `openPack` opens each; those that have to be asked for are asked for beside one another.
+    ///
+    /// - Throws: as `openPack` does, for one of them.
+    func openPacks(_ names: [PackName]) throws(StorageError) -> [OpenPack]
+
+    /// A URL under which anyone can ask the service that keeps the pack for all of it, or a range, for a while; nil where there is no
+    /// such service. It holds no secret but itself.
+    ///
+    /// - Parameters:
+    ///   - method: what it is asked with; it is good for nothing else.
+    ///   - seconds: how long it holds, from now on; a week at most.
+    func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String?
 
     /// Exactly the bytes of an extent.
     ///
@@ -97,6 +111,16 @@ package protocol ChunkStore: AnyObject, Sendable {
     /// For upkeep, now and then; how many there were.
     @discardableResult
     func releaseRemovedFiles() -> Int
+}
+
+extension ChunkStore {
+    package func openPacks(_ names: [PackName]) throws(StorageError) -> [OpenPack] {
+        var opened: [OpenPack] = []
+        for name in names { opened.append(try openPack(name)) }
+        return opened
+    }
+
+    package func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String? { nil }
 }
 
 /// An upload's hold on the packs it appends to.

@@ -7,6 +7,17 @@
 ///
 /// https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html
 package enum S3CredentialsFile {
+    /// A file, and whose keys of those in it are meant.
+    package struct Place: Sendable, Hashable {
+        package let path: String
+        package let profile: String
+
+        package init(path: String, profile: String) {
+            self.path = path
+            self.profile = profile
+        }
+    }
+
     /// The keys of a profile; nil where the file has no such profile, or one without an access key and its secret.
     package static func credentials(in text: String, profile: String) -> S3Credentials? {
         var values: [String: String] = [:]

@@ -6,7 +6,7 @@ import Encoding
 /// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html (in headers) and
 /// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html (in a URL).
 package struct S3Signer: Sendable {
-    private let credentials: S3Credentials
+    package let credentials: S3Credentials
     private let region: String
     private static let algorithm = "AWS4-HMAC-SHA256"
 

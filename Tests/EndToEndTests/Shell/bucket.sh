@@ -1,23 +1,26 @@
 #!/usr/bin/env bash
 # Chunks in an S3 bucket: a closure and a large NAR go in and come back, also through a proxy that refuses and cuts every fifth
 # request; a collection merges small packs, copies half-dead ones and deletes dead ones; what is lost in the bucket is refused,
-# named, and brought back by a push; what a killed server leaves there goes.
+# named, and brought back by a push; what a killed server leaves there goes; TLS of a private authority lies between; and who asks
+# for a NAR that is all of a pack is sent to the bucket.
 #
 # The server of the bucket is the gateway of JuiceFS, which verifies signatures; with TETRYX_TEST_S3_SERVER=ceph it is Ceph's
 # (scripts/test.d/s3).
 export TETRYX_TEST_CACHE=${TETRYX_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}}
 source "$(dirname "$0")/common.sh"
+source "$shell_dir/tls-common.sh"
+authority stranger
 s3=$shell_dir/../../../scripts/test.d/s3
 
 mkdir gateway
 # Before anything that may fail: what it starts must not stay.
 proxy_pid=
-trap 'status=$?; set +e; [[ -z $proxy_pid ]] || kill "$proxy_pid"; "$s3" stop "$work/gateway"; (exit $status); finish' EXIT
+trap 'status=$?; set +e; [[ -z $proxy_pid ]] || kill "$proxy_pid"; [[ -z $nginx_pid ]] || kill "$nginx_pid"; "$s3" stop "$work/gateway"; (exit $status); finish' EXIT
 variables=$("$s3" start gateway) || die 'there is no S3 server to test with'
 eval "$variables"
 "$s3" bucket gateway chunks
 
-configure() { # endpoint
+configure() { # endpoint, further lines of [storage]
   mkdir -p "$XDG_CONFIG_HOME/tetryx" "$XDG_DATA_HOME/tetryx"
   secret=${secret:-$(openssl rand 64 | base64 -w0)}
   (
@@ -31,6 +34,7 @@ region = "us-east-1"
 bucket = "chunks"
 endpoint = "$1"
 grace-period = "0 seconds"
+${2:-}
 [garbage-collection]
 interval = "0"
 [jwt.signing]
@@ -40,6 +44,11 @@ TOML
 }
 bucket() { signed_curl "${@:1:$#-1}" "$TETRYX_TEST_S3/chunks${*: -1}"; } # curl's arguments; the path
 objects() { bucket '?list-type=2' | grep -o '<Key>packs/[^<]*' | wc -l; }
+nar_url() { # store path: where its NAR is; its narinfo is in http-body
+  local name=${1#/nix/store/}
+  expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
+  echo "$url/hello/$(sed -n 's/^URL: //p' http-body)"
+}
 check_pull() { # paths...
   local store
   store=$(mktemp -d -p "$work" store.XXXX)
@@ -69,9 +78,7 @@ tetryx cache create hello 2>/dev/null
 tetryx use hello >/dev/null 2>&1
 tetryx push hello "${closure[-1]}" "$large" >push.log 2>&1 || die "the push failed: $(cat push.log)"
 check_pull "${closure[@]}" "$large"
-name=${large#/nix/store/}
-expect_status 'the narinfo' 200 -H "Authorization: Bearer $token" "$url/hello/${name%%-*}.narinfo"
-nar=$url/hello/$(sed -n 's/^URL: //p' http-body)
+nar=$(nar_url "$large")
 expect_status 'the whole NAR' 200 -H "Authorization: Bearer $token" "$nar"
 cp http-body whole
 expect_status 'a range of it' 206 -H "Authorization: Bearer $token" -H 'Range: bytes=9000001-30000005' "$nar"
@@ -153,6 +160,49 @@ collect_garbage
 expect_equal 'the number of objects' "$before" "$(objects)"
 uploads=$(bucket '?uploads=' | grep -c '<UploadId>' || true)
 expect_equal 'the number of uploads that nobody ends' 0 "$uploads"
+
+say 'through TLS of a private authority, and to the bucket for whole packs'
+start_nginx '' "location / { proxy_pass $TETRYX_TEST_S3; }"
+# By its address: the netrc has a token for this server's name, and knows no ports.
+configure "https://127.0.0.1:$tls_port" 'redirect = true'
+SSL_CERT_FILE=$work/stranger.pem NIX_SSL_CERT_FILE='' expect_failure 'an unknown authority' atticd --mode check-config
+expect_contains 'what is said of it' 'its certificate was issued by "CN = ca"' "$output"
+start_server
+head -c 20000000 /dev/urandom >secure
+secure=$(nix-store --add "$work/secure")
+rm secure
+tetryx push hello "$secure" >push.log 2>&1 || die "the push failed: $(cat push.log)"
+grep -q '^200 PUT /chunks/packs/.*partNumber=2' nginx-access.log || die "it did not go in parts through TLS: $(cat nginx-access.log)"
+expect_status 'a range of what lies in several packs' 206 -H "Authorization: Bearer $token" -H 'Range: bytes=9000001-30000005' "$nar"
+cmp http-body <(tail -c +9000002 whole | head -c 21000005) || die 'a range through TLS is not that part of the whole'
+
+merged=$(nar_url "${small[0]}")
+own=$(nar_url "$secure")
+own_hash=$(sed -n 's/^FileHash: sha256://p' http-body)
+own_size=$(sed -n 's/^FileSize: //p' http-body)
+answer() { curl -sS -o http-body -w '%{http_code} %{redirect_url}' -H "Authorization: Bearer $token" "$@"; }
+location="https://127.0.0.1:$tls_port/chunks/packs/[0-9a-f]{32}\\?X-Amz-.*&X-Amz-Expires=300&.*"
+expect_match 'who asks for a whole pack' "307 $location" "$(answer "$own")"
+expect_match 'who asks for a range of it' "307 $location" "$(answer -H 'Range: bytes=10-19' "$own")"
+expect_match 'who asks by HEAD' "307 $location" "$(answer --head "$own")"
+expect_match 'who has it' '304 ' "$(answer -H "If-None-Match: \"$own_hash\"" "$own")"
+expect_match 'who goes on with it' '206 ' "$(answer -H 'Range: bytes=10-19' -H "If-Range: \"$own_hash\"" "$own")"
+expect_match 'who asks for a part of a pack' '200 ' "$(answer "$merged")"
+expect_status 'who has no token' 401 "$own"
+whole_url=$(answer "$own" | cut -d ' ' -f 2)
+export CURL_CA_BUNDLE=$work/ca.pem
+expect_status 'whoever has the URL' 200 "$whole_url"
+expect_equal 'the file hash' "$own_hash" "$(nix-hash --type sha256 --base32 --flat http-body)"
+expect_status 'another pack by that URL' 403 "${whole_url/packs\/?/packs\/$([[ $whole_url == *packs/0* ]] && echo 1 || echo 0)}"
+expect_equal 'the size by HEAD' "$own_size" \
+  "$(curl -sSIL -H "Authorization: Bearer $token" "$own" | tr -d '\r' | sed -n 's/^[Cc]ontent-[Ll]ength: //p' | tail -n 1)"
+: >nginx-access.log
+check_pull "$secure" "$large" "${small[0]}"
+expect_equal 'the packs that Nix fetched from the bucket itself' 1 "$(grep -c '^200 GET /chunks/packs/.*X-Amz-Signature=' nginx-access.log)"
+stop_server
+kill "$nginx_pid"
+nginx_pid=
+unset CURL_CA_BUNDLE
 
 say 'every fifth request fails'
 for ((tries = 0; ; tries++)); do

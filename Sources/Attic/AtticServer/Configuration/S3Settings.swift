@@ -8,9 +8,13 @@ import Storage
 package struct S3Settings: Sendable, Equatable {
     package internal(set) var bucket: S3Bucket
     package internal(set) var credentials: S3Credentials
+    /// Where they were read, where that was a file of AWS's own tools; else they stay as they are.
+    package internal(set) var credentialsFile: S3CredentialsFile.Place?
     package internal(set) var limits = S3Limits()
     /// How long a pack stays when nothing lives in it any more, in seconds: answers under way are sent from it.
     package internal(set) var graceSeconds: Int64 = 21_600
+    /// Whether who asks for a NAR that is a whole pack is sent to the bucket for it.
+    package internal(set) var redirects = false
 }
 
 extension Configuration {
@@ -66,7 +70,9 @@ extension Configuration {
             case .endpoint(let sentence): throw section.error(at: "endpoint", sentence)
             }
         }
-        var settings = S3Settings(bucket: bucket, credentials: try credentials(section, environment))
+        let (keys, file) = try credentials(section, environment)
+        var settings = S3Settings(bucket: bucket, credentials: keys, credentialsFile: file)
+        if let value = try section.bool("redirect") { settings.redirects = value }
         if let value = try section.integer("max-requests", in: 1...1024) { settings.limits.requestsMax = Int(value) }
         if let value = try section.integer("max-requests-per-second", in: 1...1_000_000) {
             settings.limits.requestsPerSecondMax = Int(value)
@@ -87,10 +93,10 @@ extension Configuration {
         do throws(ConfigFileError) { return try section.string("endpoint") } catch { throw .endpoint("\"endpoint\" must be a string") }
     }
 
-    /// The keys: from the file, else from the environment, else from the file of AWS's own tools.
+    /// The keys: from the configuration, else from the environment, else from the file of AWS's own tools; and that file's place.
     private static func credentials(
         _ storage: TOMLSection, _ environment: [String: String]
-    ) throws(ConfigFileError) -> S3Credentials {
+    ) throws(ConfigFileError) -> (S3Credentials, S3CredentialsFile.Place?) {
         let section = try storage.section("credentials")
         let (id, secret) = (try section.string("access_key_id"), try section.string("secret_access_key"))
         let token = try section.string("session_token")
@@ -98,7 +104,7 @@ extension Configuration {
         case (let id?, let secret?):
             if id.isEmpty { throw section.error(at: "access_key_id", "\"access_key_id\" is empty") }
             if secret.isEmpty { throw section.error(at: "secret_access_key", "\"secret_access_key\" is empty") }
-            return S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
+            return (S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token), nil)
         case (nil, nil): break
         case (_?, nil):
             throw section.error(
@@ -108,14 +114,14 @@ extension Configuration {
                 at: "secret_access_key", "[storage.credentials] has \"secret_access_key\" alone; write \"access_key_id\" beside it")
         }
         if let id = found(EnvironmentVariable.awsKeyID, environment), let secret = found(EnvironmentVariable.awsSecret, environment) {
-            return S3Credentials(
-                accessKeyID: id, secretAccessKey: secret, sessionToken: found(EnvironmentVariable.awsToken, environment))
+            let token = found(EnvironmentVariable.awsToken, environment)
+            return (S3Credentials(accessKeyID: id, secretAccessKey: secret, sessionToken: token), nil)
         }
         let profile = found("AWS_PROFILE", environment) ?? "default"
         let path = found("AWS_SHARED_CREDENTIALS_FILE", environment) ?? found("HOME", environment).map { "\($0)/.aws/credentials" }
         if let path, let text = (try? File.readText(path)) ?? nil,
             let credentials = S3CredentialsFile.credentials(in: text, profile: profile)
-        { return credentials }
+        { return (credentials, S3CredentialsFile.Place(path: path, profile: profile)) }
         throw storage.error(
             at: "credentials",
             "there are no keys to the bucket: write access_key_id and secret_access_key into [storage.credentials], set \(EnvironmentVariable.awsKeyID) and \(EnvironmentVariable.awsSecret), or have them in the profile \"\(profile)\" of \(path ?? "~/.aws/credentials")")

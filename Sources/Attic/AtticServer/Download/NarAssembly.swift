@@ -19,6 +19,8 @@ struct NarAssembly: Sendable {
     let extents: [FileExtent]?
     /// Each pack that is a file once.
     let packs: [Part]
+    /// The pack that is all of this NAR and nothing else, where it is one, and an object; whoever asks for that gets the NAR.
+    let wholePack: PackName?
     private let store: any ChunkStore
     /// That the bytes stay: what sends them rests on it. Nil where nothing is sent.
     let standing: PlacesStanding?
@@ -44,12 +46,11 @@ struct NarAssembly: Sendable {
             }
         }
         guard sum == byteCount else { throw Problem.incompleteNar }
-        var opened: [String: OpenPack] = [:]
+        let opened = try NarAssembly.open(merged, in: store)
         var ends: [String: Part] = [:]
         var (places, extents): ([Extent], [FileExtent]) = ([], [])
         for place in merged {
-            let pack = try opened[place.pack] ?? NarAssembly.open(place.pack, in: store)
-            opened[place.pack] = pack
+            guard let pack = opened[place.pack] else { throw Problem.incompleteNar }
             let extent = Extent(pack: pack.name, offset: place.offset, byteCount: place.byteCount)
             guard extent.end <= pack.byteCount else {
                 let found = max(0, pack.byteCount - place.offset)
@@ -64,6 +65,8 @@ struct NarAssembly: Sendable {
         self.extents = store.packKind == .file ? extents : nil
         self.store = store
         packs = Array(ends.values)
+        let isWhole = store.packKind == .object && merged.count == 1 && merged[0].offset == 0
+        wholePack = opened.values.first.flatMap { isWhole && $0.byteCount == byteCount ? $0.name : nil }
         standing = bytes.map { PlacesStanding(merged, $0) }
     }
 
@@ -131,9 +134,15 @@ struct NarAssembly: Sendable {
         }
     }
 
-    private static func open(_ name: String, in store: any ChunkStore) throws -> OpenPack {
-        guard let name = PackName(name) else { throw Problem.incompleteNar }
-        return try store.openPack(name)
+    /// The packs that these places lie in, by name.
+    private static func open(_ places: [StoredExtent], in store: any ChunkStore) throws -> [String: OpenPack] {
+        var seen: Set<String> = []
+        var names: [PackName] = []
+        for place in places where seen.insert(place.pack).inserted {
+            guard let name = PackName(place.pack) else { throw Problem.incompleteNar }
+            names.append(name)
+        }
+        return Dictionary(try store.openPacks(names).map { ($0.name.text, $0) }, uniquingKeysWith: { first, _ in first })
     }
 }
 

@@ -5,8 +5,8 @@ import HTTPServer
 import Nix
 import Storage
 
-/// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it; opened where its
-/// frames cannot be joined.
+/// `GET /{cache}/nar/{name}`: the NAR in its stored compression, whole or one range of it, or where else it is to be had; opened
+/// where its frames cannot be joined.
 ///
 /// A NAR is reached only through an object of this cache. What is answered is a `NarAnswer`; that of a whole NAR is kept for
 /// the loops.
@@ -30,6 +30,8 @@ enum GetNar {
             throw refusal(of: error, head)
         }
         call.context.accessTimes.note(found.objectID, at: call.now)
+        // What has to be opened on the way is not what the bucket has.
+        if record.isSentAsStored, let elsewhere = NarRedirect.response(to: head, assembly, in: cache, context) { return elsewhere }
         if head.wantsWhole { keepHot(call, name, nar, answer, assembly, cache, readAt: generation) }
         return answer.response(to: head, assembly)
     }

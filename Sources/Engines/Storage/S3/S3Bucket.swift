@@ -20,7 +20,8 @@ package struct S3Bucket: Sendable, Equatable {
 
     /// - Parameters:
     ///   - endpoint: `http://host:port`, of the service and not of the bucket; nil for AWS.
-    ///   - addressing: nil for `path` where there is an endpoint, else `virtualHost`.
+    ///   - addressing: nil for `path` where there is an endpoint, or the name has a dot (no certificate covers such a host), else
+    ///     `virtualHost`.
     /// - Throws: `S3BucketError`, whose sentence names what is wrong.
     package init(
         _ name: String, region: String, endpoint: String?, addressing: Addressing? = nil
@@ -31,7 +32,7 @@ package struct S3Bucket: Sendable, Equatable {
         }) else { throw .name("\"\(name)\" is no name of a bucket: 3 to 63 lower-case letters, digits, hyphens and dots") }
         self.name = name
         self.region = region
-        let address = addressing ?? (endpoint == nil ? .virtualHost : .path)
+        let address = addressing ?? (endpoint == nil && !name.contains(".") ? .virtualHost : .path)
         let text = endpoint ?? "https://s3.\(region).amazonaws.com"
         do throws(ClientError) {
             let url = try HTTPURL(text)

@@ -1,3 +1,4 @@
+import HTTP
 import Platform
 
 extension S3ChunkStore {
@@ -5,6 +6,39 @@ extension S3ChunkStore {
         if let known = sizes.find(name) { return OpenPack(name: name, file: nil, byteCount: known) }
         guard let byteCount = try packByteCount(name) else { throw StorageError("open", location(of: name), .missing(name)) }
         return OpenPack(name: name, file: nil, byteCount: byteCount)
+    }
+
+    /// As `ChunkStore.openPacks`: sizes that are not known are asked for beside one another, as many at once as ranges are read ahead of
+    /// one client.
+    package func openPacks(_ names: [PackName]) throws(StorageError) -> [OpenPack] {
+        let unknown = names.filter { sizes.find($0) == nil }
+        if unknown.count > 1 { try askSizes(unknown) }
+        var opened: [OpenPack] = []
+        for name in names { opened.append(try openPack(name)) }
+        return opened
+    }
+
+    /// Asks for the sizes of packs, and keeps them; of those that are not there nothing is kept.
+    ///
+    /// - Throws: what the first of them met; then not all were asked for.
+    private func askSizes(_ names: [PackName]) throws(StorageError) {
+        let sizing = Sizing(names)
+        let ask: @Sendable () -> Void = { [ranges] in
+            while let name = sizing.next() {
+                do throws(StorageError) {
+                    try ranges.askSize(of: name)
+                    sizing.answered()
+                } catch { sizing.failed(error) }
+            }
+        }
+        // Where all workers are busy, and as many wait, this thread asks alone; one that comes late finds nothing to do.
+        for _ in 1..<min(names.count, max(2, client.limits.readAheadRangesMax)) { _ = workers.submit(ask) }
+        ask()
+        try sizing.wait()
+    }
+
+    package func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String? {
+        client.presignedURL(of: S3ChunkStore.key(of: name), method: method, seconds: seconds)
     }
 
     package func read(_ extent: Extent) throws(StorageError) -> [UInt8] {
@@ -82,6 +116,11 @@ struct S3Ranges: Sendable {
 
     func giveBack(_ byteCount: Int64) { budget.update { $0 += byteCount } }
 
+    /// Asks for the size of a pack, and keeps it where the pack is there.
+    func askSize(of name: PackName) throws(StorageError) {
+        if let byteCount = try client.byteCount(of: S3ChunkStore.key(of: name)) { sizes.keep(byteCount, of: name) }
+    }
+
     /// One range; nil where nobody wants it any more.
     func fetch(_ extent: Extent, while isWanted: @escaping () -> Bool) throws(StorageError) -> [UInt8]? {
         do throws(StorageError) {
@@ -94,6 +133,36 @@ struct S3Ranges: Sendable {
             }
             throw error
         }
+    }
+}
+
+/// Packs whose sizes several threads ask for. Thread: any of them.
+private final class Sizing: Sendable {
+    private struct State {
+        /// Those that nobody asks for yet.
+        var left: ArraySlice<PackName>
+        var unansweredCount: Int
+        var failure: StorageError?
+    }
+
+    private let state: Monitor<State>
+
+    init(_ names: [PackName]) { state = Monitor(State(left: names[...], unansweredCount: names.count)) }
+
+    /// One that nobody asks for yet; nil where there is none, or the bucket has failed.
+    func next() -> PackName? { state.peek { $0.failure == nil ? $0.left.popFirst() : nil } }
+
+    func answered() { state.update { $0.unansweredCount -= 1 } }
+
+    func failed(_ error: StorageError) { state.update { $0.failure = $0.failure ?? error } }
+
+    /// Waits until all are answered, or one has failed.
+    func wait() throws(StorageError) {
+        let result: Result<Void, StorageError> = state.wait { state in
+            if let failure = state.failure { return .failure(failure) }
+            return state.unansweredCount == 0 ? .success(()) : nil
+        }
+        try result.get()
     }
 }
 

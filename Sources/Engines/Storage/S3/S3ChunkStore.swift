@@ -30,6 +30,8 @@ package final class S3ChunkStore: ChunkStore {
     /// Opens a bucket, which must be there, and writes into an empty one what it is.
     ///
     /// - Parameters:
+    ///   - credentials: as they are now.
+    ///   - credentialsFile: where they were read, and are read again when they end; nil for those that stay.
     ///   - journal: where names are written down before objects are; without it nothing can be written.
     ///   - sealByteCount: a pack that has reached this many bytes gets no more. The last chunk may reach beyond.
     ///   - forServing: writes what it is into a bucket that does not say so, where the journal names no pack that would be elsewhere.
@@ -37,12 +39,14 @@ package final class S3ChunkStore: ChunkStore {
     ///   - sleep: how a thread waits; for tests.
     /// - Throws: `.unknownVersion` where another layout lies in it; `.unreachable` and `.refused` where the bucket cannot be used.
     package init(
-        _ bucket: S3Bucket, _ credentials: S3Credentials, limits: S3Limits = S3Limits(), journal: (any PackJournal)?,
+        _ bucket: S3Bucket, _ credentials: S3Credentials, readFrom credentialsFile: S3CredentialsFile.Place? = nil,
+        limits: S3Limits = S3Limits(), journal: (any PackJournal)?,
         sealByteCount: Int64 = 64 << 20, forServing: Bool = true, time: TimeSource = .system,
         log: Logger = Logger(label: "tetryx.storage"), newName: @escaping @Sendable () -> PackName = { .random() },
         sleep: @escaping @Sendable (Duration) -> Void = { MonotonicTime.sleep($0) }
     ) throws(StorageError) {
-        client = try S3Client(bucket, credentials, limits: limits, time: time, sleep: sleep)
+        let keyring = S3Keyring(credentials, readFrom: credentialsFile, region: bucket.region, log: log)
+        client = try S3Client(bucket, keyring, limits: limits, time: time, sleep: sleep)
         self.journal = journal
         self.sealByteCount = sealByteCount
         self.log = log

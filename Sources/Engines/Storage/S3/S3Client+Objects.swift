@@ -130,7 +130,9 @@ extension S3Client {
                 guard let key = object.text(of: "Key"), let size = object.text(of: "Size").flatMap({ Int64($0) }) else { continue }
                 try take(key, size)
             }
-            token = root.text(of: "IsTruncated") == "true" ? root.text(of: "NextContinuationToken") : nil
+            token = root.text(of: "IsTruncated") == "true" ? root.text(of: "NextContinuationToken") ?? "" : nil
+            // Taken for the end, what is not listed would seem to be lost.
+            if token == "" { throw error(question, .refused("it says that its list goes on, and not where")) }
         } while token != nil
     }
 

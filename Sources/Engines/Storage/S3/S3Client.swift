@@ -12,7 +12,7 @@ import S3
 final class S3Client: Sendable {
     let bucket: S3Bucket
     let limits: S3Limits
-    private let signer: S3Signer
+    private let keyring: S3Keyring
     private let session: HTTPSession
     /// For `ping`, which waits neither for a connection that others have nor long for an answer.
     private let pingSession: HTTPSession
@@ -24,13 +24,13 @@ final class S3Client: Sendable {
 
     /// - Throws: `.refused` where connections of that kind cannot be made.
     init(
-        _ bucket: S3Bucket, _ credentials: S3Credentials, limits: S3Limits, time: TimeSource,
+        _ bucket: S3Bucket, _ keyring: S3Keyring, limits: S3Limits, time: TimeSource,
         sleep: @escaping @Sendable (Duration) -> Void
     ) throws(StorageError) {
         self.bucket = bucket
         self.limits = limits
         self.time = time
-        signer = S3Signer(credentials, region: bucket.region)
+        self.keyring = keyring
         pace = S3Pace(limits, sleep: sleep)
         do throws(ClientError) {
             session = try HTTPSession(
@@ -105,7 +105,8 @@ final class S3Client: Sendable {
     ) throws(StorageError) -> Outcome {
         pace.admit()
         let session = other ?? session
-        var request = signed(question)
+        let signer = keyring.signer()
+        var request = signed(question, by: signer)
         request.isReceived = isReceived
         let response: ClientResponse
         do throws(ClientError) {
@@ -122,6 +123,7 @@ final class S3Client: Sendable {
         }
         if response.status.isSuccess { return .answer(response) }
         let words = S3Client.words(of: response)
+        if S3Client.isAboutKeys(response.status, words.code), keyring.hasOthers(than: signer.credentials) { return .trouble(words.text) }
         if question.answers.contains(response.status.code) {
             // A proxy before a server that is being started again says 404 as well: only the server's own word counts, and HEAD has none.
             let isOwn = response.status != .notFound || question.method == .head || ["NoSuchKey", "NoSuchUpload"].contains(words.code)
@@ -141,14 +143,31 @@ final class S3Client: Sendable {
         StorageError(question.operation, bucket.location(of: question.key), cause)
     }
 
-    private func signed(_ question: Question) -> ClientRequest {
+    /// Whether an answer may say that the keys are not, or no more, those that are taken. One to HEAD has no code.
+    private static func isAboutKeys(_ status: Status, _ code: String?) -> Bool {
+        switch status.code {
+        case 401, 403: true
+        case 400: [nil, "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId"].contains(code)
+        default: false
+        }
+    }
+
+    /// A URL under which anyone can ask for an object, whole or a range of it, from now on for so long.
+    func presignedURL(of key: String, method: HTTP.Method, seconds: Int) -> String {
+        let request = S3Request(method.rawValue, host: bucket.server.authority, path: bucket.path(of: key))
+        let target = keyring.signer().presignedTarget(of: request, seconds: seconds, time: timeText)
+        return bucket.server.serverText + target
+    }
+
+    /// As signatures have it: 2026-11-22T17:23:35Z without what is between.
+    private var timeText: String { String(time.now().text.filter { $0 != "-" && $0 != ":" }) }
+
+    private func signed(_ question: Question, by signer: S3Signer) -> ClientRequest {
         let request = S3Request(
             question.method.rawValue, host: bucket.server.authority, path: bucket.path(of: question.key), query: question.query,
             headers: question.headers)
         let digest = question.body.isEmpty ? .empty : S3Signer.Payload.hash(SHA256.digest(of: question.body))
-        // 2026-11-22T17:23:35Z without what is between.
-        let now = String(time.now().text.filter { $0 != "-" && $0 != ":" })
-        let headers = signer.headers(for: request, payload: digest, time: now).sorted { $0.key < $1.key }
+        let headers = signer.headers(for: request, payload: digest, time: timeText).sorted { $0.key < $1.key }
         return ClientRequest(
             question.method, request.target, headers: headers.map { ($0.key, $0.value) },
             body: question.body.isEmpty ? .none : .bytes(question.body), mayRepeat: true,
