@@ -19,10 +19,10 @@ final class SimulatedServer: Sendable {
     /// What answers under way rest on. Loops would ask it before each stretch, and when bytes are about to go.
     let permits = Monitor<[any Permit]>([])
 
-    init(_ world: any World, _ stage: Stage, _ time: TimeSource) throws {
+    init(_ world: World, _ stage: Stage, _ time: TimeSource) throws {
         var log = Logger(label: "simulation")
         log.logLevel = .critical
-        let (catalog, store) = try world.open(stage, log: log)
+        let (catalog, store) = try world.open(stage, time, log: log)
         let configuration = world.configuration
         context = Context(
             configuration: configuration, catalog: catalog, store: store,
@@ -34,7 +34,7 @@ final class SimulatedServer: Sendable {
         upkeep = Upkeep(context, sweepIntervalSeconds: 0)
         sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: 0,
-            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, tellInterval: .zero, rowsOfStep: 20, log: log)
+            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, grace: world.grace, tellInterval: .zero, rowsOfStep: 20, log: log)
         context.bytesToFree.use { [permits] in
             permits.update { $0.removeAll { !$0.holds } }
             return true

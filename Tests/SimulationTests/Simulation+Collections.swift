@@ -134,10 +134,12 @@ extension Simulation {
             if !model.isNamed(pulls[index].nar) && pulls[index].unnamedSince == nil { pulls[index].unnamedSince = now }
             // A collection may be taking it, and nobody has asked yet.
             if pulls[index].unnamedSince == nil, mayGoEverywhere(pulls[index].nar) { pulls[index].unnamedSince = now }
-            if let since = pulls[index].unnamedSince {
-                pulls[index].unnamedSince = min(since, now)
-                if gives && latest.milliseconds - min(since, now).milliseconds >= 60_000 { pulls[index].isOverdue = true }
-            }
+            pulls[index].lowest.lower(to: now)
+            if let since = pulls[index].unnamedSince { pulls[index].unnamedSince = min(since, now) }
+            // What is sent from a bucket may have been copied elsewhere since it began, whoever names it.
+            let since = world.keepsDeadBytes ? pulls[index].lowest : pulls[index].unnamedSince
+            let patience = world.keepsDeadBytes ? world.grace : Sweeper.punchDelayBesideReaders
+            if gives, let since, latest - patience >= since { pulls[index].isOverdue = true }
         }
     }
 

@@ -11,14 +11,28 @@ extension Simulation {
     struct Pull {
         let nar: Int
         let fileHash: SHA256Digest
-        let extents: [FileExtent]
+        let source: Source
         let byteCount: Int
         let permit: (any Permit)?
         var bytes: [UInt8] = []
+        /// Of the clock, since it began.
+        var lowest: WallTime
+        var isTroubled = false
         /// Since when nothing names the NAR, at the earliest.
         var unnamedSince: WallTime?
         /// Bytes may have been given back, and it broken off.
         var isOverdue = false
+
+        /// Where its bytes come from.
+        enum Source {
+            /// Open ones.
+            case files([FileExtent])
+            /// Made as they are sent, by a strand.
+            case stream(StreamedAnswer)
+        }
+
+        /// Nobody reads on, and the server is dead.
+        func unwind() { if case .stream(let answer) = source { answer.unwind() } }
     }
 
     /// A path that should be there, and its cache.
@@ -48,16 +62,29 @@ extension Simulation {
             throw fail("\(url) was answered \(status): \(response.shortText)")
         }
         guard isPermitted else { throw fail("\(users[user].name) was given \(url)") }
-        guard case .files(let extents, let byteCount) = response.body, byteCount == info.fileSize,
-            let nar = pool.nars.firstIndex(where: { $0.hash == info.narHash }), let fileHash = info.fileHash
+        guard let byteCount = response.body.byteCount, byteCount == info.fileSize,
+            let nar = pool.nars.firstIndex(where: { $0.hash == info.narHash }), let fileHash = info.fileHash,
+            let source = source(response.body)
         else { throw fail("\(url) is answered with other than the \(info.fileSize ?? -1) bytes of a file") }
         let sharing = Set(model.caches[cache]?.objects.filter { $0.value.nar == nar }.map(\.key) ?? [])
         model.caches[cache]?.pulled[nar] = (now, sharing)
         for path in sharing { model.caches[cache]?.objects[path]?.high.raise(to: now) }
-        pulls.append(Pull(nar: nar, fileHash: fileHash, extents: extents, byteCount: Int(byteCount), permit: response.permit))
+        pulls.append(Pull(nar: nar, fileHash: fileHash, source: source, byteCount: Int(byteCount), permit: response.permit, lowest: now))
         if let permit = response.permit { server.permits.update { $0.append(permit) } }
         if dice.chance(30) { try readOn(pulls.count - 1, whole: true) }
         noteStateChange()
+    }
+
+    private func source(_ body: ResponseBody) -> Pull.Source? {
+        switch body {
+        case .files(let extents, _): return .files(extents)
+        case .stream(let byteCount?, let produce):
+            let pieceByteCount = dice.from(200...max(201, Int(byteCount) / 2))
+            let answer = StreamedAnswer(
+                Stage.firstReader + makeNumber(), on: stage, byteCount: byteCount, pieceByteCount: pieceByteCount, produce)
+            return .stream(answer)
+        default: return nil
+        }
     }
 
     /// Reads the next piece, and at the end looks at all of it.
@@ -65,16 +92,34 @@ extension Simulation {
         var pull = pulls[index]
         if pull.permit?.holds == false {
             pulls.remove(at: index)
+            pull.unwind()
             say("a pull of NAR \(pull.nar) is broken off")
             guard pull.isOverdue else { throw fail("a pull of NAR \(pull.nar) was broken off, and nothing of it can have gone") }
             return count("pulls broken off")
         }
-        let left = pull.byteCount - pull.bytes.count
-        let count = whole || dice.chance(20) ? left : min(left, dice.from(1...max(1, pull.byteCount / 3)))
-        let part = try read(pull, from: pull.bytes.count, count)
-        pull.bytes += part
+        let hasMore: Bool
+        switch pull.source {
+        case .files(let extents):
+            let left = pull.byteCount - pull.bytes.count
+            let count = whole || dice.chance(20) ? left : min(left, dice.from(1...max(1, pull.byteCount / 3)))
+            let part = try read(extents, from: pull.bytes.count, count)
+            pull.bytes += part
+            hasMore = part.count == count && pull.bytes.count < pull.byteCount
+        case .stream(let answer):
+            let injected = stage.injectedCount
+            stage.setPauseChance(whole ? 0 : dice.pick([0, 30]))
+            repeat { pull.bytes += answer.readOn() } while whole && answer.end == nil
+            pull.isTroubled = pull.isTroubled || stage.injectedCount > injected
+            if case .brokenOff(let reason) = answer.end {
+                pulls.remove(at: index)
+                say("a pull of NAR \(pull.nar) is broken off: \(reason)")
+                guard pull.isOverdue || pull.isTroubled else { throw fail("a pull of NAR \(pull.nar) was broken off for no reason: \(reason)") }
+                return self.count("pulls broken off")
+            }
+            hasMore = answer.end == nil
+        }
         pulls[index] = pull
-        if part.count == count && pull.bytes.count < pull.byteCount { return say("a pull of NAR \(pull.nar) has \(pull.bytes.count) of \(pull.byteCount) bytes") }
+        if hasMore { return say("a pull of NAR \(pull.nar) has \(pull.bytes.count) of \(pull.byteCount) bytes") }
         pulls.remove(at: index)
         let isRight = isRight(pull)
         say("a pull of NAR \(pull.nar) has ended\(isRight ? "" : ", wrong")")
@@ -89,10 +134,10 @@ extension Simulation {
     }
 
     /// As a loop reads: from the files that were open when the answer began.
-    private func read(_ pull: Pull, from start: Int, _ byteCount: Int) throws -> [UInt8] {
+    private func read(_ extents: [FileExtent], from start: Int, _ byteCount: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         var position = 0
-        for extent in pull.extents {
+        for extent in extents {
             let end = position + Int(extent.byteCount)
             let (from, to) = (max(position, start), min(end, start + byteCount))
             if from < to {

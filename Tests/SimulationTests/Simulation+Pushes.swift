@@ -272,6 +272,8 @@ extension Simulation {
             guard (status == 409) == isOfPlainNix else { break }
             if push.isTroubled { return }
             if push.hasCollectionRun && (push.mayHaveLapsed || push.kind == .paths || push.kind == .narInfo) { return }
+            // What it had found in a bucket was copied elsewhere, and went when its time was over.
+            if push.hasCollectionRun && world.keepsDeadBytes && push.last - world.grace >= push.first { return }
         default: break
         }
         throw fail("\(number) was answered \(status) for no reason: \(text)")

@@ -9,12 +9,13 @@ struct SimulationFailure: Error, CustomStringConvertible {
     let seed: UInt64
     let step: Int
     let difference: String
+    let combination: Combination
     let history: [String]
 
     var description: String {
         """
         seed \(seed) failed at step \(step): \(difference)
-        again: scripts/simulate --seed \(seed) --steps \(step)
+        again: scripts/simulate\(combination.options) --seed \(seed) --steps \(step)
         the last steps:
         \(history.map { "  \($0)" }.joined(separator: "\n"))
         """
@@ -55,7 +56,7 @@ final class Simulation {
     let users: [User]
     let clock = Monitor(WallTime(milliseconds: 1_800_000_000_000))
     var model = Model()
-    var world: any World
+    var world: World
     /// Nil while none runs.
     var current: SimulatedServer?
     var running: [Running] = []
@@ -75,12 +76,12 @@ final class Simulation {
     private static let runningMax = 5
     private static let pullsMax = 4
 
-    init(seed: UInt64, isVerbose: Bool = false, make: ([UInt8]) throws -> any World) throws {
+    init(seed: UInt64, _ combination: Combination, isVerbose: Bool = false) throws {
         self.seed = seed
         self.isVerbose = isVerbose
         dice = Dice(seed: seed)
         stage = Stage(seed: seed)
-        world = try make(SimulatedServer.secret)
+        world = try World(combination, stage)
         pool = try Pool(world.configuration.chunking, &dice)
         users = User.all().map { user in
             var user = user
@@ -165,6 +166,7 @@ final class Simulation {
     func setClock(_ time: WallTime) {
         clock.update { $0 = time }
         latest.raise(to: time)
+        world.timePasses()
         for index in running.indices {
             if case .push(var push) = running[index].work {
                 push.note(time)
@@ -182,12 +184,15 @@ final class Simulation {
         // What it cannot read it marks as damaged, as it should, and it would be right.
         if running.contains(where: { if case .check(true, _) = $0.work { true } else { false } }) { return }
         var trouble = Stage.Trouble()
+        let targets = world.troubles
+        if targets.count > 1 { trouble.target = dice.pick(targets) }
         trouble.chance = dice.pick([5, 20, 60, 100])
         trouble.errors = dice.pick([[.noSpace], [.inputOutput], [.tooManyFiles], [.noSpace, .inputOutput, .tooManyFiles]])
         trouble.shortens = dice.chance(15)
         trouble.site = dice.chance(40) ? dice.pick(["open", "write", "sync", "truncate", "punch", "remove", "begin", "commit"]) : nil
         trouble.arrivalsLeft = dice.from(1...25)
         stage.set(trouble)
+        if trouble.target != .calls { return say("trouble of the \(trouble.target), \(trouble.chance) of 100, \(trouble.arrivalsLeft) arrivals") }
         say("trouble: \(trouble.site ?? "any site"), \(trouble.shortens ? "short" : trouble.errors.map { String($0.code) }.joined(separator: "/")), \(trouble.chance) of 100, \(trouble.arrivalsLeft) arrivals")
     }
 
@@ -195,13 +200,18 @@ final class Simulation {
 
     /// Begins something, and lets it run to where it stops first.
     func begin(_ work: Running.Work, pauseChance: Int, _ body: @escaping @Sendable () -> Outcome) throws {
-        let number = nextNumber
-        nextNumber += 1
+        let number = makeNumber()
         let strand = Strand(number, on: stage, body)
         running.append(Running(number: number, strand: strand, work: work))
         noteStateChange()
         stage.setPauseChance(pauseChance)
         try resume(running.count - 1)
+    }
+
+    /// Numbers strands and pulls.
+    func makeNumber() -> Int {
+        defer { nextNumber += 1 }
+        return nextNumber
     }
 
     private func resume(_ index: Int) throws {
@@ -257,6 +267,7 @@ final class Simulation {
     func endAll() {
         stage.isDead = true
         for work in running { while work.strand.output == nil { work.strand.resume() } }
+        for pull in pulls { pull.unwind() }
         running = []
         pulls = []
         stage.set(Stage.Trouble())
@@ -276,6 +287,6 @@ final class Simulation {
     }
 
     func fail(_ difference: String) -> SimulationFailure {
-        SimulationFailure(seed: seed, step: step, difference: difference, history: history.suffix(Simulation.historyCount))
+        SimulationFailure(seed: seed, step: step, difference: difference, combination: world.combination, history: history.suffix(Simulation.historyCount))
     }
 }

@@ -1,11 +1,23 @@
 import Platform
+import Storage
 
 /// Whose turn it is: the director's (0), or that of one strand. Whoever has it is the only one that runs.
 ///
 /// It is also what every fault site asks, so that strands can be stopped there, and calls made to fail. Thread: any.
 final class Stage: FaultSource {
+    /// Where something goes wrong.
+    enum Target: Sendable {
+        /// Calls to the system fail, and what counts as one: the database's BEGIN and COMMIT, what is written into a bucket.
+        case calls
+        /// Connections to the database are lost where transactions begin and end.
+        case database
+        /// The bucket answers badly.
+        case bucket
+    }
+
     /// What goes wrong, while something does.
     struct Trouble: Sendable {
+        var target = Target.calls
         /// Of a hundred arrivals.
         var chance = 0
         var errors: [Errno] = []
@@ -34,9 +46,48 @@ final class Stage: FaultSource {
         var syncedByteCounts: [String: Int64] = [:]
         var syncedNames: [String: Set<String>] = [:]
         var packCount: UInt64 = 0
+
+        /// Whether what happens now is of those whom trouble may meet.
+        var isExposed: Bool { !isDead && (turn != 0 || isDirectorExposed) && trouble.arrivalsLeft > 0 }
+
+        /// Whether it is this time.
+        mutating func isStruck() -> Bool {
+            trouble.arrivalsLeft -= 1
+            guard dice.chance(trouble.chance) else { return false }
+            injectedCount += 1
+            return true
+        }
+
+        /// What becomes of a call at a site.
+        mutating func arrive(at site: FaultSite, _ byteCount: Int64) -> Outcome {
+            if isDead { return .fails(.inputOutput) }
+            guard isExposed else { return .takes(byteCount) }
+            switch trouble.target {
+            case .bucket: return .takes(byteCount)
+            case .database:
+                guard site.name == "begin" || site.name == "commit", isStruck() else { return .takes(byteCount) }
+                let strike = dice.pick(DatabaseStrike.allCases)
+                return strike == .conflict ? .fails(.wouldBlock) : .loses(strike)
+            case .calls: break
+            }
+            if let wanted = trouble.site, wanted != site.name { return .takes(byteCount) }
+            if site.name == "transaction-durable" || !isStruck() { return .takes(byteCount) }
+            if trouble.shortens { return .takes(site == .write ? max(1, byteCount / 2) : byteCount) }
+            var error = dice.pick(trouble.errors)
+            // A full disk has the log begun anew once a second, by a clock that no seed decides.
+            if error == .noSpace, Stage.unpausedSites.contains(site.name) { error = .inputOutput }
+            // Bytes that cannot be read are marked as damaged, as they should be, and the model would not know.
+            if error == .inputOutput, turn == 0 || turn >= Stage.firstReader { error = .tooManyFiles }
+            return .fails(error)
+        }
     }
 
     private let state = Monitor(State())
+    /// What loses connections to the database, where it has any.
+    private let onStrike = Monitor<(@Sendable (DatabaseStrike) -> Void)?>(nil)
+
+    /// Strands from this number on only read: what they cannot read is marked as damaged, and the model would not know.
+    static let firstReader = 2_000_000
 
     init(seed: UInt64) { state.update { $0.dice = Dice(seed: seed ^ 0x5354_4147) } }
 
@@ -76,7 +127,12 @@ final class Stage: FaultSource {
     }
 
     /// A name for a pack, that no other has.
-    func nextPackText() -> String {
+    func nextPack() -> PackName {
+        guard let name = PackName(nextPackText()) else { preconditionFailure("a pack's name has 32 digits") }
+        return name
+    }
+
+    private func nextPackText() -> String {
         let (number, noise) = state.peek { state in
             state.packCount += 1
             var dice = Dice(seed: state.packCount &* 77)
@@ -88,6 +144,18 @@ final class Stage: FaultSource {
         }
         // A few shards only, so that they are shared and emptied.
         return "0" + String(noise % 4) + hex(noise).dropFirst(2) + hex(number)
+    }
+
+    // MARK: Databases and buckets
+
+    func use(_ onStrike: @escaping @Sendable (DatabaseStrike) -> Void) { self.onStrike.update { $0 = onStrike } }
+
+    /// What becomes of a request to the bucket: one of those, or nil where it is answered well. Thread: the bucket's.
+    func strikeBucket<Strike: Sendable>(_ strikes: [Strike]) -> Strike? {
+        state.peek { state in
+            guard state.isExposed, state.trouble.target == .bucket, state.isStruck() else { return nil }
+            return state.dice.pick(strikes)
+        }
     }
 
     // MARK: Strands
@@ -125,25 +193,21 @@ final class Stage: FaultSource {
                 && state.dice.chance(state.pauseChance)
         }
         if pauses { pause(at: site.name) }
-        let outcome: Result<Int64, Errno> = state.peek { state in
-            if state.isDead { return .failure(.inputOutput) }
-            guard state.turn != 0 || state.isDirectorExposed, state.trouble.arrivalsLeft > 0 else { return .success(byteCount) }
-            if let wanted = state.trouble.site, wanted != site.name { return .success(byteCount) }
-            if site.name == "transaction-durable" { return .success(byteCount) }
-            state.trouble.arrivalsLeft -= 1
-            guard state.dice.chance(state.trouble.chance) else { return .success(byteCount) }
-            state.injectedCount += 1
-            if state.trouble.shortens { return .success(site == .write ? max(1, byteCount / 2) : byteCount) }
-            var error = state.dice.pick(state.trouble.errors)
-            // A full disk has the log begun anew once a second, by a clock that no seed decides.
-            if error == .noSpace, Stage.unpausedSites.contains(site.name) { error = .inputOutput }
-            // Bytes that cannot be read are marked as damaged, as they should be, and the model would not know.
-            if error == .inputOutput, state.turn == 0 { error = .tooManyFiles }
-            return .failure(error)
+        switch state.peek({ $0.arrive(at: site, byteCount) }) {
+        case .fails(let error): throw error
+        case .takes(let count):
+            if let descriptor { note(site, descriptor, count) }
+            return count
+        case .loses(let strike):
+            onStrike.peek { $0 }?(strike)
+            return byteCount
         }
-        let count = try outcome.get()
-        if let descriptor { note(site, descriptor, count) }
-        return count
+    }
+
+    private enum Outcome {
+        case takes(Int64)
+        case fails(Errno)
+        case loses(DatabaseStrike)
     }
 
     /// Keeps what a power cut would leave: nothing else runs between this and the call.
@@ -192,4 +256,16 @@ final class Strand<Output: Sendable>: Sendable {
         stage.resume(number)
         if output != nil { thread.join() }
     }
+}
+
+/// How connections to a database are lost.
+enum DatabaseStrike: CaseIterable, Sendable {
+    /// Its server ends all connections, with a word.
+    case terminate
+    /// The next request of the writer does not arrive.
+    case cut
+    /// It does, and is done; the answer does not come.
+    case loseAnswer
+    /// None is: the transaction has to be tried again for another reason.
+    case conflict
 }

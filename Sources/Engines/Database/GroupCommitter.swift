@@ -203,11 +203,15 @@ final class GroupCommitter: Sendable {
         }
     }
 
-    /// Fails where a test wants it to, as the database does on a disk that is full or broken.
+    /// Fails where a test wants it to, as the database does on a disk that is full or broken, or where others are in the way.
     private func check(_ site: FaultSite) throws(SQLError) {
         do throws(Errno) { try Faults.check(site) } catch {
-            throw SQLError(
-                kind: error == .noSpace ? .full : .inputOutput, code: "", operation: site.name, subject: "a transaction", message: "\(error)")
+            let kind: SQLError.Kind = switch error {
+            case .noSpace: .full
+            case .wouldBlock: .busy
+            default: .inputOutput
+            }
+            throw SQLError(kind: kind, code: "", operation: site.name, subject: "a transaction", message: "\(error)")
         }
     }
 }

@@ -1,5 +1,4 @@
 import Database
-import Encoding
 import Logging
 import Platform
 import Storage
@@ -7,64 +6,35 @@ import Support
 
 @testable import AtticServer
 
-/// SQLite and a directory.
-final class LocalWorld: World {
-    let configuration: Configuration
+/// Packs as files of a directory.
+final class LocalDirectory: SimulatedStorage {
     private let directory: TemporaryDirectory
+    private var root: String { directory.file("storage") }
 
     /// A pack is full soon, so that there are many.
     private static let sealByteCount: Int64 = 40_000
 
-    init(secret: [UInt8]) throws {
-        directory = try TemporaryDirectory()
-        let text = """
-            [database]
-            url = "sqlite://\(directory.path)/server.db"
-            [storage]
-            type = "local"
-            path = "\(directory.path)/storage"
-            [chunking]
-            nar-size-threshold = 600
-            min-size = 128
-            avg-size = 512
-            max-size = 2048
-            [jwt.signing]
-            token-hs256-secret-base64 = "\(Base64.encode(secret))"
-            """
-        var configuration = try Configuration.parse(text, name: "the simulation's configuration", environment: [:])
-        configuration.chunking.gatheredBytesTarget = 4000
-        self.configuration = configuration
-    }
+    init() throws { directory = try TemporaryDirectory() }
 
-    func open(_ stage: Stage, log: Logger) throws -> (catalog: Catalog, store: any ChunkStore) {
-        let catalog = try Catalog(configuration.database, readers: 2, log: log)
-        do {
-            try catalog.migrate()
-            let store = try LocalChunkStore(
-                path: configuration.storagePath, sealByteCount: LocalWorld.sealByteCount, openFilesMax: 4, log: log
-            ) {
-                guard let name = PackName(stage.nextPackText()) else { preconditionFailure("a pack's name has 32 digits") }
-                return name
-            }
-            try Daemon.recover(store, catalog, log: log)
-            return (catalog, store)
-        } catch {
-            catalog.close()
-            throw error
-        }
+    var settings: String { "type = \"local\"\npath = \"\(root)\"" }
+
+    func open(
+        _ configuration: Configuration, _ catalog: Catalog, _ stage: Stage, _ time: TimeSource, log: Logger
+    ) throws -> any ChunkStore {
+        let store = try LocalChunkStore(
+            path: root, sealByteCount: LocalDirectory.sealByteCount, openFilesMax: 4, log: log
+        ) { stage.nextPack() }
+        try Daemon.recover(store, catalog, log: log)
+        return store
     }
 
     // MARK: Crash
 
-    func crashed(isPowerCut: Bool, _ dice: inout Dice, _ stage: Stage) throws -> any World {
-        let other = try LocalWorld(secret: configuration.secret)
+    func crashed(isPowerCut: Bool, _ dice: inout Dice, _ stage: Stage) throws -> any SimulatedStorage {
+        let other = try LocalDirectory()
         var synced: (byteCounts: [String: Int64], names: [String: Set<String>]) = ([:], [:])
-        for name in ["server.db", "server.db-wal"] where File.exists(directory.file(name)) {
-            try other.directory.write(name, LocalWorld.bytes(directory.file(name)))
-        }
-        let root = configuration.storagePath
         for name in (try? Directory.names(root)) ?? [] where name != "packs" {
-            try other.directory.write("storage/\(name)", LocalWorld.bytes("\(root)/\(name)"))
+            try other.directory.write("storage/\(name)", LocalDirectory.bytes("\(root)/\(name)"))
         }
         let packs = "\(root)/packs"
         guard File.exists(packs) else { return other }
@@ -76,8 +46,8 @@ final class LocalWorld: World {
             var names: Set<String> = []
             for name in try Directory.names("\(packs)/\(shard)") {
                 if isPowerCut && !stage.syncedNames("\(packs)/\(shard)").contains(name) { continue }
-                var bytes = try LocalWorld.bytes("\(packs)/\(shard)/\(name)")
-                if isPowerCut { LocalWorld.cut(&bytes, to: stage.syncedByteCount("\(packs)/\(shard)/\(name)") ?? 0, &dice) }
+                var bytes = try LocalDirectory.bytes("\(packs)/\(shard)/\(name)")
+                if isPowerCut { LocalDirectory.cut(&bytes, to: stage.syncedByteCount("\(packs)/\(shard)/\(name)") ?? 0, &dice) }
                 try other.directory.write("\(here)/\(name)", bytes)
                 synced.byteCounts[other.directory.file("\(here)/\(name)")] = Int64(bytes.count)
                 names.insert(name)
@@ -99,7 +69,7 @@ final class LocalWorld: World {
     }
 
     /// All of a file, at once: some are large, and this is what most of the time would go to.
-    private static func bytes(_ path: String) throws -> [UInt8] {
+    static func bytes(_ path: String) throws -> [UInt8] {
         let file = try File.open(path, .read)
         let count = Int(try file.status().byteCount)
         return try [UInt8](capacity: count) { output throws(Errno) in
@@ -112,12 +82,12 @@ final class LocalWorld: World {
     // MARK: What lies there
 
     func strayBytes(beside living: [String: [Range<Int64>]]) throws -> String? {
-        let packs = "\(configuration.storagePath)/packs"
+        let packs = "\(root)/packs"
         for shard in try Directory.names(packs) {
             for file in try Directory.names("\(packs)/\(shard)") {
                 let name = String(file.prefix(32))
                 guard let ranges = living[name] else { return "no chunk lies in the file \(file)" }
-                let bytes = try LocalWorld.bytes("\(packs)/\(shard)/\(file)")
+                let bytes = try LocalDirectory.bytes("\(packs)/\(shard)/\(file)")
                 var end = 0
                 for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) + [Int64(bytes.count)..<Int64(bytes.count)] {
                     guard range.lowerBound >= end, range.upperBound <= bytes.count else {
@@ -132,9 +102,4 @@ final class LocalWorld: World {
         }
         return nil
     }
-}
-
-extension Configuration {
-    /// Of its token key.
-    fileprivate var secret: [UInt8] { SimulatedServer.secret }
 }
