@@ -131,6 +131,17 @@ import Testing
         #expect(bed.journal.begun == [extent.pack])
     }
 
+    @Test func `a pack whose first writing nobody answered keeps its name, too, when it goes`() throws {
+        let store = try bed.open()
+        bed.server.trouble("PUT /bucket/packs", .cut(after: 0))
+        let writer = try store.borrowPack()
+        let extent = try writer.append(patterned(100, seed: 1))
+        try writer.makeDurable()
+        writer.abandon()
+        #expect(bed.server.object("bucket/packs/\(extent.pack)") == nil)
+        #expect(bed.journal.begun == [extent.pack])
+    }
+
     @Test func `trouble that passes is waited for, longer each time, and trouble that stays is told`() throws {
         let store = try bed.open()
         let extent = try bed.stored(5000, in: store)

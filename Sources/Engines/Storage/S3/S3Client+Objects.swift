@@ -38,9 +38,12 @@ extension S3Client {
     }
 
     /// Writes an object whole. The server compares it with its hash, which is signed.
-    func put(_ key: String, _ bytes: [UInt8]) throws(StorageError) {
+    ///
+    /// - Returns: whether it may be written once more, later, since an earlier try had no answer.
+    @discardableResult
+    func put(_ key: String, _ bytes: [UInt8]) throws(StorageError) -> Bool {
         try reach(.write, "write", key)
-        _ = try ask(Question(method: .put, key: key, body: bytes, operation: "write"))
+        return try askCounting(Question(method: .put, key: key, body: bytes, operation: "write")).triesInDoubt > 0
     }
 
     /// Deletes an object; one that is not there counts as deleted.

@@ -60,11 +60,17 @@ final class S3Client: Sendable {
     ///
     /// - Returns: what came: 2xx, or one of the question's own.
     /// - Throws: `.unreachable` where all tries failed, `.refused` where another try would be refused as well.
-    func ask(_ question: Question) throws(StorageError) -> ClientResponse {
+    func ask(_ question: Question) throws(StorageError) -> ClientResponse { try askCounting(question).response }
+
+    /// As `ask`.
+    ///
+    /// - Returns: also how many tries had no answer that counts: the bucket may do what they asked for yet, after all that is asked
+    ///   later.
+    func askCounting(_ question: Question) throws(StorageError) -> (response: ClientResponse, triesInDoubt: Int) {
         var tries = 0
         while true {
             switch try unsafe send(question) {
-            case .answer(let response): return response
+            case .answer(let response): return (response, tries)
             case .trouble(let words):
                 tries += 1
                 if tries >= limits.triesMax { throw error(question, .unreachable(words)) }
@@ -170,7 +176,8 @@ final class S3Client: Sendable {
         let headers = signer.headers(for: request, payload: digest, time: timeText).sorted { $0.key < $1.key }
         return ClientRequest(
             question.method, request.target, headers: headers.map { ($0.key, $0.value) },
-            body: question.body.isEmpty ? .none : .bytes(question.body), mayRepeat: true,
+            // What is written is not sent twice without a word: the first may come after the second.
+            body: question.body.isEmpty ? .none : .bytes(question.body), mayRepeat: question.method != .put,
             answerBytesMax: S3Client.documentBytesMax)
     }
 

@@ -89,7 +89,7 @@ final class S3PackUpload {
     let name: PackName
     private(set) var byteCount: Int64 = 0
     private(set) var isComplete = false
-    /// Whether a write ended without an answer: it may be done yet, also after a deletion.
+    /// Whether a write, or a try of it, ended without an answer: it may be done yet, also after a deletion.
     private var isInDoubt = false
     private let store: S3ChunkStore
     private let journal: any PackJournal
@@ -190,7 +190,7 @@ final class S3PackUpload {
             let ordered = tags.sorted { $0.key < $1.key }.map(\.value)
             try store.client.endUpload(key, upload: uploadID, tags: ordered, byteCount: byteCount)
         } else {
-            try store.client.put(key, rest)
+            isInDoubt = try store.client.put(key, rest)
         }
     }
 
