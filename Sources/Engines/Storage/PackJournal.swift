@@ -4,6 +4,8 @@
 /// The commit of an upload takes its packs out, and fails where they are not there. Thread: any; calls may block.
 package protocol PackJournal: AnyObject, Sendable {
     /// Writes the name down, so that it survives a power cut; the writer has it for a day from now.
+    ///
+    /// - Throws: a `StorageError` as it is to be told; anything else counts as `.checkFailed`.
     func begin(_ name: PackName) throws
 
     /// The writer has it for another day. What fails is tried with the next part.

@@ -22,7 +22,17 @@ final class CatalogPackJournal: PackJournal {
 
     func begin(_ name: PackName) throws {
         let expiry = time.now() + CatalogPackJournal.lease
-        try catalog.write { session throws(DatabaseError) in try session.beginLoosePack(name.text, expiresAt: expiry) }
+        do throws(DatabaseError) {
+            try catalog.write { session throws(DatabaseError) in try session.beginLoosePack(name.text, expiresAt: expiry) }
+        } catch {
+            // For a while, as where the bucket is away: who pushes is told to come again.
+            let cause: StorageError.Cause = switch error.kind {
+            case .full: .full
+            case .busy, .closed, .unreachable, .inDoubt, .cannotOpen, .diskTrouble: .unreachable("\(error)")
+            case .corrupt, .notOurs, .tooNew, .constraint, .other: .checkFailed("\(error)")
+            }
+            throw StorageError("note", "pack \(name)", cause)
+        }
     }
 
     func renew(_ name: PackName) {

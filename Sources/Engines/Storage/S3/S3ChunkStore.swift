@@ -94,7 +94,9 @@ package final class S3ChunkStore: ChunkStore {
     /// A name for a pack that is about to be written; the journal has it.
     func beginPack(_ journal: any PackJournal) throws(StorageError) -> PackName {
         let name = newName()
-        do { try journal.begin(name) } catch { throw StorageError("begin", location(of: name), .checkFailed("\(error)")) }
+        do { try journal.begin(name) } catch {
+            throw error as? StorageError ?? StorageError("begin", location(of: name), .checkFailed("\(error)"))
+        }
         return name
     }
 
