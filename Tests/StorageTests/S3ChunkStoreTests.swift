@@ -54,6 +54,17 @@ import Testing
 
     init() throws { bed = try Bed() }
 
+    @Test func `what keeps a pack's name from being noted is told as it is`() throws {
+        let store = try bed.open()
+        for cause in [StorageError.Cause.full, .unreachable("the database is away")] {
+            bed.journal.refusal.update { $0 = StorageError("note", "a pack", cause) }
+            let error = #expect(throws: StorageError.self) { try bed.stored(10, in: store) }
+            #expect(error?.cause == cause)
+        }
+        bed.journal.refusal.update { $0 = nil }
+        _ = try bed.stored(10, in: store)
+    }
+
     @Test func `a pack above the size of a part goes in parts, and none is left under way`() throws {
         let store = try bed.open { $0.partBytes = 1000 }
         let writer = try store.borrowPack()
