@@ -33,7 +33,7 @@ struct ConfigurationExampleTests {
         expected.substituterEndpoint = "https://cdn.example.org/"
         expected.tokenRules = TokenRules(issuer: "cache.example.org")
         // What they are without a bucket.
-        (expected.limits.streamsMax, expected.limits.clientStreamsMax) = expected.limits.streams(ofBucket: false)
+        (expected.limits.streamsMax, expected.limits.clientStreamsMax) = expected.limits.streams(ofAllNars: false)
         #expect(try ConfigurationTests.parse(try example()) == expected)
     }
 

@@ -134,8 +134,10 @@ package final class Daemon: Sendable {
     ///   cannot be seen.
     package static func migrate(_ configuration: Configuration, log: Logger, report: (String) -> Void) throws {
         let isMade = configuration.s3 == nil && File.exists(configuration.storagePath)
-        let storage = isMade ? try LocalChunkStore(path: configuration.storagePath, forServing: true, log: log) : nil
-        defer { withExtendedLifetime(storage) {} }
+        // The lock alone: what this user wrote there, the server's might not be able to read.
+        let lock = isMade ? try LocalChunkStore.lockDirectory(configuration.storagePath) : nil
+        if isMade && lock == nil { throw StorageError("lock", configuration.storagePath, .inUse) }
+        defer { withExtendedLifetime(lock) {} }
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
         try catalog.migrate(report: report)
@@ -176,7 +178,7 @@ package final class Daemon: Sendable {
 
     /// Whether a server has the storage directory: then it may have readers.
     private static func isServed(_ path: String) -> Bool {
-        (try? LocalChunkStore(path: path, forServing: true)) == nil
+        (try? LocalChunkStore.lockDirectory(path)) == nil
     }
 
     /// Cuts off what a crash left behind: bytes at the end of open packs that no row names.

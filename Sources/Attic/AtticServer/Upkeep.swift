@@ -252,6 +252,8 @@ package final class Upkeep: Sendable {
             let report = try sweeper.sweep(
                 now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { !isStopping && lock.isHeld })
             context.log.info("garbage collection: \(report)")
+            // Without its lock it ends early, as where the database was started again.
+            if report.isStopped && !isStopping { failed() }
             Daemon.reserveLog(of: context.catalog, log: context.log)
             return report
         } catch {

@@ -63,7 +63,7 @@ rows() { sql "SELECT count(*) FROM $1"; } # table
 tables() {
   local all="SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
   [[ -z $database_url ]] || all="SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-  sql "$all" | grep -vxE 'cache|migration|revocation|write_turn'
+  sql "$all" | grep -vxE 'cache|migration|revocation|storage|write_turn'
 }
 
 # Lets a day pass for all that waits so long: what plain Nix sent and said nothing of, realisations, and what killed servers were writing

@@ -57,8 +57,10 @@ package struct OperatorLimits: Sendable, Equatable {
 
     /// Threads for bodies that are made while they are sent, and how many of them one address may have: never all, unless the operator
     /// says so.
-    func streams(ofBucket isBucket: Bool) -> (all: Int, ofClient: Int) {
-        let all = streamsMax ?? (isBucket ? Self.streamsMaxOfBucket : Self.standard.producerThreads)
+    ///
+    /// - Parameter isForNars: whether each NAR takes one, as those from a bucket do, and those that are stored in brotli.
+    func streams(ofAllNars isForNars: Bool) -> (all: Int, ofClient: Int) {
+        let all = streamsMax ?? (isForNars ? Self.streamsMaxOfBucket : Self.standard.producerThreads)
         return (all, clientStreamsMax ?? max(1, min(max(Self.clientStreamsLeast, all / 4), all / 2)))
     }
 }
@@ -78,7 +80,8 @@ extension Limits {
         headTime = .seconds(wanted.headSeconds)
         bodyProgressTime = .seconds(wanted.uploadSeconds)
         writeProgressTime = .seconds(wanted.answerSeconds)
-        (producerThreads, clientStreamsMax) = wanted.streams(ofBucket: configuration.s3 != nil)
+        (producerThreads, clientStreamsMax) = wanted.streams(
+            ofAllNars: configuration.s3 != nil || configuration.compressionKind == .brotli)
         producerQueueMax = wanted.waitingStreamsMax
         streamPatience = .seconds(wanted.streamSeconds)
     }

@@ -14,6 +14,8 @@ enum NarRedirect {
         guard context.configuration.s3?.redirects == true, let pack = assembly.wholePack,
             // What they say is of our entity tags, and the bucket has others: a range could go on with another NAR's bytes.
             head.header("If-Range") == nil, head.header("If-Match") == nil,
+            // Of times we say nothing, and the bucket does.
+            head.header("If-Modified-Since") == nil, head.header("If-Unmodified-Since") == nil,
             let url = context.store.presignedURL(of: pack, method: head.method, seconds: Bounds.presignedSeconds)
         else { return nil }
         // The next who asks gets a URL of its own.

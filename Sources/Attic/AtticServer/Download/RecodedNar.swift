@@ -71,6 +71,8 @@ struct RecodedNar: Sendable {
         let (piece, room) = (ByteBlock(byteCount: Self.pieceByteCount), ByteBlock(byteCount: Self.pieceByteCount))
         do {
             try unsafe assembly.read(through: piece) { stored in
+                // What lies before a part is opened and not written.
+                guard writer.isWanted else { throw ResponseBodyError.unwanted }
                 try unsafe open(stored, decoder, room) { plain in
                     unsafe hash.update(plain)
                     let here = position..<(position + Int64(plain.count))

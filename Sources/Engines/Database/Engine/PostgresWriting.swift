@@ -138,6 +138,8 @@ final class PostgresWriting: WritingConnection {
                 MonotonicTime.sleep(PostgresWriting.settlePause)
             }
         }
+        // Should it be done yet, its row moves while ours, a new one, does not: so the watcher sees it as somebody else's change.
+        writer = 0
         throw SQLError(
             kind: .inDoubt, code: failure.code, operation: "commit to", subject: failure.subject,
             message: "the server went away before it said whether it did: \(failure.message)")

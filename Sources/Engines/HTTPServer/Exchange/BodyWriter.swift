@@ -46,6 +46,9 @@ package final class BodyWriter {
         self.framing = framing
     }
 
+    /// Whether anybody still waits for what is written: for whoever works for long before there is something to write.
+    package var isWanted: Bool { !outlet.isAbandoned }
+
     /// Adds bytes, which are copied.
     package func write(_ bytes: UnsafeRawBufferPointer) throws(ResponseBodyError) {
         var rest = unsafe bytes

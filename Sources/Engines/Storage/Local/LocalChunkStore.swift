@@ -47,13 +47,18 @@ package final class LocalChunkStore: ChunkStore {
         self.newName = newName
         try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700, isDurable: true) }
         // A collector that looks whether a server is here holds the lock for an instant.
-        serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: .milliseconds(200)) : nil
+        serverLock = forServing ? try Self.lockDirectory(path) : nil
         if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }
         self.id = try StorageVersion.check(layout, id: id ?? PackName.random().text, forServing: forServing)
         try sorted { () throws(SystemError) in
             try Directory.make(layout.packs, permissions: 0o700)
             try File.syncDirectory(path)
         }
+    }
+
+    /// Takes the lock of a storage directory, as who writes there does, and touches nothing else; nil where somebody has it.
+    package static func lockDirectory(_ path: String) throws(StorageError) -> OpenFile? {
+        try lock(LocalLayout(root: path).lock, waitingAtMost: .milliseconds(200))
     }
 
     /// Takes the lock of a file, which is made where it is not there; nil where somebody else has it all the time.

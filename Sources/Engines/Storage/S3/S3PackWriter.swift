@@ -173,7 +173,8 @@ final class S3PackUpload {
     func complete() throws(StorageError) {
         if isComplete { return }
         do throws(StorageError) { try write() } catch {
-            if case .unreachable = error.cause { isInDoubt = true }
+            // Also where it was refused: a try before that one may have had no answer, and be carried out yet.
+            isInDoubt = true
             throw error
         }
         isComplete = true
@@ -199,7 +200,7 @@ final class S3PackUpload {
     func discard() {
         settle()
         store.sizes.drop(name)
-        if case .unreachable = parts.peek({ $0.failure?.cause }) { isInDoubt = true }
+        if parts.peek({ $0.failure != nil }) { isInDoubt = true }
         do throws(StorageError) {
             if let uploadID, !isComplete { try store.client.abortUpload(key, uploadID) }
             // Also where its PUT failed: the answer may have been lost.
