@@ -208,6 +208,37 @@ struct LostServerTests {
         ending.join()
     }
 
+    @Test func `a commit in doubt that is done later is seen as others' change`() throws {
+        let lonely = try Lonely()
+        let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")
+        var options = Catalog.Options()
+        options.reconnectTime = .milliseconds(200)
+        let row = WriterRow()
+        let writing = try PostgresWriting(lonely.location, options: options, row: row)
+        let watching = try PostgresWatching(lonely.location, row)
+        try writing.begin(surviving: .powerCut)
+        try writing.commit()
+        _ = try watching.look()
+        #expect(try watching.look() == .nothing)
+        // The writer's next transaction, which the server has been told to commit, and holds for a standby that is away.
+        let held = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "held"))
+        try held.execute("BEGIN")
+        try held.execute("UPDATE write_turn SET number = number + 1 WHERE id IN (1, $1)", [.integer(row.id)])
+        let error = #expect(throws: SQLError.self) { try writing.settle(2, after: lost) }
+        #expect(error?.kind == .inDoubt)
+        // Whatever was read meanwhile was read before it.
+        _ = try watching.look()
+        #expect(try watching.look() == .nothing)
+        try held.execute("COMMIT")
+        #expect(try watching.look() == .others)
+        // And the writer goes on, with a row of its own again.
+        try writing.begin(surviving: .powerCut)
+        try writing.commit()
+        _ = try watching.look()
+        #expect(try watching.look() == .nothing)
+        #expect(row.id > 0)
+    }
+
     @Test func `a lock ends with its connection, and is somebody else's then`() throws {
         let lonely = try Lonely()
         let lock = try #require(try lonely.catalog.beginCollection(waitingAtMost: .zero).lock)
