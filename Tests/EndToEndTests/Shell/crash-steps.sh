@@ -46,7 +46,7 @@ check_after() { # what
 # Where bytes are written, made durable and removed differs, and how often, and how long a push takes; what the server does does not.
 if [[ -z $bucket ]]; then
   push_seconds=0.6
-  push_steps=(open#11 write#1 write#9 sync#4 sync#5 sync#7)
+  push_steps=(open#11 write#1 write#9 sync#3 sync#4 sync#5)
   collection_steps=(remove#1 punch#1 extents-punched#1)
   failing_deletions=(punch=EIO punch=EACCES remove=EIO remove=EACCES remove=ENOENT 'punch%50=EIO,remove%50=EIO,seed=3')
   troubles=(write#1=ENOSPC write#2=EIO write#9=EDQUOT write=short sync#4=EIO sync#5=ENOSPC open#9=EMFILE open#10=ENFILE open#11=EROFS

@@ -210,10 +210,19 @@ extension Checker {
             func isUnnamed() throws -> Bool {
                 try !read { session throws(DatabaseError) in try session.packExists(name.text) }
             }
-            var unnamed: Int64?
-            _ = try store.lookAtIdlePack(name) { byteCount in
-                if try isUnnamed() { unnamed = byteCount }
-                return nil
+            /// Its bytes; nil where a writer has it, or a row names it.
+            func unnamedByteCount() throws -> Int64? {
+                var found: Int64?
+                _ = try store.lookAtIdlePack(name) { byteCount in
+                    if try isUnnamed() { found = byteCount }
+                    return nil
+                }
+                return found
+            }
+            var unnamed = try unnamedByteCount()
+            for _ in 0..<Checker.looksAtEmptyPack where unnamed == 0 {
+                MonotonicTime.sleep(Checker.emptyPackPause)
+                unnamed = try unnamedByteCount()
             }
             guard let byteCount = unnamed else { continue }
             let what = "no row names the pack \(store.location(of: name)) of \(byteCount) bytes"

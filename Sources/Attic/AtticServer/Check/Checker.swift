@@ -50,6 +50,9 @@ final class Checker {
     static let rowsMax = 1000
     /// NARs whose references are added up at a time, and rows that one repair changes.
     static let batchCount = 100
+    /// How often a pack without bytes is looked at again that no row names, and what lies between: a writer makes the file, and then
+    /// locks it.
+    static let (looksAtEmptyPack, emptyPackPause) = (10, Duration.milliseconds(20))
 
     func run() throws -> CheckReport {
         // What is listed now is settled at the end: a file that was just being made has its writer's lock by then.

@@ -153,8 +153,13 @@ package final class LocalChunkStore: ChunkStore {
                 throw error
             }
             do throws(Errno) {
-                // Between the two calls a cleaner may have locked it as a file that no row names.
-                guard try file.tryLockExclusive(), try file.status().linkCount > 0 else { continue }
+                // Between the two calls somebody may have locked it as a file that no row names: to look at it, or to remove it. It is
+                // nobody's then, and goes.
+                guard try file.tryLockExclusive() else {
+                    try? removeName(name)
+                    continue
+                }
+                guard try file.status().linkCount > 0 else { continue }
             } catch { throw SystemError("lock", path, error) }
             return LockedPack(name: name, path: path, file: file, byteCount: 0)
         }
