@@ -57,22 +57,7 @@ import Testing
         var options = Catalog.Options()
         options.lookPatience = .zero
         let catalog = try Catalog(fixture.location, readers: 1, log: Fixture.log, options: options)
-        let gate = Monitor(Gate.shut)
-        func seesWhileWriting() throws -> Bool {
-            gate.update { $0 = .shut }
-            var outcome = Result<Bool, any Error>.success(true)
-            onThreads(1) { _ in
-                _ = try? catalog.write { _ in
-                    gate.update { $0 = .reached }
-                    gate.wait { $0 == .open ? () : nil }
-                }
-            } while: {
-                gate.wait { $0 == .reached ? () : nil }
-                outcome = Result { try catalog.seesOtherProcessesChange() }
-                gate.update { $0 = .open }
-            }
-            return try outcome.get()
-        }
+        func seesWhileWriting() throws -> Bool { try whileWriting(catalog) { try catalog.seesOtherProcessesChange() } }
         _ = try catalog.seesOtherProcessesChange()
         #expect(try !seesWhileWriting(), "nobody has committed")
         try fixture.cache("theirs")
@@ -297,6 +282,23 @@ import Testing
 }
 
 enum Gate { case shut, reached, open }
+
+/// What `look` gives while the catalog's writer is in the middle of a transaction.
+func whileWriting<Found>(_ catalog: Catalog, _ look: () throws -> Found) throws -> Found {
+    let gate = Monitor(Gate.shut)
+    var outcome: Result<Found, any Error>?
+    onThreads(1) { _ in
+        _ = try? catalog.write { _ in
+            gate.update { $0 = .reached }
+            gate.wait { $0 == .open ? () : nil }
+        }
+    } while: {
+        gate.wait { $0 == .reached ? () : nil }
+        outcome = Result { try look() }
+        gate.update { $0 = .open }
+    }
+    return try #require(outcome).get()
+}
 
 /// Runs `body` on so many threads at once, `meanwhile` on this one, and joins them.
 func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void, while meanwhile: () -> Void = {}) {

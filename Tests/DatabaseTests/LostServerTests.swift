@@ -86,20 +86,7 @@ struct LostServerTests {
         for catalog in [lonely.catalog, other] { #expect(throws: refusal) { try catalog.write(refuse) } }
         #expect(try !sees())
         // While we write, which others wait for.
-        let gate = Monitor(Gate.shut)
-        let catalog = lonely.catalog
-        var outcome = Result<Bool, any Error>.success(true)
-        onThreads(1) { _ in
-            _ = try? catalog.write { _ in
-                gate.update { $0 = .reached }
-                gate.wait { $0 == .open ? () : nil }
-            }
-        } while: {
-            gate.wait { $0 == .reached ? () : nil }
-            outcome = Result { try sees() }
-            gate.update { $0 = .open }
-        }
-        #expect(try !outcome.get())
+        #expect(try !whileWriting(lonely.catalog, sees))
         #expect(try !sees())
         // Another takes our row away, as it does with those of processes that have ended.
         try PostgresConnection(lonely.location).execute("DELETE FROM write_turn WHERE id > 1")
