@@ -64,7 +64,8 @@ let fuzzed = [
     "ConfigFile", "Crypto", "Encoding", "Platform",
 ]
 
-/// Test targets, by folder under `Tests`, with what they test. `Support` is what all of them share.
+/// Test targets, by folder under `Tests`, with what they test. `Support` is what all of them share, `BucketSupport` what those do
+/// that need a bucket.
 let tests: [(name: String, uses: [String])] = [
     ("PlatformTests", ["Platform"]),
     ("EncodingTests", ["Encoding"]),
@@ -79,11 +80,11 @@ let tests: [(name: String, uses: [String])] = [
     ("S3Tests", ["S3", "Crypto"]),
     ("HTTPServerTests", ["HTTPServer", "HTTP", "Platform"]),
     ("DatabaseTests", ["Database", "SQL", "Platform", "Crypto", "Encoding", "Nix", "AtticAPI"]),
-    ("StorageTests", ["Storage", "HTTPServer", "HTTPClient", "HTTP", "S3", "Platform", "Crypto"]),
+    ("StorageTests", ["BucketSupport", "Storage", "HTTPServer", "HTTPClient", "HTTP", "S3", "Platform", "Crypto"]),
     ("HTTPClientTests", ["HTTPClient", "HTTPServer", "HTTP", "Crypto", "Platform"]),
     ("NixStoreTests", ["NixStore", "Nix", "SQL", "Platform", "Crypto", "Encoding"]),
     ("AtticServerTests", [
-        "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression", "S3",
+        "BucketSupport", "AtticServer", "HTTPServer", "HTTP", "Database", "Storage", "AtticAPI", "Nix", "Chunking", "Compression", "S3",
         "Crypto", "Encoding", "ConfigFile", "SQL", "Platform",
     ]),
     ("SimulationTests", [
@@ -183,6 +184,10 @@ func checkedTargets() -> [Target] {
     }
     targets.append(.target(
         name: "Support", dependencies: ["Platform", "SQL"], path: "Tests/Support", swiftSettings: strict))
+    targets.append(.target(
+        name: "BucketSupport", dependencies: ["Support", "Platform", "HTTP", "S3", "HTTPServer", "HTTPClient", product(.log)],
+        path: "Tests/BucketSupport", swiftSettings: strict))
+    standing.insert("BucketSupport")
     if Context.environment["TETRYX_FUZZ"] != nil {
         // For scripts/fuzz: the fuzz targets as a program instead of tests, which the sanitizer's libraries have no use for.
         return targets + [.executableTarget(

@@ -10,8 +10,13 @@ import Testing
 
 @testable import AtticServer
 
-@Suite("Backup")
+@Suite("Backup", .packsAreFiles, .databaseIsAFile)
 struct BackupTests {
+    private func backup(of fixture: Fixture) throws -> Backup {
+        let store = try #require(fixture.store as? LocalChunkStore)
+        return Backup(fixture.context.configuration, fixture.context.catalog, store, log: fixture.context.log)
+    }
+
     /// Opens a copy as a server does that starts.
     private func restore(_ directory: String) throws -> (configuration: Configuration, context: Context) {
         let configuration = try #require(try Configuration.find(path: directory + "/server.toml", environment: [:]))
@@ -48,7 +53,7 @@ struct BackupTests {
         let beside = try Catalog(fixture.context.configuration.database, readers: 1, log: fixture.context.log)
 
         var hasPushed = false
-        let report = try Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: fixture.context.log)
+        let report = try backup(of: fixture)
             .run(to: target) { progress in
                 guard progress.part == "packs" else { return }
                 let collection = try beside.beginCollection(waitingAtMost: .zero).lock
@@ -92,7 +97,7 @@ struct BackupTests {
         let lost = try fixture.place(ofChunk: 1).pack
         _ = try fixture.store.removePack(lost) { true }
         let target = fixture.directory.file("backup")
-        let report = try Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: fixture.context.log)
+        let report = try backup(of: fixture)
             .run(to: target) { _ in }
         #expect(report.losses.count == 1 && report.losses[0].contains(fixture.store.location(of: lost)))
         let (_, context) = try restore(target)
@@ -107,7 +112,7 @@ struct BackupTests {
     func refusals() throws {
         let fixture = try Fixture()
         _ = try fixture.push(TestPath("p", seeds: [1], byteCount: 90_000), to: fixture.makeCache("hello"))
-        let backup = Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: fixture.context.log)
+        let backup = try backup(of: fixture)
         #expect(throws: RunnerError.self) { try backup.run(to: fixture.directory.path) { _ in } }
         struct Interrupted: Error {}
         let target = fixture.directory.file("backup")

@@ -8,7 +8,7 @@ import Testing
 
 @testable import AtticServer
 
-@Suite("Bytes that a collection gives back while somebody is being sent them")
+@Suite("Bytes that a collection gives back while somebody is being sent them", .packsAreFiles)
 struct BytesToFreeTests {
     let fixture: Fixture
     let cache: CacheName

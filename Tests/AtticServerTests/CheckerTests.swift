@@ -111,7 +111,7 @@ struct CheckerTests {
         let report = try store.fixture.check()
         let finding = try #require(report.findings.first { $0.kind == .packMissing })
         let line = finding.line(isRehearsal: false)
-        #expect(line.contains("\(store.fixture.directory.path)/storage/packs/\(place.pack.text.prefix(2))/\(place.pack.text).pack is not there"))
+        #expect(line.contains("\(store.fixture.store.location(of: place.pack)) is not there"))
         #expect(line.contains("needed by \(store.tool.storePath.absolute()) in hello"))
         #expect(report.json.contains(#""outcome":"damaged""#) && report.json.contains(#""kind":"pack-missing""#))
         #expect(report.json.contains(#""path":"\#(store.tool.storePath.absolute())""#))
@@ -120,13 +120,12 @@ struct CheckerTests {
     @Test("what is marked as lost and comes back is whole again, without a push")
     func comesBack() throws {
         let store = try Store()
-        let path = store.fixture.store.location(of: try store.fixture.place(ofChunk: 2).pack)
-        let elsewhere = store.fixture.directory.file("elsewhere")
-        try File.rename(path, to: elsewhere)
+        let pack = try store.fixture.place(ofChunk: 2).pack
+        let bytes = try store.fixture.bytes(of: pack)
+        try store.fixture.lose(pack)
         #expect(try store.fixture.check(repairs: true).outcome == .damaged)
         #expect(try store.missing() == 1)
-        try Directory.make(File.parent(of: path))
-        try File.rename(elsewhere, to: path)
+        try store.fixture.replace(pack, with: bytes)
         #expect(try store.fixture.check(repairs: true).outcome == .repaired)
         #expect(try store.missing() == 0)
         #expect(try store.fixture.check(contents: true).outcome == .clean)
@@ -135,14 +134,13 @@ struct CheckerTests {
     @Test("files that are not the server's are left alone, and told")
     func strangers() throws {
         let store = try Store()
-        let stranger = store.fixture.directory.path + "/storage/packs/README"
-        try File.replace(stranger, with: [1], permissions: 0o600)
+        let stranger = try store.fixture.leave("packs/README")
         let report = try store.fixture.check(repairs: true)
         #expect(report.outcome == .clean && report.notices.count == 1 && report.notices[0].contains(stranger))
-        #expect(File.exists(stranger))
+        #expect(try store.fixture.isLeft("packs/README"))
     }
 
-    @Test("a pack that an upload is writing is nobody's leftover")
+    @Test("a pack that an upload is writing is nobody's leftover", .packsAreFiles)
     func writing() throws {
         let store = try Store()
         let writer = try store.fixture.store.borrowPack()
@@ -184,9 +182,7 @@ struct CheckerTests {
         let store = try Store()
         var hasFound = false
         let place = try store.fixture.place(ofChunk: 1)
-        let file = try File.open(store.fixture.store.location(of: place.pack), .readWrite)
-        let bytes = [UInt8](repeating: 0x55, count: 20)
-        try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
+        try store.fixture.overwrite(place.pack, at: place.offset + 30, with: [UInt8](repeating: 0x55, count: 20))
         let stopped = try store.fixture.check(contents: true, tell: { _ in hasFound = true }, goesOn: { !hasFound })
         #expect(stopped.next == 2 && stopped.outcome == .damaged && !stopped.isComplete)
         #expect(stopped.summary.contains("--from 2"))
@@ -197,7 +193,7 @@ struct CheckerTests {
         #expect(early.summary.hasSuffix("stopped before the end"))
     }
 
-    @Test("a database whose file is damaged is told, and not repaired by what it says", arguments: [false, true])
+    @Test("a database whose file is damaged is told, and not repaired by what it says", .databaseIsAFile, arguments: [false, true])
     func databaseFile(contents: Bool) throws {
         let store = try Store()
         let path = store.fixture.directory.file("copy.db")
@@ -258,7 +254,7 @@ struct CheckerTests {
                         // What was pushed into the second cache has expired by then.
                         _ = try Sweeper(
                             catalog: context.catalog, store: context.store, defaultRetentionSeconds: 0, punchDelay: .zero,
-                            log: context.log
+                            grace: .zero, log: context.log
                         ).sweep(now: context.time.now() + .seconds(10))
                     } catch { refusals.update { $0.append("\(error)") } }
                 }

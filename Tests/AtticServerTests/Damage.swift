@@ -14,16 +14,19 @@ struct Damage: Sendable, CustomTestStringConvertible {
     let after: CheckReport.Outcome
     /// Whether it shows only when contents are read.
     let isHidden: Bool
+    /// Whether only packs that are files can have it.
+    let isOfFiles: Bool
     let plant: @Sendable (Fixture) throws -> Void
 
     init(
         _ description: String, _ kinds: Set<Finding.Kind>, after: CheckReport.Outcome = .repaired, isHidden: Bool = false,
-        plant: @escaping @Sendable (Fixture) throws -> Void
+        isOfFiles: Bool = false, plant: @escaping @Sendable (Fixture) throws -> Void
     ) {
         testDescription = description
         self.kinds = kinds
         self.after = after
         self.isHidden = isHidden
+        self.isOfFiles = isOfFiles
         self.plant = plant
     }
 
@@ -36,7 +39,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
     }
 
     /// The server has the NARs 1 ("tool", many chunks) and 2 ("other"), their objects 1 and 2, in packs of 100 KB.
-    static let all: [Damage] = rowDamage + narDamage + placeDamage + fileDamage + contentDamage
+    static let all: [Damage] = (rowDamage + narDamage + placeDamage + fileDamage + contentDamage)
+        .filter { TestStorage.wanted == .directory || !$0.isOfFiles }
 
     static let rowDamage: [Damage] = [
         .rows("an object without its NAR", [.danglingRows], "UPDATE object SET nar_id = 999 WHERE id = 1"),
@@ -110,7 +114,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
         .rows(
             "a whole chunk in bytes that are noted as dead", [.chunkInDeadExtent],
             "INSERT INTO dead_extent SELECT 5, pack_id, pack_offset, stored_byte_count, 0 FROM chunk WHERE id = 2"),
-        Damage("a chunk in bytes that were given back", [.chunkInDeadExtent], after: .damaged) { fixture in
+        Damage("a chunk in bytes that were given back", [.chunkInDeadExtent], after: .damaged, isOfFiles: true) { fixture in
             try fixture.plant([
                 "INSERT INTO dead_extent SELECT 5, pack_id, pack_offset, 5, 0 FROM chunk WHERE id = 2"
             ])
@@ -129,31 +133,23 @@ struct Damage: Sendable, CustomTestStringConvertible {
         },
         Damage("a pack that was cut", [.packShort, .narDamaged], after: .damaged) { fixture in
             let place = try fixture.place(ofChunk: 2)
-            _ = try fixture.store.truncatePack(place.pack, to: place.offset + place.byteCount - 1)
+            try fixture.cut(place.pack, to: place.offset + place.byteCount - 1)
         },
-        Damage("bytes behind a pack", [.packTail]) { fixture in
-            let path = fixture.store.location(of: try fixture.place(ofChunk: 2).pack)
-            let file = try File.open(path, .readWrite)
-            let bytes: [UInt8] = [1, 2, 3]
-            let end = try file.status().byteCount
-            try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: end, $0) }
+        Damage("bytes behind a pack", [.packTail], isOfFiles: true) { fixture in
+            let pack = try fixture.place(ofChunk: 2).pack
+            try fixture.replace(pack, with: fixture.bytes(of: pack) + [1, 2, 3])
         },
         Damage("a pack that no row names", [.unnamedFile]) { fixture in
-            let directory = fixture.directory.path + "/storage/packs/ab"
-            try Directory.make(directory)
-            try File.replace("\(directory)/abababababababababababababababab.pack", with: [1, 2, 3], permissions: 0o600)
+            let name = String(repeating: "ab", count: 16)
+            _ = try fixture.leave(fixture.store.packKind == .file ? "packs/ab/\(name).pack" : "packs/\(name)", [1, 2, 3])
         },
-        Damage("the rest of a write", [.temporaryFile]) { fixture in
-            try File.replace(fixture.directory.path + "/storage/VERSION.new-17", with: [1], permissions: 0o600)
-        },
+        Damage("the rest of a write", [.temporaryFile], isOfFiles: true) { fixture in _ = try fixture.leave("VERSION.new-17") },
     ]
 
     static let contentDamage: [Damage] = [
         Damage("a chunk with other bytes", [.chunkContent], after: .damaged, isHidden: true) { fixture in
             let place = try fixture.place(ofChunk: 2)
-            let file = try File.open(fixture.store.location(of: place.pack), .readWrite)
-            let bytes = [UInt8](repeating: 0x55, count: 20)
-            try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
+            try fixture.overwrite(place.pack, at: place.offset + 30, with: [UInt8](repeating: 0x55, count: 20))
         },
         .rows("another file hash", [.fileHash], isHidden: true, "UPDATE nar SET file_hash = nar_hash WHERE id = 1"),
         .rows(

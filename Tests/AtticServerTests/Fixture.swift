@@ -1,4 +1,5 @@
 import AtticAPI
+import BucketSupport
 import Crypto
 import Database
 import Encoding
@@ -23,18 +24,22 @@ final class Fixture {
     let secret = Array("a secret of the tests, long enough to be one".utf8)
     let context: Context
     let application: Application
-    let store: LocalChunkStore
+    let store: any ChunkStore
+    /// The name of the bucket, where there is one.
+    let bucket = "t\(UInt64.random(in: .min ... .max))"
 
-    init(_ more: String = "", packs sealByteCount: Int64 = 64 << 20) throws {
+    /// - Parameters:
+    ///   - more: lines of the configuration before its sections, and sections.
+    ///   - sealByteCount: a pack that has reached it gets no more.
+    ///   - storage: where the chunks lie.
+    init(_ more: String = "", packs sealByteCount: Int64 = 64 << 20, on storage: TestStorage = .wanted) throws {
         directory = try TemporaryDirectory()
         schema = TestPostgres.isForServers ? try TestSchema(onServer: #require(TestPostgres.serverURL)) : nil
-        let text = """
+        let text = try """
             \(more)
             [database]
             url = "\(schema?.url ?? "sqlite://\(directory.path)/server.db")"
-            [storage]
-            type = "local"
-            path = "\(directory.path)/storage"
+            \(storage.configurationText(in: directory, bucket: bucket))
             [jwt.signing]
             token-hs256-secret-base64 = "\(Base64.encode(secret))"
             """
@@ -46,20 +51,22 @@ final class Fixture {
         options.lookPatience = .seconds(60)
         let catalog = try Catalog(configuration.database, readers: 2, log: log, options: options)
         try catalog.migrate()
-        store = try LocalChunkStore(path: configuration.storagePath, sealByteCount: sealByteCount, log: log)
         let clock = clock
+        let time = TimeSource { clock.peek { $0 } }
+        store = try Fixture.openStore(configuration, catalog, sealByteCount: sealByteCount, time: time, log: log)
         context = Context(
             configuration: configuration, catalog: catalog, store: store,
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), freshness: .endless,
             accessTimes: AccessTimes(),
             press: Press(threadCount: 2, kind: configuration.compressionKind, level: configuration.compressionLevel),
-            time: TimeSource { clock.peek { $0 } }, log: log)
+            time: time, log: log)
         application = Application(context)
     }
 
     deinit {
         context.press.close()
         context.catalog.close()
+        if store.packKind == .object && TestGateway.url == nil { try? FakeBucket.shared().forget(bucket: bucket) }
     }
 
     // MARK: Asking
@@ -135,13 +142,13 @@ final class Fixture {
         context.accessTimes.flush(to: context.catalog, log: context.log)
         return try Sweeper(
             catalog: context.catalog, store: store, defaultRetentionSeconds: defaultRetentionSeconds, punchDelay: .zero,
-            log: context.log
+            grace: .zero, log: context.log
         ).sweep(now: context.time.now())
     }
 
     func advance(_ duration: Duration) { clock.update { $0 = $0 + duration } }
 
-    /// Bytes that the packs take on disk by their length, and their number.
+    /// Bytes of all packs, by their length.
     func packBytes() throws -> Int64 {
         try store.packNames().reduce(0) { sum, name in sum + (try store.packByteCount(name) ?? 0) }
     }

@@ -11,7 +11,7 @@ import Testing
 @testable import AtticServer
 
 /// What loops answer of NARs: the same bytes and headers as the handler, to the same visitors, for as long as they are right.
-@Suite("Hot NARs")
+@Suite("Hot NARs", .packsAreFiles)
 struct HotNarTests {
     let fixture: Fixture
     let cache: CacheName

@@ -152,7 +152,7 @@ struct ListingTests {
         _ = try fixture.push(path, to: cache)
         try forgetListings(fixture)
         for name in try fixture.store.packNames() {
-            _ = try fixture.store.truncatePack(name, to: (try fixture.store.packByteCount(name) ?? 0) - 1)
+            try fixture.cut(name, to: (try fixture.store.packByteCount(name) ?? 0) - 1)
         }
         let answer = try get(path, fixture)
         #expect(answer.status == .serviceUnavailable && answer.text.contains("IncompleteNar"))

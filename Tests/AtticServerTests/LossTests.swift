@@ -47,9 +47,14 @@ struct LossTests {
         let id = try nar(path).id
         let chunks = try fixture.context.catalog.read { session throws(DatabaseError) in try session.chunks(ofNar: id) }
         let place = chunks[wanted == .middle ? chunks.count / 2 : chunks.count - 1].place
-        let file = try File.open(fixture.store.location(of: try #require(PackName(place.pack))), .readWrite)
-        let bytes = [UInt8](repeating: 0x55, count: 20)
-        try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
+        try fixture.overwrite(try #require(PackName(place.pack)), at: place.offset + 30, with: [UInt8](repeating: 0x55, count: 20))
+    }
+
+    /// The pack in which the path begins that was pushed first; that is its only one.
+    private func pack() throws -> PackName {
+        let id = try nar(path).id
+        let chunks = try fixture.context.catalog.read { session throws(DatabaseError) in try session.chunks(ofNar: id) }
+        return try #require(PackName(chunks[0].place.pack))
     }
 
     /// Whether what is answered for a path is that path.
@@ -123,7 +128,7 @@ struct LossTests {
         #expect(try fixture.check(contents: true).outcome == .clean)
     }
 
-    @Test("a part of a pack that could not be sent is looked at again, and marked where it is lost")
+    @Test("a part of a pack that could not be sent is looked at again, and marked where it is lost", .packsAreFiles)
     func unsent() throws {
         let url = try fixture.narInfo(path, in: cache).url
         let answer = try fixture.send("GET", "/hello/\(url)", token: fixture.root())
@@ -176,16 +181,16 @@ struct LossTests {
     func rechecked() throws {
         #expect(try fixture.push(other, to: cache).status == .ok)
         let url = try fixture.narInfo(path, in: cache).url
-        let pack = fixture.store.location(of: try #require(try fixture.store.packNames().first))
+        let pack = try pack()
         // As a disk that is not mounted for a while.
-        let bytes = try File.readAll(pack)
-        try File.remove(pack)
+        let bytes = try fixture.bytes(of: pack)
+        try fixture.lose(pack)
         #expect(try status("GET", "/hello/\(url)") == 503)
         try expectKnown(true, path, url: url)
         var recheck = Recheck()
         #expect(try recheck.run(fixture.context) == 0)
         #expect(try nar(path).isDamaged && nar(other).isDamaged)
-        try File.replace(pack, with: bytes, permissions: 0o600)
+        try fixture.replace(pack, with: bytes)
         try overwrite(other, at: .end)
         #expect(try recheck.run(fixture.context) + recheck.run(fixture.context) == 1)
         try expectKnown(false, path, url: url)
@@ -197,13 +202,12 @@ struct LossTests {
     @Test("two that share one chunk are whole again together")
     func recheckedTogether() throws {
         #expect(try fixture.push(other, to: cache).status == .ok)
-        let pack = fixture.store.location(of: try #require(try fixture.store.packNames().first))
-        let bytes = try File.readAll(pack)
+        let pack = try pack()
+        let bytes = try fixture.bytes(of: pack)
         try overwrite(path)
         LostBytes.note(Problem.incompleteNar, on: try nar(path), fixture.context)
         #expect(try nar(path).isDamaged && nar(other).isDamaged)
-        let file = try File.open(pack, .readWrite)
-        try unsafe bytes.withUnsafeBytes { try unsafe file.writeAll(at: 0, $0) }
+        try fixture.replace(pack, with: bytes)
         var recheck = Recheck()
         #expect(try recheck.run(fixture.context) == 2)
         #expect(try comesBack(path) && comesBack(other))

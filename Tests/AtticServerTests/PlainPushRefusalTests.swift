@@ -190,7 +190,7 @@ struct PlainPushRefusalTests {
         #expect(try fixture.putNarInfo(push, to: third, token: sender).status == .created)
     }
 
-    @Test("a full disk is told to plain Nix by a status that it does not try again")
+    @Test("a full disk is told to plain Nix by a status that it does not try again", .databaseIsAFile)
     func full() throws {
         let fixture = try Fixture()
         let cache = try fixture.makeCache("hello")

@@ -190,7 +190,7 @@ struct PlainPushTests {
         fixture.advance(.seconds(23 * 3600 - 1))
         #expect(try fixture.send("HEAD", "/hello/\(push.url)", token: fixture.root()).header("Cache-Control") == "no-store")
         fixture.advance(.seconds(3600))
-        try Daemon.recover(fixture.store, fixture.context.catalog, log: fixture.context.log)
+        try fixture.recover()
         #expect(try fixture.sweep().nars == 0)
         fixture.advance(.seconds(1))
         let report = try fixture.sweep()

@@ -130,11 +130,11 @@ import Testing
         let pack = try #require(fixture.store.packNames().first)
         // The last bytes of the NAR: everything before them is fine.
         let end = extent.offset + extent.byteCount - 10
-        let file = try File.open("\(fixture.directory.path)/storage/packs/\(pack.text.prefix(2))/\(pack.text).pack", .readWrite)
-        try unsafe [UInt8](repeating: 7, count: 10).withUnsafeBytes { try unsafe file.writeAll(at: end, $0) }
+        try fixture.overwrite(pack, at: end, with: [UInt8](repeating: 7, count: 10))
         #expect(throws: Problem.self) { try bytes(recoded.body) }
-        #expect(try fixture.store.truncatePack(pack, to: end))
-        #expect(throws: Problem.self) { try bytes(recoded.body) }
+        try fixture.cut(pack, to: end)
+        let error = #expect(throws: (any Error).self) { try bytes(recoded.body) }
+        #expect(try LostBytes.isMeant(by: #require(error)))
         #expect(damage.peek { $0 }.count == 2)
     }
 

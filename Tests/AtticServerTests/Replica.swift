@@ -17,10 +17,10 @@ final class Replica {
         let first = fixture.context
         var options = Catalog.Options()
         options.lookPatience = lookPatience
+        let catalog = try Catalog(first.configuration.database, readers: 2, log: first.log, options: options)
         context = Context(
-            configuration: first.configuration,
-            catalog: try Catalog(first.configuration.database, readers: 2, log: first.log, options: options),
-            store: try LocalChunkStore(path: first.configuration.storagePath, forServing: false, log: first.log),
+            configuration: first.configuration, catalog: catalog,
+            store: try Fixture.openStore(first.configuration, catalog, forServing: false, time: first.time, log: first.log),
             access: Access(key: first.configuration.tokenKey, rules: first.configuration.tokenRules), freshness: freshness,
             accessTimes: AccessTimes(),
             press: Press(threadCount: 1, kind: first.configuration.compressionKind, level: first.configuration.compressionLevel),

@@ -6,12 +6,16 @@ import Testing
 
 @testable import AtticServer
 
-@Suite("The storage that a database is of")
+@Suite("The storage that a database is of", .packsAreFiles)
 struct StorageIdentityTests {
     private let fixture: Fixture
+    private let store: LocalChunkStore
     private var log: Logger { fixture.context.log }
 
-    init() throws { fixture = try Fixture() }
+    init() throws {
+        fixture = try Fixture()
+        store = try #require(fixture.store as? LocalChunkStore)
+    }
 
     /// What opening a directory for the fixture's database comes to; nil where it is taken.
     private func refusal(_ path: String, forServing: Bool) throws -> String? {
@@ -62,7 +66,7 @@ struct StorageIdentityTests {
     @Test("is asked for by whatever opens it: a collection and fsck do not take another directory's packs for lost")
     func everywhere() throws {
         let configuration = fixture.context.configuration
-        try Daemon.checkIdentity(fixture.store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
+        try Daemon.checkIdentity(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
         var other = configuration
         other.storagePath = fixture.directory.file("other")
         _ = try LocalChunkStore(path: other.storagePath, forServing: false, log: log)
@@ -71,10 +75,10 @@ struct StorageIdentityTests {
         _ = try Daemon.collect(configuration, fixture.context.catalog, log: log) { true }
     }
 
-    @Test("is the same for a backup")
+    @Test("is the same for a backup", .databaseIsAFile)
     func backup() throws {
         let target = fixture.directory.file("backup")
-        _ = try Backup(fixture.context.configuration, fixture.context.catalog, fixture.store, log: log).run(to: target) { _ in }
-        #expect(try LocalChunkStore(path: target + "/storage", forServing: false, log: log).id == fixture.store.id)
+        _ = try Backup(fixture.context.configuration, fixture.context.catalog, store, log: log).run(to: target) { _ in }
+        #expect(try LocalChunkStore(path: target + "/storage", forServing: false, log: log).id == store.id)
     }
 }

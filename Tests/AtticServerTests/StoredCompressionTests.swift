@@ -18,12 +18,9 @@ struct StoredCompressionTests {
 
     /// The same database and storage under another compression, as after a restart.
     private func application(_ fixture: Fixture, _ kind: String) throws -> (Application, Press) {
-        let more = "[compression]\ntype = \"\(kind)\""
-        let text = fixture.context.configuration.text(
-            database: fixture.context.configuration.database, storagePath: fixture.context.configuration.storagePath)
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("level = ") && $0 != "type = \"zstd\"" }
-        let changed = lines.joined(separator: "\n").replacing("[compression]", with: more)
-        let configuration = try Configuration.parse(changed, name: "changed", environment: [:])
+        var configuration = fixture.context.configuration
+        configuration.compressionKind = try #require(CompressionKind(rawValue: kind))
+        configuration.compressionLevel = configuration.compressionKind.levelDefault
         let press = Press(threadCount: 1, kind: configuration.compressionKind, level: configuration.compressionLevel)
         let old = fixture.context
         return (Application(Context(

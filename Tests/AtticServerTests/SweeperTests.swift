@@ -42,7 +42,7 @@ struct SweeperTests {
         let two = try fixture.sweep()
         #expect(two.objects == 1 && two.nars == 1 && two.chunks > 3 && two.packs == 1)
         #expect(try fixture.store.packNames().isEmpty)
-        #expect(try Directory.names(fixture.directory.path + "/storage/packs").isEmpty)
+        if fixture.store.packKind == .file { #expect(try Directory.names(fixture.directory.path + "/storage/packs").isEmpty) }
         #expect(two.freedBytes > 500_000)
 
         // The next push begins anew.
@@ -152,7 +152,7 @@ struct SweeperTests {
         #expect(try isThere(fixture, path, in: own))
     }
 
-    @Test("frees the dead part of a pack that lives on, and the living part stays whole")
+    @Test("frees the dead part of a pack that lives on, and the living part stays whole", .packsAreFiles)
     func holes() throws {
         let fixture = try Fixture()
         let dying = try fixture.makeCache("dying")
@@ -166,8 +166,7 @@ struct SweeperTests {
         let report = try fixture.sweep()
         #expect(report.packs == 0 && report.freedBytes > 800_000)
         let pack = try #require(fixture.store.packNames().first)
-        let file = "\(fixture.directory.path)/storage/packs/\(pack.text.prefix(2))/\(pack.text).pack"
-        #expect(try File.status(file).allocatedByteCount < 1_100_000)
+        #expect(try fixture.allocatedByteCount(pack) < 1_100_000)
         let info = try fixture.narInfo(kept, in: living)
         let nar = try fixture.send("GET", "/living/\(info.url)", token: fixture.root())
         #expect(nar.bytes.count == Int(info.fileSize ?? 0))
@@ -199,14 +198,22 @@ struct SweeperTests {
         try fixture.makeCache("hello")
     }
 
-    @Test("removes files that no row names, but none that an upload is writing")
+    @Test("removes packs that no row names, but none that an upload is writing")
     func unnamed() throws {
         let fixture = try Fixture()
         let writer = try fixture.store.borrowPack()
         _ = try unsafe [UInt8](repeating: 7, count: 1000).withUnsafeBytes { try unsafe writer.append($0) }
+        try writer.makeDurable()
         try fixture.sweep()
         #expect(try fixture.store.packNames().count == 1)
         writer.giveBack()
+        // A file shows that nobody has it; of an object its time has to run out.
+        if fixture.store.packKind == .object {
+            fixture.advance(CatalogPackJournal.lease - .milliseconds(1))
+            try fixture.sweep()
+            #expect(try fixture.store.packNames().count == 1)
+            fixture.advance(.milliseconds(1))
+        }
         try fixture.sweep()
         #expect(try fixture.store.packNames().isEmpty)
     }
@@ -244,12 +251,12 @@ struct CollectionLockTests {
         #expect(try Daemon.becomeCollector(other).isHeld)
     }
 
-    @Test("a server that starts ends the uploads of the one that was killed")
+    @Test("a server that starts ends the uploads of the one that was killed", .packsAreFiles)
     func leases() throws {
         let fixture = try Fixture()
         let later = WallTime.now + .seconds(3600)
         _ = try fixture.context.catalog.write { session throws(DatabaseError) in try session.beginUpload(expiresAt: later) }
-        try Daemon.recover(fixture.store, fixture.context.catalog, log: fixture.context.log)
+        try fixture.recover()
         let left = try fixture.context.catalog.write { session throws(DatabaseError) in
             try session.expireUploads(at: WallTime(milliseconds: .max), limit: 10).deletedCount
         }

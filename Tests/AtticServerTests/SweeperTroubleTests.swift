@@ -10,7 +10,7 @@ import Testing
 
 @testable import AtticServer
 
-@Suite("Garbage collection in trouble")
+@Suite("Garbage collection in trouble", .packsAreFiles)
 struct SweeperTroubleTests {
     /// Small chunks, so that one path has more of them than a batch of a collection.
     private static let smallChunks = """
@@ -219,9 +219,7 @@ struct PushedTogetherTests {
         #expect(statuses.peek { $0 } == [200, 200, 200, 200])
         try fixture.sweep()
         let stored = try fixture.context.catalog.read { session throws(DatabaseError) in try session.namedByteCount() }
-        let allocated = try fixture.store.packNames().reduce(0 as Int64) { sum, pack in
-            sum + (try File.status("\(fixture.directory.path)/storage/packs/\(pack.text.prefix(2))/\(pack.text).pack").allocatedByteCount)
-        }
+        let allocated = try fixture.store.packNames().reduce(0 as Int64) { sum, pack in sum + (try fixture.allocatedByteCount(pack)) }
         #expect(stored > 1_390_000 && stored < 1_410_000)
         #expect(allocated < stored + 200_000)
         for cache in caches {

@@ -62,7 +62,7 @@ struct UploadPathsTests {
             #expect(SHA256.digest(of: nar.bytes) == info.fileHash)
             #expect(try UploadTests().plain(nar.bytes) == path.nar)
         }
-        #expect(try fixture.store.packNames().count == 1)
+        #expect(try fixture.store.packNames().count == fixture.packCount(ofFiles: 1, ofObjects: 2), "one upload, one pack")
     }
 
     @Test("Two paths with one NAR: its bytes are stored once, and asked for twice")
@@ -192,7 +192,7 @@ struct UploadPathsTests {
         #expect(try send(body, to: fixture, token: fixture.token([("hello", .push)])).status == .ok)
     }
 
-    @Test("Where the database has no room for all of them, none is there and no bytes stay")
+    @Test("Where the database has no room for all of them, none is there and no bytes stay", .databaseIsAFile)
     func full() throws {
         let fixture = try Fixture()
         let cache = try fixture.makeCache("hello")

@@ -151,7 +151,7 @@ struct UploadTests {
         let url = "/hello/\(try fixture.narInfo(path, in: cache).url)"
         let packs = try fixture.store.packNames()
         try #require(packs.count > 1)
-        _ = try fixture.store.truncatePack(packs[0], to: 1000)
+        try fixture.cut(packs[0], to: 1000)
         let damaged = try fixture.send("GET", url, token: fixture.root())
         #expect(damaged.status == .serviceUnavailable)
         #expect(damaged.text.contains("IncompleteNar"))

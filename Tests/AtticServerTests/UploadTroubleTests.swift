@@ -111,7 +111,7 @@ struct UploadTroubleTests {
         #expect(try fixture.narInfo(path, in: cache).storePath == path.storePath)
     }
 
-    @Test("a commit that the database surely refused leaves no bytes in a pack")
+    @Test("a commit that the database surely refused leaves no bytes in a pack", .databaseIsAFile)
     func refusedCommit() throws {
         let fixture = try Fixture()
         let cache = try fixture.makeCache("hello")

@@ -1,3 +1,4 @@
+import BucketSupport
 import Platform
 import S3
 import Support

@@ -1,5 +1,5 @@
+import BucketSupport
 import Crypto
-import Logging
 import Platform
 import S3
 import Support
@@ -44,7 +44,7 @@ enum StoreKind: String, CaseIterable, Sendable {
         let name = "t" + String(SHA256.digest(of: Array(directory.path.utf8)).hex.prefix(20))
         let endpoint = try self == .gateway ? TestGateway.url : "http://\(FakeBucket.shared().address)"
         let bucket = try S3Bucket(name, region: "us-east-1", endpoint: endpoint)
-        if self == .gateway && forServing { try TestGateway.make(bucket) }
+        if self == .gateway && forServing { try TestGateway.make(bucket: name) }
         return try S3ChunkStore(
             bucket, TestGateway.credentials, journal: TestJournal(), sealByteCount: sealByteCount, forServing: forServing)
     }
@@ -53,23 +53,6 @@ enum StoreKind: String, CaseIterable, Sendable {
     func written(_ name: PackName, _ byteCount: Int64, isSealed: Bool = false) -> WrittenPack {
         let isObject = self != .local
         return WrittenPack(name: name, byteCount: byteCount, isSealed: isSealed || isObject, isLoose: isObject)
-    }
-}
-
-/// The server of a bucket that scripts/test started.
-enum TestGateway {
-    static var url: String? { Subprocess.ownEnvironment["TETRYX_TEST_S3"] }
-    static var credentials: S3Credentials {
-        S3Credentials(
-            accessKeyID: Subprocess.ownEnvironment["AWS_ACCESS_KEY_ID"] ?? "key",
-            secretAccessKey: Subprocess.ownEnvironment["AWS_SECRET_ACCESS_KEY"] ?? "secret")
-    }
-
-    /// Makes a bucket.
-    static func make(_ bucket: S3Bucket) throws {
-        let keyring = S3Keyring(credentials, readFrom: nil, region: bucket.region, log: Logger(label: "test"))
-        let client = try S3Client(bucket, keyring, limits: S3Limits(), time: .system, sleep: { MonotonicTime.sleep($0) })
-        _ = try client.ask(.init(method: .put, key: "", operation: "make", answers: [409]))
     }
 }
 

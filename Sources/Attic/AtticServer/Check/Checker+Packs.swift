@@ -193,6 +193,11 @@ extension Checker {
         }
         guard let tail else { return }
         let what = "the pack \(location(pack.name)) has \(tail.byteCount) bytes, and no row names those from \(tail.end) on"
+        if store.packKind == .object {
+            // Nobody appends to an object, so nobody will take them for theirs.
+            report.notices.append("\(what); they do no harm, and go when the pack does")
+            return
+        }
         take(Finding(.packTail, what, remedy: "cut them off, as the next start of the server would")) {
             let isIdle = try store.lookAtIdlePack(name) { _ in try end() }
             return isIdle ? .done() : .vanished

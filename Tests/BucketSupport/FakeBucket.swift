@@ -2,16 +2,12 @@ import HTTP
 import HTTPServer
 import Logging
 import Platform
-import S3
-import Support
-
-@testable import Storage
 
 /// An S3 server in this process: buckets in memory, and trouble as the test says. It verifies no signatures; the gateway that
 /// scripts/test starts does.
-final class FakeBucket: RequestHandler {
+package final class FakeBucket: RequestHandler {
     /// What is done to one request.
-    enum Trouble: Sendable {
+    package enum Trouble: Sendable {
         /// Answered with that status and code.
         case status(Int, String)
         /// The connection is cut when so many bytes of the answer's body have gone; the request was done.
@@ -22,32 +18,32 @@ final class FakeBucket: RequestHandler {
         case listCut
     }
 
-    struct State {
-        var objects: [String: [UInt8]] = [:]
+    package struct State: Sendable {
+        package var objects: [String: [UInt8]] = [:]
         /// Uploads in parts, by number: the key, and its parts.
-        var uploads: [String: (key: String, parts: [Int: [UInt8]])] = [:]
-        var uploadCount = 0
+        package var uploads: [String: (key: String, parts: [Int: [UInt8]])] = [:]
+        fileprivate var uploadCount = 0
         /// `GET /bucket/key?query range`, in the order in which they came.
-        var log: [String] = []
+        package var log: [String] = []
         /// For the requests whose line has that text, in order; each is used once.
-        var troubles: [(text: String, trouble: Trouble)] = []
+        fileprivate var troubles: [(text: String, trouble: Trouble)] = []
         /// The access key that alone is taken, where not all are; others have ended.
-        var acceptedKey: String?
+        package var acceptedKey: String?
     }
 
-    let state = Monitor(State())
+    package let state = Monitor(State())
     /// Is told of each key before it is written.
-    let onWrite: @Sendable (String) -> Void
+    private let onWrite: @Sendable (String) -> Void
     private let listening = Monitor<Server?>(nil)
-    private static let sharedServer = Monitor<FakeBucket?>(nil)
+    private static let sharedServer = Result { try FakeBucket.start() }
 
-    var address: String { listening.peek { $0?.boundAddresses[0] ?? "" } }
-    var log: [String] { state.peek { $0.log } }
-    func object(_ key: String) -> [UInt8]? { state.peek { $0.objects[key] } }
+    package var address: String { listening.peek { $0?.boundAddresses[0] ?? "" } }
+    package var log: [String] { state.peek { $0.log } }
+    package func object(_ key: String) -> [UInt8]? { state.peek { $0.objects[key] } }
 
-    init(onWrite: @escaping @Sendable (String) -> Void = { _ in }) { self.onWrite = onWrite }
+    package init(onWrite: @escaping @Sendable (String) -> Void = { _ in }) { self.onWrite = onWrite }
 
-    static func start(onWrite: @escaping @Sendable (String) -> Void = { _ in }) throws -> FakeBucket {
+    package static func start(onWrite: @escaping @Sendable (String) -> Void = { _ in }) throws -> FakeBucket {
         let bucket = FakeBucket(onWrite: onWrite)
         var log = Logger(label: "test")
         log.logLevel = .critical
@@ -59,21 +55,21 @@ final class FakeBucket: RequestHandler {
     }
 
     /// One for all tests that make no trouble.
-    static func shared() throws -> FakeBucket {
-        if let shared = sharedServer.peek({ $0 }) { return shared }
-        let started = try start()
-        sharedServer.update { $0 = started }
-        return started
+    package static func shared() throws -> FakeBucket { try sharedServer.get() }
+
+    /// Forgets all that is in a bucket: its test has ended.
+    package func forget(bucket name: String) {
+        state.update { state in for key in state.objects.keys where key.hasPrefix("\(name)/") { state.objects[key] = nil } }
     }
 
     /// Meets the next request that has `text` in its line with trouble.
-    func trouble(_ text: String, _ trouble: Trouble, times: Int = 1) {
+    package func trouble(_ text: String, _ trouble: Trouble, times: Int = 1) {
         state.update { state in for _ in 0..<times { state.troubles.append((text, trouble)) } }
     }
 
-    func lane(for head: RequestHead) -> Lane { .transfer }
+    package func lane(for head: RequestHead) -> Lane { .transfer }
 
-    func respond(to request: Request) -> Response {
+    package func respond(to request: Request) -> Response {
         let path = request.head.target.path
         let query = request.head.target.query ?? ""
         let range = request.head.header("Range")
@@ -186,23 +182,8 @@ final class FakeBucket: RequestHandler {
     private func xml(_ text: String) -> Response { Response(.ok, contentType: "application/xml", Array("<?xml version=\"1.0\"?>\(text)".utf8)) }
 
     /// Ends the server; the test that started it does so.
-    func stop() { listening.update { server in
+    package func stop() { listening.update { server in
         server?.drain(timeout: .zero)
         server = nil
     } }
-}
-
-/// A journal in memory.
-final class TestJournal: PackJournal {
-    private let names = Monitor<Set<PackName>>([])
-    var begun: Set<PackName> { names.peek { $0 } }
-    /// What is thrown instead of noting a name.
-    let refusal = Monitor<StorageError?>(nil)
-    func begin(_ name: PackName) throws {
-        if let refusal = refusal.peek({ $0 }) { throw refusal }
-        names.update { _ = $0.insert(name) }
-    }
-    func renew(_ name: PackName) {}
-    func forget(_ name: PackName) { names.update { _ = $0.remove(name) } }
-    func namesPacks() throws -> Bool { !begun.isEmpty }
 }
