@@ -168,7 +168,7 @@ struct ServerRefusalTests {
 
     @Test func `a certificate that cannot be verified for want of authorities is an error that says how to name them`() throws {
         let error = DatabaseError("open", SQLError(
-            kind: .cannotOpen, code: "", operation: "connect to", subject: "postgresql://h/d",
+            kind: .untrusted, code: "", operation: "connect to", subject: "postgresql://h/d",
             message: "root certificate file \"/root/.postgresql/root.crt\" does not exist"))
         #expect(error.description.contains("sslrootcert="))
     }

@@ -14,6 +14,9 @@ struct EndToEndTests {
     @Test("On PostgreSQL that is killed meanwhile eight clients push the same paths, each comes to be once, and one collector is enough")
     func postgres() throws { try passes("postgres.sh", minutes: 5) }
 
+    @Test("PostgreSQL is believed by its authority's certificate alone, and its password is told to nobody")
+    func postgresTLS() throws { try passes("postgres-tls.sh", minutes: 3) }
+
     @Test("A closure of 40 mixed paths comes back equal, and its second generation costs little space")
     func closure() throws { try passes("closure.sh", minutes: 5) }
 

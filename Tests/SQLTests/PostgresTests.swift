@@ -1,6 +1,7 @@
-import SQL
 import Support
 import Testing
+
+@testable import SQL
 
 @Suite("PostgreSQL", .enabled(if: TestPostgres.serverURL != nil, "scripts/test starts the server"))
 struct PostgresTests {
@@ -151,14 +152,27 @@ struct PostgresTests {
 }
 
 @Suite struct PostgresLocationTests {
+    @Test("a server that is not believed is told apart from one that is away, in the one sentence of all that says it", arguments: [
+        ("connection to server at \"db\" (::1), port 5432 failed: Connection refused; Is the server running on that host and accepting TCP/IP connections?; "
+            + "connection to server at \"db\" (127.0.0.1), port 5432 failed: SSL error: certificate verify failed",
+            "connection to server at \"db\" (127.0.0.1), port 5432 failed: SSL error: certificate verify failed"),
+        ("connection to server at \"db\" (1.2.3.4), port 1 failed: root certificate file \"/x\" does not exist; Either provide the file or change sslmode",
+            "connection to server at \"db\" (1.2.3.4), port 1 failed: root certificate file \"/x\" does not exist"),
+        ("a failed: server certificate for \"b\" (and 1 other name) does not match host name \"a\"",
+            "a failed: server certificate for \"b\" (and 1 other name) does not match host name \"a\""),
+        ("a failed: server does not support SSL, but SSL was required", "a failed: server does not support SSL, but SSL was required"),
+        ("a failed: SSL SYSCALL error: EOF detected", nil), ("a failed: FATAL:  the database system is starting up", nil),
+    ])
+    func distrust(_ message: String, _ sentence: String?) { #expect(PostgresConnection.distrust(in: message) == sentence) }
+
     @Test func `a password is in no message`() throws {
         let location = try PostgresLocation(url: "postgresql://me:secret@db.example:5433/cache?sslmode=require", applicationName: "x")
         #expect(location.name == "postgresql://me@db.example:5433/cache")
         let socket = try PostgresLocation(url: "postgresql:///cache?host=/run/postgresql", applicationName: "x")
         #expect(socket.name == "postgresql:///cache?host=/run/postgresql")
-        let error = #expect(throws: SQLError.self) {
-            try PostgresLocation(url: "postgresql://me:secret@db:port:1/cache?colour=red", applicationName: "x")
+        for url in ["postgresql://me:secret@db:port:1/cache?colour=red", "postgresql:///cache?user=me&password=secret&colour=red"] {
+            let error = #expect(throws: SQLError.self) { try PostgresLocation(url: url, applicationName: "x") }
+            #expect(error?.description.contains("secret") == false)
         }
-        #expect(error?.description.contains("secret") == false)
     }
 }

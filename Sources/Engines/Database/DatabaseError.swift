@@ -59,7 +59,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .full: .full
         case .corrupt, .mismatch: .corrupt
         case .notDatabase: .notOurs
-        case .cannotOpen: .cannotOpen
+        case .cannotOpen, .untrusted: .cannotOpen
         case .constraint: .constraint
         case .readOnly, .inputOutput: .diskTrouble
         case .disconnected: .unreachable
@@ -80,8 +80,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .full: "; make room on the file system that holds the database"
         case .corrupt: "; stop the server, and restore the database from a backup"
         case .notOurs: "; name another file in the database url"
-        case .cannotOpen where cause.isOfServer && cause.message.contains("certificate"):
-            "; to verify the server, name the file of its authorities in the database url: sslrootcert=/etc/ssl/certs/ca-certificates.crt, or a private one's"
+        case .cannotOpen where cause.kind == .untrusted:
+            "; look at the host in the database url, and at the file of authorities that it names: sslrootcert=/etc/ssl/certs/ca-certificates.crt, or a private one's"
         case .cannotOpen where cause.isOfServer: "; look at the user, the password and the database in the database url"
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
         case .diskTrouble where cause.isOfServer: ""

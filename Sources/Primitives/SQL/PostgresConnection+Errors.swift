@@ -22,6 +22,17 @@ extension PostgresConnection {
         }
     }
 
+    /// Why libpq does not believe a server, of what it said of all addresses that it tried; nil where that was not what kept it away.
+    /// Its words have no code: fe-secure-openssl.c, fe-secure-common.c and fe-connect.c of PostgreSQL.
+    ///
+    /// - Parameter message: as `oneLine` gives it.
+    static func distrust(in message: String) -> String? {
+        let signs = [
+            "certificate verify failed", "server certificate for ", "root certificate file ", "server does not support SSL, but SSL was required",
+        ]
+        return message.split(separator: "; ").first { part in signs.contains { part.contains($0) } }.map(String.init)
+    }
+
     /// libpq's messages end with a line break, and have one between the addresses that it tried.
     static func oneLine(_ message: UnsafePointer<CChar>?) -> String {
         guard let message = unsafe message else { return "it gives no reason" }

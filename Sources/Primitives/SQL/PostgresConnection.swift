@@ -30,8 +30,8 @@ import CPostgres
 
     /// Connects.
     ///
-    /// - Throws: `.cannotOpen` where the server refuses (no such database, wrong password), `.disconnected` where it is not
-    ///   reached or not ready.
+    /// - Throws: `.cannotOpen` where the server refuses (no such database, wrong password), `.untrusted` where it is not believed
+    ///   to be who the URL names, `.disconnected` where it is not reached or not ready.
     package init(_ location: PostgresLocation, for use: Use = .other) throws(SQLError) {
         self.location = location
         self.use = use
@@ -78,7 +78,7 @@ import CPostgres
         isStuck = false
         unsafe PQreset(handle)
         do throws(SQLError) { try greet() } catch {
-            guard error.kind == .cannotOpen else { throw error }
+            guard error.kind == .cannotOpen || error.kind == .untrusted else { throw error }
             throw SQLError(
                 kind: .disconnected, code: error.code, operation: error.operation, subject: error.subject, message: error.message)
         }
@@ -234,9 +234,12 @@ import CPostgres
     private func greet() throws(SQLError) {
         if isBroken {
             let message = unsafe PostgresConnection.oneLine(PQerrorMessage(handle))
+            // A certificate that is not believed does not become better by itself.
+            if let doubt = PostgresConnection.distrust(in: message) {
+                throw SQLError(kind: .untrusted, code: "", operation: "connect to", subject: location.name, message: doubt)
+            }
             // Without a result there is no code; the server's refusals begin with FATAL, and it is starting or stopping in some.
-            // Nor does a certificate that is not believed become better by itself.
-            let isRefusal = message.contains("certificate") || message.contains("FATAL:") && !message.contains("the database system is")
+            let isRefusal = message.contains("FATAL:") && !message.contains("the database system is")
                 && !message.contains("too many") && !message.contains("remaining connection slots")
             throw SQLError(
                 kind: isRefusal ? .cannotOpen : .disconnected, code: "", operation: "connect to", subject: location.name,

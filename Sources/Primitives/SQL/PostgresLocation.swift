@@ -23,7 +23,7 @@ package struct PostgresLocation: Sendable, Hashable {
         defer { unsafe PQconninfoFree(options) }
         guard var option = unsafe options else {
             // Its words may repeat the URL, and with that the password.
-            let isSecret = url.contains("@")
+            let isSecret = url.contains("@") || url.contains("password")
             let message = isSecret ? "it is not a URL of PostgreSQL: postgresql://user:password@host:port/database" :
                 unsafe PostgresConnection.oneLine(UnsafePointer(reason))
             unsafe PQfreemem(reason)

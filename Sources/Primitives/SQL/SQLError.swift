@@ -11,6 +11,8 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
         /// The file is not a database at all.
         case notDatabase
         case cannotOpen
+        /// A server did not prove who it is as its URL demands.
+        case untrusted
         case readOnly
         /// A UNIQUE, NOT NULL, CHECK or FOREIGN KEY constraint said no.
         case constraint
