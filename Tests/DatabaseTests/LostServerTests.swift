@@ -177,6 +177,19 @@ struct LostServerTests {
         #expect(try lonely.cacheNames() == ["after"])
     }
 
+    @Test func `where a standby takes over that lacks a writer's row, no other writer gets its number`() throws {
+        let lonely = try Lonely()
+        try lonely.makeCache("before")
+        let other = try PostgresConnection(PostgresLocation(url: lonely.schema.url, applicationName: "other"))
+        try other.execute("DELETE FROM write_turn WHERE id > 1")
+        let writing = try PostgresWriting(lonely.location, options: Catalog.Options())
+        try lonely.makeCache("after")
+        try writing.begin(surviving: .powerCut)
+        try writing.commit()
+        let rows = try other.query("SELECT number FROM write_turn WHERE id > 1 ORDER BY id") { row throws(SQLError) in try row.integer(0) }
+        #expect(rows == [1, 1], "a row each, and each has counted its own")
+    }
+
     @Test func `a transaction that the server still holds open is waited for, and then it was not committed`() throws {
         let lonely = try Lonely()
         let lost = SQLError(kind: .disconnected, code: "", operation: "run", subject: "COMMIT", message: "gone")

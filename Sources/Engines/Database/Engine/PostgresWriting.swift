@@ -64,7 +64,9 @@ final class PostgresWriting: WritingConnection {
                     """)
             }
             try makeWriter(number: 0)
-            try postgres.execute("DELETE FROM write_turn WHERE id > 1 AND id <= $1", [.integer(writer - Int64(PostgresWriting.writersMax))])
+            try postgres.execute(
+                "DELETE FROM write_turn WHERE id > 1 AND id NOT IN (SELECT id FROM write_turn ORDER BY id DESC LIMIT $1)",
+                [.integer(Int64(PostgresWriting.writersMax))])
             try postgres.execute("COMMIT")
             isWriterNew = false
             hasTurn = true
@@ -76,18 +78,24 @@ final class PostgresWriting: WritingConnection {
 
     /// In a transaction that has the lock of `makeTurn`.
     private func makeWriter(number: Int64) throws(SQLError) {
-        writer = try postgres.first(
-            "INSERT INTO write_turn (id, number) SELECT max(id) + 1, CAST($1 AS BIGINT) FROM write_turn RETURNING id", [.integer(number)]
-        ) { row throws(SQLError) in try row.integer(0) } ?? 0
+        let id = PostgresWriting.newWriter(at: .now)
+        try postgres.execute("INSERT INTO write_turn (id, number) VALUES ($1, $2)", [.integer(id), .integer(number)])
+        writer = id
         isWriterNew = true
     }
+
+    /// A number that no writer has had: milliseconds, then 20 bits of chance, so that later ones are higher. One above the highest of
+    /// the table would not do: where a standby takes over that lacks the last commits, another process may have that number, whose row
+    /// is gone, and each would take the other's commits for its own.
+    static func newWriter(at time: WallTime) -> Int64 { time.milliseconds << 20 | Int64.random(in: 0..<1 << 20) }
 
     func begin(surviving durability: WriteDurability) throws(SQLError) {
         if !postgres.isConnected() { try reconnect() }
         if !hasTurn { try makeTurn() }
         // READ COMMITTED: each statement sees what was committed before it began, and nobody else writes after our first.
-        try postgres.runScript(
-            "BEGIN ISOLATION LEVEL READ COMMITTED" + (durability == .powerCut ? "" : "; SET LOCAL synchronous_commit = off"))
+        // All of it goes on one way to the server and back.
+        try postgres.executeLater("BEGIN ISOLATION LEVEL READ COMMITTED", [[]])
+        if durability == .crash { try postgres.executeLater("SET LOCAL synchronous_commit = off", [[]]) }
         var (turn, count): (Int64?, Int64?) = (nil, nil)
         try postgres.run(
             "UPDATE write_turn SET number = number + 1 WHERE id IN (1, $1) RETURNING id, number", [.integer(writer)]
