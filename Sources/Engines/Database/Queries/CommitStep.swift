@@ -13,6 +13,10 @@ final class CommitStep {
     private let commit: Commit
     private let now: WallTime
     private var packIDs: [String: Int64] = [:]
+    /// Of NARs that were uploaded: those whose rows were here, and those whose rows are done.
+    private var knownNars: [SHA256Digest: (id: Int64, isDamaged: Bool)] = [:]
+    /// Of those that were not: rows that were made, and have no chunks yet.
+    private var freshNarIDs: [SHA256Digest: Int64] = [:]
     private var newChunkCount = 0
     /// Places of this upload that a chunk has now, and, in the end, those that were noted as dead.
     private var settledPlaces: Set<Place> = []
@@ -77,7 +81,32 @@ final class CommitStep {
         }
     }
 
-    /// Makes a NAR and its chunks, or finds it.
+    /// Finds the NARs that were uploaded, and makes the rows of those that are new: many on two ways to the database and back.
+    func makeNars(_ connection: any SQLConnection) throws(SQLError) {
+        var uploaded: [(nar: NewNar, chunkCount: Int)] = []
+        var seen: Set<SHA256Digest> = []
+        for case .uploaded(let nar, let chunks) in commit.nars where seen.insert(nar.narHash).inserted {
+            uploaded.append((nar, chunks.count))
+        }
+        try connection.runEach(
+            "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", uploaded.map { [.digest($0.nar.narHash)] }
+        ) { index, row throws(SQLError) in
+            knownNars[uploaded[index].nar.narHash] = (id: try row.integer(0), isDamaged: try row.bool(1))
+        }
+        let new = uploaded.filter { knownNars[$0.nar.narHash] == nil }
+        try connection.runEach(
+            """
+            INSERT INTO nar (nar_size, file_hash, file_size, compression, chunk_count, nar_hash)
+            VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+            """, new.map { values(of: $0.nar, chunkCount: $0.chunkCount) + [.digest($0.nar.narHash)] }
+        ) { index, row throws(SQLError) in freshNarIDs[new[index].nar.narHash] = try row.integer(0) }
+    }
+
+    private func values(of nar: NewNar, chunkCount: Int) -> [SQLValue] {
+        [.integer(nar.narSize), .digest(nar.fileHash), .integer(nar.fileSize), .text(nar.compression), .integer(Int64(chunkCount))]
+    }
+
+    /// Gives a NAR its chunks, or finds it.
     func put(_ nar: Commit.Nar, _ connection: any SQLConnection) throws(SQLError) -> Committed {
         switch nar {
         case .existing(let id, _):
@@ -94,9 +123,7 @@ final class CommitStep {
     private func put(
         _ nar: NewNar, _ chunks: [Commit.Chunk], _ connection: any SQLConnection
     ) throws(SQLError) -> (id: Int64, isNew: Bool, isWritten: Bool) {
-        let former = try connection.first(
-            "SELECT id, is_damaged FROM nar WHERE nar_hash = $1", [.digest(nar.narHash)]
-        ) { row throws(SQLError) in (id: try row.integer(0), isDamaged: try row.bool(1)) }
+        let former = knownNars[nar.narHash]
         // Where chunks were put back, the NAR's row says how long their frames are now: another level makes them another size.
         let repairs = chunks.contains { chunk in
             if case .stored(_, _, _, repair: true) = chunk { true } else { false }
@@ -107,7 +134,14 @@ final class CommitStep {
             }
             return (former.id, isNew: false, isWritten: false)
         }
-        let narID = try put(nar, chunkCount: chunks.count, over: former?.id, connection)
+        let narID: Int64
+        if let former {
+            narID = former.id
+            try rewrite(nar, chunkCount: chunks.count, former.id, connection)
+        } else {
+            narID = freshNarIDs[nar.narHash] ?? 0
+        }
+        knownNars[nar.narHash] = (id: narID, isDamaged: false)
         writtenNarIDs.insert(narID)
         let storedIDs = try putStored(chunks, nar.compression, connection)
         try connection.executeLater(
@@ -143,34 +177,21 @@ final class CommitStep {
         return packIDs[extent.pack] ?? 0
     }
 
-    /// Makes the NAR's row, or takes over that of the damaged one, whose chunks become candidates.
-    private func put(
-        _ nar: NewNar, chunkCount: Int, over former: Int64?, _ connection: any SQLConnection
-    ) throws(SQLError) -> Int64 {
-        let values: [SQLValue] = [
-            .integer(nar.narSize), .digest(nar.fileHash), .integer(nar.fileSize), .text(nar.compression),
-            .integer(Int64(chunkCount)),
-        ]
-        guard let former else {
-            return try connection.first(
-                """
-                INSERT INTO nar (nar_size, file_hash, file_size, compression, chunk_count, nar_hash)
-                VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
-                """, values + [.digest(nar.narHash)]
-            ) { row throws(SQLError) in try row.integer(0) } ?? 0
-        }
+    /// Takes over the row of the NAR that was here and is damaged; its chunks become candidates.
+    private func rewrite(
+        _ nar: NewNar, chunkCount: Int, _ former: Int64, _ connection: any SQLConnection
+    ) throws(SQLError) {
         try connection.execute(
             """
             UPDATE nar SET nar_size = $1, file_hash = $2, file_size = $3, compression = $4, chunk_count = $5, is_damaged = 0
             WHERE id = $6
-            """, values + [.integer(former)])
+            """, values(of: nar, chunkCount: chunkCount) + [.integer(former)])
         try connection.execute(
             """
             INSERT INTO chunk_candidate (chunk_id) SELECT DISTINCT chunk_id FROM chunk_reference WHERE nar_id = $1 \
             ON CONFLICT DO NOTHING
             """, [.integer(former)])
         try connection.execute("DELETE FROM chunk_reference WHERE nar_id = $1", [.integer(former)])
-        return former
     }
 
     /// Makes the rows of a NAR's chunks that were stored; their ids.

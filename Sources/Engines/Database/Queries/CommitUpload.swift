@@ -15,18 +15,20 @@ extension CatalogSession {
         }
         if let obstacle { return obstacle }
         try trying("note an upload's packs") { connection throws(SQLError) in try step.putPacks(connection) }
+        try trying("make NARs") { connection throws(SQLError) in try step.makeNars(connection) }
         var committed: [Committed] = []
         committed.reserveCapacity(commit.paths.count)
         for path in commit.paths {
-            var done = try trying("commit a NAR") { connection throws(SQLError) in try step.put(path.nar, connection) }
-            done.objectID = try putObject(path.object, done.narID)
+            committed.append(try trying("commit a NAR") { connection throws(SQLError) in try step.put(path.nar, connection) })
+        }
+        let objectIDs = try putObjects(zip(commit.paths, committed).map { (object: $0.object, narID: $1.narID) })
+        for (index, path) in commit.paths.enumerated() {
+            committed[index].objectID = objectIDs[index]
             // What was here may have come ahead of its narinfo; from now on the object keeps it.
-            if case .existing(let narID, _) = path.nar {
-                try trying("end the hold of a file") { connection throws(SQLError) in
-                    try connection.endHolds(ofNar: narID, cacheID: commit.cacheID)
-                }
+            guard case .existing(let narID, _) = path.nar else { continue }
+            try trying("end the hold of a file") { connection throws(SQLError) in
+                try connection.endHolds(ofNar: narID, cacheID: commit.cacheID)
             }
-            committed.append(done)
         }
         if let file = commit.file {
             let done = try trying("commit a NAR") { connection throws(SQLError) in try step.put(file.nar, connection) }

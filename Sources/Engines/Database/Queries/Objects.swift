@@ -26,18 +26,17 @@ extension CatalogSession {
     /// - Returns: its id.
     @discardableResult
     package func putObject(_ object: NewObject, _ narID: Int64) throws(DatabaseError) -> Int64 {
-        try trying("put an object") { connection throws(SQLError) in
-            let key: [SQLValue] = [.integer(object.cacheID), .text(object.storePathHash.description)]
-            let former = try connection.first(
-                "SELECT nar_id, signatures FROM object WHERE cache_id = $1 AND store_path_hash = $2", key
-            ) { row throws(SQLError) in (narID: try row.integer(0), signatures: Lines.split(try row.text(1))) }
-            // A signature is over the NAR's hash: of another NAR the former ones say nothing.
-            var signatures = former?.narID == narID ? former?.signatures ?? [] : []
-            for signature in object.signatures where !signatures.contains(signature) && signatures.count < NewObject.signaturesMax {
-                signatures.append(signature)
-            }
+        try putObjects([(object, narID)])[0]
+    }
 
-            let id = try connection.first(
+    /// As `putObject`, one after another, also of one path; many on two ways to the database and back.
+    ///
+    /// - Returns: their ids, in the same order.
+    func putObjects(_ objects: [(object: NewObject, narID: Int64)]) throws(DatabaseError) -> [Int64] {
+        try trying("put objects") { connection throws(SQLError) in
+            let formers = try merge(objects, connection)
+            var ids = [Int64](repeating: 0, count: objects.count)
+            try connection.runEach(
                 """
                 INSERT INTO object (cache_id, store_path_hash, nar_id, store_path, reference_names, system, deriver, \
                 signatures, ca, created_at, last_accessed_at)
@@ -48,25 +47,61 @@ extension CatalogSession {
                 created_at = excluded.created_at, last_accessed_at = excluded.last_accessed_at
                 RETURNING id
                 """,
-                key + [
-                    .integer(narID), .text(object.storePath), .text(object.references.joined(separator: " ")),
-                    .text(object.system), .text(object.deriver), .text(Lines.join(signatures)), .text(object.ca),
-                    .time(object.at),
-                ]
-            ) { row throws(SQLError) in try row.integer(0) } ?? 0
-
-            if let former {
-                try connection.executeLater("DELETE FROM object_reference WHERE object_id = $1", [[.integer(id)]])
-                if former.narID != narID { try connection.noteNarCandidate(former.narID) }
+                zip(objects, formers).map { new, former in
+                    let object = new.object
+                    return [
+                        .integer(object.cacheID), .text(object.storePathHash.description), .integer(new.narID), .text(object.storePath),
+                        .text(object.references.joined(separator: " ")), .text(object.system), .text(object.deriver),
+                        .text(Lines.join(former.signatures)), .text(object.ca), .time(object.at),
+                    ]
+                }
+            ) { index, row throws(SQLError) in ids[index] = try row.integer(0) }
+            for (index, (object, narID)) in objects.enumerated() {
+                if let former = formers[index].narID {
+                    try connection.executeLater("DELETE FROM object_reference WHERE object_id = $1", [[.integer(ids[index])]])
+                    if former != narID { try connection.noteNarCandidate(former) }
+                }
+                // A base name begins with its hash; it was checked where it came in.
+                try connection.executeLater(
+                    """
+                    INSERT INTO object_reference (object_id, store_path_hash, cache_id) VALUES ($1, $2, $3) \
+                    ON CONFLICT DO NOTHING
+                    """, object.references.map { [.integer(ids[index]), .text(String($0.prefix(32))), .integer(object.cacheID)] })
             }
-            // A base name begins with its hash; it was checked where it came in.
-            try connection.executeLater(
-                """
-                INSERT INTO object_reference (object_id, store_path_hash, cache_id) VALUES ($1, $2, $3) \
-                ON CONFLICT DO NOTHING
-                """, object.references.map { [.integer(id), .text(String($0.prefix(32))), .integer(object.cacheID)] })
-            return id
+            return ids
         }
+    }
+
+    /// What objects that are to be put find, each after those before it: the NAR that its path had, nil of a new one, and the signatures
+    /// that it is to have.
+    private func merge(
+        _ objects: [(object: NewObject, narID: Int64)], _ connection: any SQLConnection
+    ) throws(SQLError) -> [(narID: Int64?, signatures: [String])] {
+        struct Key: Hashable {
+            let cacheID: Int64
+            let hash: StorePathHash
+        }
+        let keys = objects.map { Key(cacheID: $0.object.cacheID, hash: $0.object.storePathHash) }
+        var known: [Key: (narID: Int64, signatures: [String])] = [:]
+        try connection.runEach(
+            "SELECT nar_id, signatures FROM object WHERE cache_id = $1 AND store_path_hash = $2",
+            keys.map { [.integer($0.cacheID), .text($0.hash.description)] }
+        ) { index, row throws(SQLError) in
+            known[keys[index]] = (narID: try row.integer(0), signatures: Lines.split(try row.text(1)))
+        }
+        var found: [(narID: Int64?, signatures: [String])] = []
+        found.reserveCapacity(objects.count)
+        for (key, (object, narID)) in zip(keys, objects) {
+            let former = known[key]
+            // A signature is over the NAR's hash: of another NAR the former ones say nothing.
+            var signatures = former?.narID == narID ? former?.signatures ?? [] : []
+            for signature in object.signatures where !signatures.contains(signature) && signatures.count < NewObject.signaturesMax {
+                signatures.append(signature)
+            }
+            found.append((former?.narID, signatures))
+            known[key] = (narID: narID, signatures: signatures)
+        }
+        return found
     }
 
     /// How many objects a cache has. Reads all of its part of an index.
