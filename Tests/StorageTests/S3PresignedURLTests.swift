@@ -1,3 +1,4 @@
+import BucketSupport
 import HTTP
 import HTTPClient
 import Platform
