@@ -113,8 +113,7 @@ import Testing
             }
         }
         let extent = try #require(recoded.assembly.places.last)
-        let file = try File.open(fixture.store.location(of: extent.pack), .readWrite)
-        try unsafe [UInt8](repeating: 7, count: 10).withUnsafeBytes { try unsafe file.writeAll(at: extent.offset + extent.byteCount - 10, $0) }
+        try fixture.overwrite(extent.pack, at: extent.offset + extent.byteCount - 10, with: [UInt8](repeating: 7, count: 10))
         #expect(throws: Problem.self) { try bytes(recoded.body(Int64(end - 1)..<Int64(end))) }
         #expect(throws: Problem.self) { try bytes(recoded.body(0..<Int64(end))) }
         #expect(damage.peek { $0 }.count == 2)

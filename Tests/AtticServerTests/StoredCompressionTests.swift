@@ -123,8 +123,7 @@ struct StoredCompressionTests {
         }
         #expect(chunks.count > 5 && chunks.allSatisfy { $0.compression == "brotli" })
         let place = chunks[chunks.count / 2].place
-        let file = try File.open(fixture.store.location(of: try #require(PackName(place.pack))), .readWrite)
-        try unsafe [UInt8](repeating: 0x55, count: 20).withUnsafeBytes { try unsafe file.writeAll(at: place.offset + 30, $0) }
+        try fixture.overwrite(try #require(PackName(place.pack)), at: place.offset + 30, with: [UInt8](repeating: 0x55, count: 20))
         #expect(try fixture.send("GET", urls[0], token: fixture.root()).bytes != path.nar)
         for (path, url) in zip([path, other], urls) {
             #expect(try fixture.status("GET", "/hello/\(path.storePath.hash).narinfo") == 404)
