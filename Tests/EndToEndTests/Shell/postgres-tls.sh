@@ -2,7 +2,7 @@
 # The catalog on a PostgreSQL server that takes nobody without TLS and a password. With its authority's certificate it is believed; with
 # another's, under another name, or with a wrong password it is refused by one sentence. The password is in no log and no message.
 source "$(dirname "$0")/common.sh"
-source "$(dirname "$0")/tls-common.sh"
+source "$shell_dir/tls-common.sh"
 
 control=$shell_dir/../../../scripts/test.d/postgres
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || die 'there is no PostgreSQL; run scripts/setup --tests'
