@@ -2,7 +2,8 @@ import Database
 import Platform
 
 /// Uses all connections to the database twice a minute, where the operator wants that (`heartbeat`): what lies between closes those that
-/// are quiet, and with one that holds a lock the lock would be gone. Every mode that runs for long has one; its thread is `heartbeat`.
+/// are quiet, and with one that holds a lock the lock would be gone. Every mode that serves or collects has one; its thread is
+/// `heartbeat`.
 final class Heartbeat: Sendable {
     private static let interval = Duration.seconds(30)
 

@@ -137,7 +137,8 @@ package final class Catalog: Sendable {
     package var writeGeneration: UInt64 { writer.generation.load(ordering: .sequentiallyConsistent) }
 
     /// Whether another process has committed since this was asked last, by all that was visible when this was called; true where
-    /// nobody can tell, as the first time. Waits for no commit of ours.
+    /// nobody can tell, as the first time. Waits for commits of ours only where the database is a file and
+    /// somebody has committed, and then up to `lookPatience`.
     package func seesOtherProcessesChange() throws(DatabaseError) -> Bool { try watcher.look() }
 
     private static func openWriter(

@@ -1,7 +1,9 @@
 import Platform
 import SQL
 
-/// Finds out whether other processes have committed, without waiting for what this one is writing. Thread: any, one at a time.
+/// Finds out whether other processes have committed. What this process is writing is waited for only where the database is a file and
+/// somebody has committed: then the writing connection alone can tell who, and has up to `lookPatience` for it. Thread: any, one at a
+/// time.
 ///
 /// Its connection is made when somebody asks first: a process that only collects, or ends soon, has none.
 final class Watcher: Sendable {

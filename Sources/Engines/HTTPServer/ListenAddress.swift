@@ -67,7 +67,7 @@ package enum ListenAddress: Sendable, CustomStringConvertible {
     /// What looking at an address came to, where nothing is wrong with it.
     package enum Finding: Sendable {
         case isFree
-        /// Somebody listens there.
+        /// Of the addresses that it stands for none is free, and on one of them at least somebody listens.
         case isTaken
     }
 

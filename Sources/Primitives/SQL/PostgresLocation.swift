@@ -55,16 +55,17 @@ package struct PostgresLocation: Sendable, Hashable {
         let all = [
             ("fallback_application_name", applicationName), ("connect_timeout", use.connectTimeout), ("client_encoding", "UTF8"),
             ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "4"),
+            ("tcp_user_timeout", isWatching ? "3000" : "30000"),
             // Of several hosts the one that may be written; what a standby has is older.
-            ("tcp_user_timeout", isWatching ? "3000" : "30000"), ("target_session_attrs", "read-write"), ("dbname", url),
+            ("target_session_attrs", "read-write"), ("dbname", url),
         ]
         return (all.map(\.0), all.map(\.1))
     }
 
     /// What a session is told first. A transaction whose process hangs must not keep others waiting for ever, nor a client that
     /// vanished without a word. Tables are joined in the order in which statements name them, which is chosen with care, and
-    /// statements are too short to be worth compiling. What a
-    /// role or a database has set must not end long statements, nor sessions that wait.
+    /// statements are too short to be worth compiling. What a role or a database has set must not end long statements, nor sessions that
+    /// wait.
     func greeting(for use: PostgresConnection.Use) -> String {
         """
         SET client_min_messages = warning; SET standard_conforming_strings = on; SET TIME ZONE 'UTC';
