@@ -22,7 +22,7 @@ package struct OperatorLimits: Sendable, Equatable {
     /// Seconds that requests in flight have to finish when the server ends.
     package internal(set) var drainSeconds: Int64 = 30
 
-    /// Bodies at once that are made while they are sent; nil: as many as the storage makes wanted.
+    /// Bodies at once that are made while they are sent; nil: the default, which is more where every pull of a NAR is one.
     package internal(set) var streamsMax: Int?
     /// Answers that wait for one of those to end.
     package internal(set) var waitingStreamsMax = Self.standard.producerQueueMax
@@ -32,8 +32,8 @@ package struct OperatorLimits: Sendable, Equatable {
     package internal(set) var streamSeconds = Self.standard.streamPatience.components.seconds
 
     private static let standard = Limits()
-    /// Where the storage is a bucket every pull of a NAR is such a body, and its thread sleeps most of the time.
-    private static let streamsMaxOfBucket = 128
+    /// The default where every pull of a NAR is such a body: its thread waits for its client, or the bucket, most of the time.
+    private static let streamsMaxForNars = 128
     /// What one address may have of them at least, where that is not more than half: Nix pulls 25 NARs at once.
     private static let clientStreamsLeast = 16
 
@@ -60,7 +60,7 @@ package struct OperatorLimits: Sendable, Equatable {
     ///
     /// - Parameter isForNars: whether each NAR takes one, as those from a bucket do, and those that are stored in brotli.
     func streams(ofAllNars isForNars: Bool) -> (all: Int, ofClient: Int) {
-        let all = streamsMax ?? (isForNars ? Self.streamsMaxOfBucket : Self.standard.producerThreads)
+        let all = streamsMax ?? (isForNars ? Self.streamsMaxForNars : Self.standard.producerThreads)
         return (all, clientStreamsMax ?? max(1, min(max(Self.clientStreamsLeast, all / 4), all / 2)))
     }
 }

@@ -9,7 +9,7 @@ extension S3Client {
     func byteCount(of key: String) throws(StorageError) -> Int64? {
         let response = try ask(Question(method: .head, key: key, operation: "look at", answers: [404]))
         // An answer to HEAD says nothing of who gave it; one to GET does.
-        if response.status == .notFound { return try firstByte(of: key) }
+        if response.status == .notFound { return try byteCountByRange(of: key) }
         guard let byteCount = response.header("Content-Length").flatMap({ Int64($0) }) else {
             throw StorageError("look at", bucket.location(of: key), .refused("it told no size of the object"))
         }
@@ -17,7 +17,7 @@ extension S3Client {
     }
 
     /// The object's size, as an answer to a range tells it; nil where it is not there.
-    private func firstByte(of key: String) throws(StorageError) -> Int64? {
+    private func byteCountByRange(of key: String) throws(StorageError) -> Int64? {
         let question = Question(method: .get, key: key, headers: ["range": "bytes=0-0"], operation: "look at", answers: [404, 416])
         let response = try ask(question)
         switch response.status.code {
