@@ -195,10 +195,8 @@ package final class Upkeep: Sendable {
                 continue
             }
             if let sweeper, times.isDue(at: .now) {
-                var hasFailed = false
-                sweep(sweeper) { hasFailed = true }
                 times.begin(at: .now)
-                if hasFailed { times.failed(at: .now) }
+                sweep(sweeper) { times.failed(at: .now) }
             }
         }
     }
