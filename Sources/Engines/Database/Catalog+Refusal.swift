@@ -18,7 +18,7 @@ extension Catalog {
             let connection = try PostgresConnection(server)
             refusal = try self.refusal(of: connection, server)
             let applied = refusal == nil ? try CatalogSession(connection, location.dialect).appliedMigrationNames() : []
-            missing = Migration.all.map(\.name).filter { !applied.contains($0) }
+            missing = Migration.missing(in: applied)
             mayMake = try connection.first("SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)") {
                 row throws(SQLError) in try row.integer(0) != 0
             } ?? false
@@ -63,8 +63,7 @@ extension Catalog {
             """) { row throws(SQLError) in try row.integer(0) }
         let isOurTable = columns == 2
         let applied = isOurTable ? try CatalogSession(connection, location.dialect).appliedMigrationNames() : []
-        let known = Set(Migration.all.map(\.name))
-        if applied.contains(where: { known.contains($0) }) { return try refusalOfSchema(connection, location) }
+        if applied.contains(where: { Migration.names.contains($0) }) { return try refusalOfSchema(connection, location) }
         let stranger = try connection.first("""
             SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
             WHERE n.nspname = current_schema() AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
@@ -85,8 +84,7 @@ extension Catalog {
         _ connection: any SQLConnection, _ location: DatabaseLocation
     ) throws(SQLError) -> DatabaseError? {
         let applied = try CatalogSession(connection, location.dialect).appliedMigrationNames()
-        let known = Set(Migration.all.map(\.name))
-        guard let unknown = applied.first(where: { !known.contains($0) }) else { return nil }
+        guard let unknown = applied.first(where: { !Migration.names.contains($0) }) else { return nil }
         return DatabaseError(
             .tooNew, "open the database \(location.name)", location.name,
             "its schema has the step \"\(unknown)\", which this version does not know: a newer version has used it; "

@@ -172,8 +172,7 @@ package final class Catalog: Sendable {
 
     /// The names of the steps that `migrate` would apply.
     package func pendingMigrations() throws(DatabaseError) -> [String] {
-        let applied = try read { session throws(DatabaseError) in try session.appliedMigrations() }
-        return Migration.all.map(\.name).filter { !applied.contains($0) }
+        try read { session throws(DatabaseError) in Migration.missing(in: try session.appliedMigrations()) }
     }
 
     /// Refuses a database that a newer version has changed since it was opened.

@@ -18,29 +18,27 @@ package enum ListeningSocket {
     ///     becomes `0.0.0.0`.
     ///   - sharesPort: several listeners on the address, each with its share of the connections (SO_REUSEPORT).
     package static func open(_ address: SocketAddress, sharesPort: Bool) throws(SystemError) -> FileDescriptor {
-        do throws(SystemError) {
-            return try make(address, sharesPort: sharesPort)
-        } catch {
-            guard isWithoutIPv6(address, error) else { throw error }
-            return try make(.anyIPv4(port: address.port), sharesPort: sharesPort)
-        }
+        try make(address, sharesPort: sharesPort, listens: true)
     }
 
     /// Whether the address could be listened on: it is bound for a moment, and nobody can connect meanwhile.
     ///
     /// - Throws: as `open`; `.addressInUse` where somebody listens there.
     package static func check(_ address: SocketAddress) throws(SystemError) {
-        do throws(SystemError) { _ = try make(address, sharesPort: false, listens: false) } catch {
-            guard isWithoutIPv6(address, error) else { throw error }
-            _ = try make(.anyIPv4(port: address.port), sharesPort: false, listens: false)
+        _ = try make(address, sharesPort: false, listens: false)
+    }
+
+    private static func make(_ address: SocketAddress, sharesPort: Bool, listens: Bool) throws(SystemError) -> FileDescriptor {
+        do throws(SystemError) {
+            return try bound(to: address, sharesPort: sharesPort, listens: listens)
+        } catch {
+            let isWithoutIPv6 = error.errno == Errno(EAFNOSUPPORT) || error.errno == .addressNotAvailable
+            guard address.isAny && address.isIPv6 && isWithoutIPv6 else { throw error }
+            return try bound(to: .anyIPv4(port: address.port), sharesPort: sharesPort, listens: listens)
         }
     }
 
-    private static func isWithoutIPv6(_ address: SocketAddress, _ error: SystemError) -> Bool {
-        address.isAny && address.isIPv6 && (error.errno == Errno(EAFNOSUPPORT) || error.errno == Errno(EADDRNOTAVAIL))
-    }
-
-    private static func make(_ address: SocketAddress, sharesPort: Bool, listens: Bool = true) throws(SystemError) -> FileDescriptor {
+    private static func bound(to address: SocketAddress, sharesPort: Bool, listens: Bool) throws(SystemError) -> FileDescriptor {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let family = address.isIPv6 ? AF_INET6 : AF_INET
         let subject = address.description

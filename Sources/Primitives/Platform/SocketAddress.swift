@@ -46,7 +46,7 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(host, nil, &hints, &list)
         if code == EAI_SYSTEM { throw SystemError("look up", host, Errno.current) }
-        if code != 0 { throw SystemError("find the address of", host, Errno(EADDRNOTAVAIL)) }
+        if code != 0 { throw SystemError("find the address of", host, .addressNotAvailable) }
         defer { unsafe freeaddrinfo(list) }
         var addresses: [SocketAddress] = []
         var next = unsafe list

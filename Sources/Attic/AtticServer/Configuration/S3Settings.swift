@@ -119,9 +119,8 @@ extension Configuration {
         }
         let profile = found("AWS_PROFILE", environment) ?? "default"
         let path = found("AWS_SHARED_CREDENTIALS_FILE", environment) ?? found("HOME", environment).map { "\($0)/.aws/credentials" }
-        if let path, let text = (try? File.readText(path)) ?? nil,
-            let credentials = S3CredentialsFile.credentials(in: text, profile: profile)
-        { return (credentials, S3CredentialsFile.Place(path: path, profile: profile)) }
+        let place = path.map { S3CredentialsFile.Place(path: $0, profile: profile) }
+        if let place, let credentials = try? place.read() { return (credentials, place) }
         throw storage.error(
             at: "credentials",
             "there are no keys to the bucket: write access_key_id and secret_access_key into [storage.credentials], set \(EnvironmentVariable.awsKeyID) and \(EnvironmentVariable.awsSecret), or have them in the profile \"\(profile)\" of \(path ?? "~/.aws/credentials")")

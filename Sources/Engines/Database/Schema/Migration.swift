@@ -20,9 +20,14 @@ struct Migration: Sendable {
         Migration(name: "the storage's id", script: storageSchema),
     ]
 
+    static let names = all.map(\.name)
+
     /// How many of them are the schema as it was first. Those after it change what is there: in a new database there is
     /// nothing to change, and nobody need be told.
     static let firstCount = 2
+
+    /// The names of those that were not applied, in their order.
+    static func missing(in applied: some Sequence<String>) -> [String] { names.filter { !applied.contains($0) } }
 }
 
 extension CatalogSession {

@@ -26,7 +26,7 @@ extension S3ChunkStore {
         let ask: @Sendable () -> Void = { [ranges] in
             while let name = sizing.next() {
                 do throws(StorageError) {
-                    try ranges.askSize(of: name)
+                    _ = try ranges.packByteCount(name)
                     sizing.answered()
                 } catch { sizing.failed(error) }
             }
@@ -99,7 +99,7 @@ extension S3ChunkStore {
     }
 }
 
-/// Reads ranges of packs, and counts how many bytes may still be read ahead. Thread: any.
+/// Reads ranges of packs, asks for their sizes, and counts how many bytes may still be read ahead. Thread: any.
 struct S3Ranges: Sendable {
     let client: S3Client
     let sizes: PackSizes
@@ -116,9 +116,11 @@ struct S3Ranges: Sendable {
 
     func giveBack(_ byteCount: Int64) { budget.update { $0 += byteCount } }
 
-    /// Asks for the size of a pack, and keeps it where the pack is there.
-    func askSize(of name: PackName) throws(StorageError) {
-        if let byteCount = try client.byteCount(of: S3ChunkStore.key(of: name)) { sizes.keep(byteCount, of: name) }
+    /// Asks for the size of a pack, and keeps it where the pack is there; nil where it is not.
+    func packByteCount(_ name: PackName) throws(StorageError) -> Int64? {
+        let byteCount = try client.byteCount(of: S3ChunkStore.key(of: name))
+        if let byteCount { sizes.keep(byteCount, of: name) } else { sizes.drop(name) }
+        return byteCount
     }
 
     /// One range; nil where nobody wants it any more.

@@ -136,14 +136,7 @@ package final class S3ChunkStore: ChunkStore {
         return names.sorted()
     }
 
-    package func packByteCount(_ name: PackName) throws(StorageError) -> Int64? {
-        guard let byteCount = try client.byteCount(of: S3ChunkStore.key(of: name)) else {
-            sizes.drop(name)
-            return nil
-        }
-        sizes.keep(byteCount, of: name)
-        return byteCount
-    }
+    package func packByteCount(_ name: PackName) throws(StorageError) -> Int64? { try ranges.packByteCount(name) }
 
     package func truncatePack(_ name: PackName, to byteCount: Int64) throws(StorageError) -> Bool {
         guard let found = try packByteCount(name) else { throw StorageError("cut", location(of: name), .missing(name)) }

@@ -20,8 +20,6 @@ final class S3Keyring: Sendable {
 
     /// How long keys that were changed in the file may go unnoticed while the old ones are taken: some hundred bytes are read as often.
     static let lookInterval = Duration.seconds(60)
-    /// A file of keys, in bytes; a few hundred for each profile.
-    private static let fileBytesMax = 1 << 20
 
     /// - Parameters:
     ///   - place: where the credentials were read; nil for those that stay.
@@ -61,10 +59,7 @@ final class S3Keyring: Sendable {
     private func look() -> S3Signer {
         guard let place else { return state.peek { $0.signer } }
         let found: S3Credentials?
-        do throws(SystemError) {
-            let bytes = try File.readAll(place.path, byteCountMax: S3Keyring.fileBytesMax)
-            found = S3CredentialsFile.credentials(in: String(decoding: bytes, as: UTF8.self), profile: place.profile)
-        } catch {
+        do throws(SystemError) { found = try place.read() } catch {
             log.warning("the keys to the bucket stay as they were: \(error)")
             return state.peek { $0.signer }
         }
@@ -75,5 +70,18 @@ final class S3Keyring: Sendable {
         }
         if isNew { log.info("the keys to the bucket were renewed from \(place.path): \(signer.credentials)") }
         return signer
+    }
+}
+
+extension S3CredentialsFile.Place {
+    /// A file of keys, in bytes; a few hundred for each profile.
+    private static let fileBytesMax = 1 << 20
+
+    /// Reads the keys that are there now; nil where the file has none for the profile.
+    ///
+    /// - Throws: where the file cannot be read, or is above 1 MiB.
+    package func read() throws(SystemError) -> S3Credentials? {
+        let bytes = try File.readAll(path, byteCountMax: Self.fileBytesMax)
+        return S3CredentialsFile.credentials(in: String(decoding: bytes, as: UTF8.self), profile: profile)
     }
 }
