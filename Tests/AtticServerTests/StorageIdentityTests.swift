@@ -40,16 +40,14 @@ struct StorageIdentityTests {
         // As the words say.
         try File.replace("\(second)/VERSION", with: Array("tetryx storage 1\n\(id)\n".utf8), permissions: 0o600)
         #expect(try refusal(second, forServing: true) == nil)
-        let bucket = #expect(throws: StorageError.self) {
-            try Daemon.checkIdentity("bucket", at: "s3://chunks", fixture.context.catalog, forServing: true)
-        }
-        #expect("\(try #require(bucket))".contains("are in another directory"))
     }
 
     @Test("is the bucket, where that was first: then no directory is taken")
     func bucket() throws {
-        for _ in 0..<2 { try Daemon.checkIdentity("bucket", at: "s3://chunks", fixture.context.catalog, forServing: true) }
-        #expect(try refusal(fixture.directory.file("first"), forServing: true)?.contains("set [storage] type = \"s3\"") == true)
+        for id in ["bucket", "bucket 0123456789abcdef"] {
+            try fixture.context.catalog.write { session throws(DatabaseError) in try session.noteStorage(id) }
+            #expect(try refusal(fixture.directory.file("first"), forServing: true)?.contains("set [storage] type = \"s3\"") == true)
+        }
     }
 
     @Test("may be changed until something is stored in it")

@@ -25,14 +25,11 @@ extension Daemon {
             s3.bucket, s3.credentials, readFrom: s3.credentialsFile, limits: s3.limits,
             journal: CatalogPackJournal(catalog, time: .system, log: log),
             forServing: forServing, log: log)
-        try checkIdentity(bucketID, at: configuration.storageName, catalog, forServing: forServing, replacesUnused: true)
+        try BucketIdentity.check(store, at: configuration.storageName, catalog, forServing: forServing)
         return store
     }
 
-    /// What the database knows a bucket by: which one it is, the bucket is asked for itself.
-    private static let bucketID = "bucket"
-
-    /// Refuses a storage that the database's packs are not in: two servers on one database with a directory each would take each
+    /// Refuses a directory that the database's packs are not in: two servers on one database with a directory each would take each
     /// other's packs for lost.
     ///
     /// - Parameter replacesUnused: takes it where the database names no packs at all.
@@ -48,12 +45,11 @@ extension Daemon {
             known = found
         } catch { throw StorageError("open storage", place, .checkFailed("\(error)")) }
         guard let known, known != id else { return }
-        let reason = known == bucketID ? "the packs that the database names are in a bucket: set [storage] type = \"s3\"" :
+        let reason = BucketIdentity.isMeant(by: known) ? "the packs that the database names are in a bucket: set [storage] type = \"s3\"" :
             "the packs that the database names are in another directory, of which VERSION says \(known). Name that as [storage] path; several servers need a bucket"
         throw StorageError(
             "open storage", place,
-            .refused(reason + (id == bucketID ? ", or copy them into the bucket first and change the database's table \"storage\" to \"\(bucketID)\"" :
-                "; where that one is lost for good, write its id into the second line of \(place)/VERSION, and fsck")))
+            .refused(reason + "; where that one is lost for good, write its id into the second line of \(place)/VERSION, and fsck"))
     }
 
     /// Asks the bucket of a configuration something, for `check-config`.

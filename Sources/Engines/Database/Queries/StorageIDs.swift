@@ -18,10 +18,15 @@ extension CatalogSession {
             if known == id || !replacing { return known }
             if try namesPacks() { return known }
         }
+        try noteStorage(id)
+        return id
+    }
+
+    /// Makes a storage the one that packs lie in, whatever it was; needs `write`.
+    package func noteStorage(_ id: String) throws(DatabaseError) {
         try trying("note the storage's id") { connection throws(SQLError) in
             try connection.execute("DELETE FROM storage")
             try connection.execute("INSERT INTO storage (id) VALUES ($1)", [.text(id)])
         }
-        return id
     }
 }

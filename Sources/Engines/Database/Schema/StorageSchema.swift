@@ -1,4 +1,5 @@
-/// The storage that packs lie in: one row, once a server has opened both, with a directory's id, or the word for a bucket.
+/// The storage that packs lie in: one row, once a server has opened both, with a directory's id, or `bucket` and a
+/// bucket's.
 func storageSchema(_ dialect: Dialect) -> String {
     """
     CREATE TABLE storage (

@@ -4,13 +4,16 @@ import S3
 
 /// Packs as objects of an S3 bucket:
 ///
-///     VERSION          one line, `tetryx storage 1 (objects)`
+///     VERSION          `tetryx storage 1 (objects)`, and in the second line the bucket's id, which its database knows
 ///     packs/NAME       a pack
 ///
 /// Any number of servers may use it at once. What they do to one another is settled in their database (`PackJournal`), and
 /// nothing in the bucket is a lock.
 package final class S3ChunkStore: ChunkStore {
     package var packKind: PackKind { .object }
+
+    /// Tells the bucket from all others; nil where no server has given it one (`setID`).
+    package let id: String?
 
     let client: S3Client
     let sealByteCount: Int64
@@ -53,28 +56,33 @@ package final class S3ChunkStore: ChunkStore {
         self.newName = newName
         workers = WorkerPool(name: "bucket", threadsMax: limits.requestsMax, queueMax: 4096)
         ranges = S3Ranges(client: client, sizes: sizes, budget: Monitor(limits.readAheadBytesOfAll))
-        try checkVersion(forServing: forServing)
+        id = try S3ChunkStore.checkVersion(client, journal, forServing: forServing)
     }
 
     deinit { workers.stop() }
 
-    private func checkVersion(forServing: Bool) throws(StorageError) {
-        let found = try client.get(S3ChunkStore.versionKey)
-        guard let found else {
-            let location = client.bucket.location(of: S3ChunkStore.versionKey)
+    /// - Returns: the bucket's id, where it has one.
+    private static func checkVersion(_ client: S3Client, _ journal: (any PackJournal)?, forServing: Bool) throws(StorageError) -> String? {
+        guard let found = try client.get(versionKey) else {
+            let location = client.bucket.location(of: versionKey)
             let isUsed: Bool
             do { isUsed = try journal?.namesPacks() ?? false } catch { throw StorageError("open storage", location, .checkFailed("\(error)")) }
             // In a wrong bucket every pack would seem to be lost.
             if isUsed {
                 throw StorageError("open storage", location, .refused("it is not there, and the database names packs: is [storage] bucket the right one?"))
             }
-            if forServing { try client.put(S3ChunkStore.versionKey, Array("\(S3ChunkStore.version)\n".utf8)) }
-            return
+            if forServing { try client.put(versionKey, Array("\(version)\n".utf8)) }
+            return nil
         }
-        let text = String(decoding: found.prefix(200).prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-        if text != S3ChunkStore.version {
-            throw StorageError("open storage", client.bucket.location(of: S3ChunkStore.versionKey), .unknownVersion(text))
-        }
+        let lines = String(decoding: found.prefix(200), as: UTF8.self).split(separator: "\n")
+        let text = lines.first ?? ""
+        if text != version { throw StorageError("open storage", client.bucket.location(of: versionKey), .unknownVersion(String(text))) }
+        return lines.count > 1 ? String(lines[1]) : nil
+    }
+
+    /// Writes an id into the bucket's VERSION.
+    package func setID(_ id: String) throws(StorageError) {
+        try client.put(S3ChunkStore.versionKey, Array("\(S3ChunkStore.version)\n\(id)\n".utf8))
     }
 
     /// As `ChunkStore.ping`, with one request: whether its VERSION is there.
