@@ -162,6 +162,6 @@ struct AccessTests {
     ])
     func reading(_ method: String, _ path: String) throws {
         let head = try RequestHead(parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\n\r\n")
-        #expect(try Fixture().application.lane(for: head) == .reading)
+        #expect(try Fixture(on: .directory).application.lane(for: head) == .reading)
     }
 }

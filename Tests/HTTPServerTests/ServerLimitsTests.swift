@@ -66,6 +66,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         (limits.queryThreads, limits.queryQueueMax) = (1, 1)
         (limits.documentThreads, limits.documentQueueMax) = (1, 1)
         (limits.readingThreads, limits.readingQueueMax) = (1, 1)
+        (limits.fetchingThreads, limits.fetchingQueueMax) = (1, 1)
         (limits.transferThreads, limits.transferQueueMax) = (1, 1)
         limits.retryAfterSeconds = 7
         let gate = Gate()
@@ -92,17 +93,18 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         }
     }
 
-    @Test func strangersWhoHoldEveryReadingThreadKeepNoPushWaiting() throws {
+    @Test(arguments: [Lane.reading, .fetching])
+    func strangersWhoHoldEveryReadingThreadKeepNoPushWaiting(lane: Lane) throws {
         var limits = Limits()
-        (limits.readingThreads, limits.documentThreads) = (1, 1)
+        (limits.readingThreads, limits.fetchingThreads, limits.documentThreads) = (1, 1, 1)
         let gate = Gate()
         let server = try LoopbackServer(lanesByPath: limits) { request in
-            if request.head.target.path == "/reading" { gate.pass() }
+            if request.head.target.path == "/\(lane)" { gate.pass() }
             return echo(request)
         }
         defer { gate.open() }
         let stranger = try server.connect()
-        try stranger.send("POST /reading HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na")
+        try stranger.send("POST /\(lane) HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\na")
         gate.waitForArrivals(1)
         for lane in ["document", "transfer", "query"] {
             let push = try server.connect()
@@ -192,7 +194,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         withExtendedLifetime(slow) {}
     }
 
-    @Test(arguments: [Lane.document, .reading, .transfer])
+    @Test(arguments: [Lane.document, .reading, .fetching, .transfer])
     func aByteNowAndThenHoldsNoThread(lane: Lane) throws {
         var limits = Limits()
         limits.shortBodyTime = .milliseconds(50)

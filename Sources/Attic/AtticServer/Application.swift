@@ -2,12 +2,17 @@ import AtticAPI
 import HTTP
 import HTTPServer
 import Platform
+import Storage
 
 /// The server as the HTTP engine sees it: a request comes in, its route's handler answers, errors become problems.
 package final class Application: RequestHandler {
     private let context: Context
+    private let packKind: PackKind
 
-    package init(_ context: Context) { self.context = context }
+    package init(_ context: Context) {
+        self.context = context
+        packKind = context.store.packKind
+    }
 
     /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane. So does everything when it is
     /// some time since anybody saw whether others have changed it.
@@ -42,7 +47,7 @@ package final class Application: RequestHandler {
 
     /// Thread: loop.
     package func lane(for head: RequestHead) -> Lane {
-        (try? Route(head.method, head.target.segments))?.lane ?? .query
+        (try? Route(head.method, head.target.segments))?.lane(packs: packKind) ?? .query
     }
 
     /// Thread: pool.

@@ -4,6 +4,7 @@ import Encoding
 import HTTP
 import HTTPServer
 import Nix
+import Storage
 
 /// The whole HTTP surface: what a method and a path ask for.
 package enum Route: Sendable {
@@ -34,12 +35,13 @@ package enum Route: Sendable {
     case uploadPaths
 
     /// The lane that runs it: bodies of NARs and build logs travel on a transfer thread, what is pushed with a short body has
-    /// threads of its own, and so has what anyone may read of a public cache and brings a body or takes many milliseconds; all
-    /// else is a query.
-    package var lane: Lane {
+    /// threads of its own, and so has what anyone may read of a public cache and brings a body or takes many milliseconds, and what
+    /// asks a bucket before it is answered; all else is a query.
+    package func lane(packs: PackKind) -> Lane {
         switch self {
         case .uploadPath, .uploadPaths, .putNar, .putListing, .putBuildLog: .transfer
         case .createCache, .configureCache, .findMissingPaths, .putNarInfo, .putRealisation: .document
+        case .nar where packs == .object, .getListing where packs == .object: .fetching
         case .narInfos, .closure, .getListing, .getBuildLog, .getRealisation: .reading
         case .welcome, .health, .cacheInfo, .narInfo, .nar, .putCacheInfo, .getCacheConfig, .destroyCache: .query
         }

@@ -77,6 +77,11 @@ package struct Limits: Sendable {
     package var readingThreads = 8
     /// Requests that may wait for one of those; as many as for documents.
     package var readingQueueMax = 1024
+    /// Threads for what asks another machine first: each sleeps until that has answered, and works for less than a millisecond. Four
+    /// times as many as for queries; half of what a storage there is asked at once by default, so that answers under way go on.
+    package var fetchingThreads = 32
+    /// Requests that may wait for one of those; as many as for queries.
+    package var fetchingQueueMax = 1024
     /// Threads for long bodies: each waits for its client most of the time.
     package var transferThreads = 64
     /// Requests that may wait for one of those. Many: a client whose PUT is answered 503 may send it again without its body
@@ -145,7 +150,7 @@ package struct Limits: Sendable {
         precondition(connectionsMax > 0 && clientConnectionsMax > 0 && clientStreamsMax > 0, "a server needs connections")
         precondition(bodyProgressBytes > 0 && writeProgressBytes > 0, "progress is a byte or more")
         precondition(heldBytesMax >= 0 && clientHeldBytesMax >= 0 && uncountedBodyBytesMax >= 0 && awaitedBodyBytesMax >= 0, "a bound is not negative")
-        precondition(queryThreads > 0 && documentThreads > 0 && readingThreads > 0, "a server needs threads")
+        precondition(queryThreads > 0 && documentThreads > 0 && readingThreads > 0 && fetchingThreads > 0, "a server needs threads")
         precondition(transferThreads > 0 && readerThreads > 0, "a server needs threads")
         precondition(producerThreads > 0 && streamBlocksMax > 0, "a stream needs threads and blocks")
         precondition(streamBlockBytes >= BodyWriter.blockByteCountMin, "a block has room for a byte and what stands around it")

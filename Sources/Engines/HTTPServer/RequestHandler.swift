@@ -42,6 +42,8 @@ package enum Lane: Hashable, Sendable, CaseIterable {
     case document
     /// Some threads for what anyone may read and takes a body, or many milliseconds: strangers keep no document waiting.
     case reading
+    /// Some threads for what has to ask another machine before it is answered: where that is slow, or away, nothing else waits for it.
+    case fetching
     /// A bounded number of threads, each busy with one long body.
     case transfer
 

@@ -44,6 +44,7 @@ final class SharedContext: Sendable {
     private let query: WorkerPool
     private let document: WorkerPool
     private let reading: WorkerPool
+    private let fetching: WorkerPool
     private let transfer: WorkerPool
 
     init(
@@ -61,6 +62,7 @@ final class SharedContext: Sendable {
         query = WorkerPool(name: "query", threadsMax: limits.queryThreads, queueMax: limits.queryQueueMax)
         document = WorkerPool(name: "document", threadsMax: limits.documentThreads, queueMax: limits.documentQueueMax)
         reading = WorkerPool(name: "reading", threadsMax: limits.readingThreads, queueMax: limits.readingQueueMax)
+        fetching = WorkerPool(name: "fetching", threadsMax: limits.fetchingThreads, queueMax: limits.fetchingQueueMax)
         transfer = WorkerPool(name: "transfer", threadsMax: limits.transferThreads, queueMax: limits.transferQueueMax)
     }
 
@@ -69,6 +71,7 @@ final class SharedContext: Sendable {
         case .query: query
         case .document: document
         case .reading: reading
+        case .fetching: fetching
         case .transfer: transfer
         }
     }
@@ -80,6 +83,7 @@ final class SharedContext: Sendable {
         query.stop()
         document.stop()
         reading.stop()
+        fetching.stop()
         transfer.stop()
     }
 }
