@@ -71,4 +71,40 @@ struct BucketPullTests {
             for pull in pulls { #expect(try pull.receiveAnswer(hasBody: false)?.status == 200) }
         }
     }
+
+    @Test("A pack that is lost is noticed a minute after it was seen at most, where clients are sent to the bucket for it", arguments: [
+        BucketReplica.Loss.end, .all,
+    ])
+    func redirected(loss: BucketReplica.Loss) throws {
+        let url = try "/hello/\(fixture.narInfo(path, in: cache).url)"
+        try BucketReplica.run(of: fixture, redirects: true) { server in
+            func status(_ method: String, _ url: String) throws -> Int { Int(try fixture.send(method, url, to: server.application).status.code) }
+            for _ in 1...3 { #expect(try status("GET", url) == 307) }
+            #expect(server.state.peek { $0.sizeQuestions } == 1)
+            fixture.advance(.seconds(61))
+            #expect(try status("GET", url) == 307 && status("HEAD", url) == 307)
+            #expect(server.state.peek { $0.sizeQuestions } == 2)
+            server.state.update { $0.loss = loss }
+            fixture.advance(.seconds(59))
+            #expect(try status("GET", url) == 307)
+            fixture.advance(.seconds(2))
+            let answer = try fixture.send("GET", url, to: server.application)
+            #expect(answer.status == .serviceUnavailable && answer.text.contains("IncompleteNar"))
+            #expect(try status("HEAD", url) == 404)
+            #expect(try status("GET", "/hello/\(path.storePath.hash).narinfo") == 404, "it is marked")
+        }
+    }
+
+    @Test("Where clients are not sent there, a size that is known is not asked for again")
+    func notRedirected() throws {
+        let url = try "/hello/\(fixture.narInfo(path, in: cache).url)"
+        try BucketReplica.run(of: fixture) { server in
+            for _ in 1...2 {
+                let answer = try fixture.send("HEAD", url, to: server.application)
+                #expect(answer.status == .ok)
+                fixture.advance(.seconds(3600))
+            }
+            #expect(server.state.peek { $0.sizeQuestions } == 1)
+        }
+    }
 }

@@ -37,12 +37,14 @@ package protocol ChunkStore: AnyObject, Sendable {
     func openPacks(_ names: [PackName]) throws(StorageError) -> [OpenPack]
 
     /// A URL under which anyone can ask the service that keeps the pack for all of it, or a range, for a while; nil where there is no
-    /// such service. It holds no secret but itself.
+    /// such service. It holds no secret but itself. That the pack is there was seen a minute ago at most.
     ///
     /// - Parameters:
+    ///   - pack: all of it.
     ///   - method: what it is asked with; it is good for nothing else.
     ///   - seconds: how long it holds, from now on; a week at most.
-    func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String?
+    /// - Throws: `.missing` where the pack is not there, `.short` where it is shorter.
+    func presignedURL(of pack: Extent, method: HTTP.Method, seconds: Int) throws(StorageError) -> String?
 
     /// Exactly the bytes of an extent.
     ///
@@ -120,7 +122,7 @@ extension ChunkStore {
         return opened
     }
 
-    package func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String? { nil }
+    package func presignedURL(of pack: Extent, method: HTTP.Method, seconds: Int) throws(StorageError) -> String? { nil }
 }
 
 /// An upload's hold on the packs it appends to.

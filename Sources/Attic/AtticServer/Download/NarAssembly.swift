@@ -20,7 +20,7 @@ struct NarAssembly: Sendable {
     /// Each pack that is a file once.
     let packs: [Part]
     /// The pack that is all of this NAR and nothing else, where it is one, and an object; whoever asks for that gets the NAR.
-    let wholePack: PackName?
+    let wholePack: Extent?
     private let store: any ChunkStore
     /// That the bytes stay: what sends them rests on it. Nil where nothing is sent.
     let standing: PlacesStanding?
@@ -66,7 +66,7 @@ struct NarAssembly: Sendable {
         self.store = store
         packs = Array(ends.values)
         let isWhole = store.packKind == .object && merged.count == 1 && merged[0].offset == 0
-        wholePack = opened.values.first.flatMap { isWhole && $0.byteCount == byteCount ? $0.name : nil }
+        wholePack = isWhole && opened.values.first?.byteCount == byteCount ? places.first : nil
         standing = bytes.map { PlacesStanding(merged, $0) }
     }
 

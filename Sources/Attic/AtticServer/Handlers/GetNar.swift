@@ -21,17 +21,19 @@ enum GetNar {
         if let notModified = answer.notModified(head) { return notModified }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
+        let elsewhere: Response?
         do {
             assembly = try NarAssembly(found.places, byteCount: found.nar.fileSize, in: call.context.store, watching: call.context.bytesToFree)
             // Bytes that are wrong may have the right size: what is known of them counts.
             if found.nar.isDamaged { throw Problem.incompleteNar }
+            // What has to be opened on the way is not what the bucket has.
+            elsewhere = record.isSentAsStored ? try NarRedirect.response(to: head, assembly, in: cache, context) : nil
         } catch {
             LostBytes.note(error, on: found.nar, call.context)
             throw refusal(of: error, head)
         }
         call.context.accessTimes.note(found.objectID, at: call.now)
-        // What has to be opened on the way is not what the bucket has.
-        if record.isSentAsStored, let elsewhere = NarRedirect.response(to: head, assembly, in: cache, context) { return elsewhere }
+        if let elsewhere { return elsewhere }
         if head.wantsWhole { keepHot(call, name, nar, answer, assembly, cache, readAt: generation) }
         return answer.response(to: head, assembly)
     }

@@ -4,18 +4,32 @@ import Platform
 ///
 /// Thread: any.
 final class PackSizes: Sendable {
-    private let known = Monitor<[PackName: Int64]>([:])
+    private let known = Monitor<[PackName: (byteCount: Int64, seen: WallTime)]>([:])
     private let countMax: Int
+    private let time: TimeSource
 
-    /// - Parameter countMax: sizes that are kept; some 60 bytes each.
-    init(countMax: Int) { self.countMax = countMax }
+    /// - Parameter countMax: sizes that are kept; some 70 bytes each.
+    init(countMax: Int, time: TimeSource) {
+        self.countMax = countMax
+        self.time = time
+    }
 
-    func find(_ name: PackName) -> Int64? { known.peek { $0[name] } }
+    func find(_ name: PackName) -> Int64? { known.peek { $0[name]?.byteCount } }
 
+    /// Whether a size is known, and the bucket told it so long ago at most.
+    func isKnown(_ name: PackName, since patience: Duration) -> Bool {
+        guard let seen = known.peek({ $0[name]?.seen }) else { return false }
+        let now = time.now()
+        // A clock that was set back says nothing.
+        return seen <= now && now - patience < seen
+    }
+
+    /// Keeps a size that the bucket has just told, or was just given.
     func keep(_ byteCount: Int64, of name: PackName) {
+        let now = time.now()
         known.peek { known in
             if known.count >= countMax { known = [:] }
-            known[name] = byteCount
+            known[name] = (byteCount, now)
         }
     }
 

@@ -82,6 +82,8 @@ package struct S3Limits: Sendable, Equatable {
     package var partBytes = 8 << 20
     /// Bytes that one range asks for at most.
     package var rangeBytes = 4 << 20
+    /// How long ago a pack was seen at most for which a URL is given away: who has that asks the bucket, and nobody here hears what it says.
+    package var sightTime = Duration.seconds(60)
     /// Bytes that are read ahead of one client.
     package var readAheadBytes: Int64 = 24 << 20
     /// Ranges that are read ahead of one client.

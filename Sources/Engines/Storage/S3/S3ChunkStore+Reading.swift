@@ -37,8 +37,11 @@ extension S3ChunkStore {
         try sizing.wait()
     }
 
-    package func presignedURL(of name: PackName, method: HTTP.Method, seconds: Int) -> String? {
-        client.presignedURL(of: S3ChunkStore.key(of: name), method: method, seconds: seconds)
+    package func presignedURL(of pack: Extent, method: HTTP.Method, seconds: Int) throws(StorageError) -> String? {
+        // What is not known is asked for.
+        if !sizes.isKnown(pack.pack, since: client.limits.sightTime) { sizes.drop(pack.pack) }
+        try check(pack)
+        return client.presignedURL(of: S3ChunkStore.key(of: pack.pack), method: method, seconds: seconds)
     }
 
     package func read(_ extent: Extent) throws(StorageError) -> [UInt8] {

@@ -19,7 +19,7 @@ package final class S3ChunkStore: ChunkStore {
     let sealByteCount: Int64
     private let journal: (any PackJournal)?
     let log: Logger
-    let sizes = PackSizes(countMax: 200_000)
+    let sizes: PackSizes
     let ranges: S3Ranges
     /// What is done beside the thread that asks: parts that are sent, ranges that are read ahead. No job has the store, whose end
     /// waits for them.
@@ -55,6 +55,7 @@ package final class S3ChunkStore: ChunkStore {
         self.log = log
         self.newName = newName
         workers = WorkerPool(name: "bucket", threadsMax: limits.requestsMax, queueMax: 4096)
+        sizes = PackSizes(countMax: 200_000, time: time)
         ranges = S3Ranges(client: client, sizes: sizes, budget: Monitor(limits.readAheadBytesOfAll))
         id = try S3ChunkStore.checkVersion(client, journal, forServing: forServing)
     }
