@@ -111,7 +111,7 @@ struct LossTests {
     }
 
     @Test("a wrong chunk that was met is known at once, of all that need it: nothing tells them as here, and one push brings all back", arguments: [
-        Problem.incompleteNar as any Error, Errno.inputOutput, StorageError(SystemError("read", "a pack", .inputOutput)),
+        Problem.incompleteNar as any Error, StorageError(SystemError("read", "a pack", .inputOutput)),
     ])
     func known(_ error: any Error) throws {
         #expect(try fixture.push(other, to: cache).status == .ok)

@@ -152,4 +152,29 @@ struct StoredCompressionTests {
         }
         #expect(try fixture.isAnsweredAtOnce("/hello/\(path.storePath.hash).narinfo", by: fixture.application))
     }
+
+    @Test("Chunks in brotli that the disk does not give are trouble of the storage")
+    func unreadable() throws {
+        let fixture = try Fixture("[compression]\ntype = \"brotli\"", on: .directory)
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("tool", seeds: [1], byteCount: 800)
+        #expect(try fixture.push(path, to: cache).status == .ok)
+        let url = "/hello/\(try fixture.narInfo(path, in: cache).url)"
+        // A directory can be opened and has a size, and read(2) of it fails.
+        let pack = fixture.store.location(of: try #require(try fixture.store.packNames().first))
+        let byteCount = try File.status(pack).byteCount
+        try File.remove(pack)
+        try Directory.make(pack)
+        var number = 0
+        while try File.status(pack).byteCount < byteCount {
+            try Directory.make("\(pack)/\(String(repeating: "a", count: 200))\(number)")
+            number += 1
+        }
+        let replica = try Replica(of: fixture)
+        let answer = try replica.handled(url, token: fixture.root())
+        guard answer.status == .ok, case .stream(let byteCount, let produce) = answer.body else { throw Problem.internalServer }
+        let error = try #require(throws: StorageError.self) { try BodyWriter.bytes(of: produce, byteCount: byteCount) }
+        let told = try #require(replica.application.response(insteadOf: error))
+        #expect(told.status == .serviceUnavailable && told.text.contains("StorageTrouble"))
+    }
 }

@@ -29,7 +29,6 @@ enum LostBytes {
         do {
             switch error {
             case let problem as Problem where problem == .incompleteNar: try examine(nar, context)
-            case let cause as Errno where cause == .inputOutput: try examine(nar, context)
             case let error as StorageError: try note(error, on: nar, context)
             default: return
             }

@@ -118,15 +118,17 @@ struct NarAssembly: Sendable {
     /// Hands out all bytes, in order.
     ///
     /// - Parameter piece: what those of files are read into.
-    /// - Throws: `Problem.incompleteNar` where a file ends too early, `Errno` where one cannot be read, `StorageError` where an
-    ///   object cannot; and what `take` throws.
+    /// - Throws: `Problem.incompleteNar` where a file ends too early, `StorageError` where a pack cannot be read; and what `take` throws.
     func read(through piece: ByteBlock, _ take: (UnsafeRawBufferPointer) throws -> Void) throws {
         guard let extents else { return try unsafe store.read(places) { bytes in try unsafe take(bytes) } }
-        for extent in extents {
+        for (place, extent) in zip(places, extents) {
             var done: Int64 = 0
             while done < extent.byteCount {
                 let most = unsafe piece.memory(0..<Int(min(extent.byteCount - done, Int64(piece.byteCount))))
-                let count = try unsafe extent.file.descriptor.read(at: extent.offset + done, into: most)
+                let count: Int
+                do throws(Errno) {
+                    count = try unsafe extent.file.descriptor.read(at: extent.offset + done, into: most)
+                } catch { throw StorageError(SystemError("read", "pack \(place.pack)", error)) }
                 if count == 0 { throw Problem.incompleteNar }
                 done += Int64(count)
                 try unsafe take(piece.bytes(0..<count))

@@ -45,7 +45,7 @@ struct RecodedNar: Sendable {
         .stream(byteCount: coding == .none ? Int64(range.count) : nil) { writer in
             do { try write(range, to: writer) } catch {
                 // Those of the client say nothing of the stored bytes.
-                if error as? Problem == .incompleteNar || error is Errno || error is StorageError { onDamage(error) }
+                if error as? Problem == .incompleteNar || error is StorageError { onDamage(error) }
                 throw error
             }
         }
@@ -56,7 +56,7 @@ struct RecodedNar: Sendable {
 
     /// Writes a part of it.
     ///
-    /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written; `Errno` or
+    /// - Throws: `Problem.incompleteNar` where the stored bytes are not the NAR, before its end was written;
     ///   `StorageError` where they cannot be read; `ResponseBodyError`.
     private func write(_ range: Range<Int64>, to writer: BodyWriter) throws {
         guard let kind = nar.kind else { throw Problem.incompleteNar }
