@@ -68,6 +68,67 @@ struct PoolTests {
         catalog.close()
     }
 
+    /// A role that may have so many connections, for as long as `body` runs.
+    private func withRole(_ limit: Int, _ body: (_ url: String, _ setLimit: (Int) throws -> Void) throws -> Void) throws {
+        let role = "limited_\(door.name)"
+        try door.run("CREATE ROLE \(role) LOGIN CONNECTION LIMIT \(limit) IN ROLE tetryx")
+        defer { try? door.run("DROP OWNED BY \(role); DROP ROLE \(role)") }
+        try body(door.url.replacing("tetryx@", with: "\(role)@")) { try door.run("ALTER ROLE \(role) CONNECTION LIMIT \($0)") }
+    }
+
+    @Test func `those that are lost when the server has fewer to give are done without, and opened when somebody needs them and it has more`() throws {
+        try withRole(5) { url, setLimit in
+            var patient = self
+            patient.options.readerPatience = .seconds(60)
+            let catalog = try patient.open(readers: 3, url: url)
+            defer { catalog.close() }
+            try Self.read(3, catalog)
+            #expect(catalog.readers.openCount == 3)
+            // Nobody writes, so these are for reading.
+            try setLimit(2)
+            try door.cut()
+            for _ in 0..<7 { try Self.read(1, catalog) }
+            try Self.read(2, catalog)
+            #expect(catalog.readers.openCount == 2)
+            try setLimit(5)
+            // The third waits for no other to be given back, only for when one may be opened again.
+            let outcome = Monitor<Bool?>(nil)
+            let reading = ThreadHandle(named: "reading") {
+                let isRead = (try? Self.read(3, catalog)) != nil
+                outcome.update { $0 = isRead }
+            }
+            #expect(outcome.wait(until: .now + .seconds(30)) { $0 } == true)
+            reading.join()
+            #expect(catalog.readers.openCount == 3)
+        }
+    }
+
+    @Test func `where the server gives none at all, and then goes away, all are refused without waiting for it, and served when it is back`() throws {
+        try withRole(3) { url, setLimit in
+            let catalog = try open(readers: 2, url: url)
+            defer { catalog.close() }
+            try setLimit(0)
+            try door.cut()
+            func kind() -> DatabaseError.Kind? {
+                do throws(DatabaseError) { try Self.read(1, catalog) } catch { return error.kind }
+                return nil
+            }
+            #expect(kind() == .busy, "it may have one soon")
+            #expect(catalog.readers.openCount == 0)
+            try door.shut()
+            func comes(_ wanted: DatabaseError.Kind?) -> Bool {
+                let end = MonotonicTime.now + .seconds(30)
+                while MonotonicTime.now < end { if kind() == wanted { return true } }
+                return false
+            }
+            #expect(comes(.unreachable))
+            for _ in 0..<50 { #expect(kind() == .unreachable) }
+            try setLimit(3)
+            try door.open()
+            #expect(comes(nil))
+        }
+    }
+
     @Test func `while the server is away all are refused, and when it is back all are served`() throws {
         let catalog = try open(readers: 3)
         try catalog.migrate()

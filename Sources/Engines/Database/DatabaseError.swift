@@ -86,7 +86,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
         case .diskTrouble where cause.isOfServer: ""
         case .diskTrouble where cause.kind == .readOnly: "; this user must be able to write the file, its -wal and -shm, and their directory"
-        case .unreachable where cause.message.contains("too many") || cause.message.contains("remaining connection slots"):
+        case .unreachable where cause.isForWantOfConnections:
             "; lower max-connections in [database], or raise max_connections of PostgreSQL: it has to do for all processes together"
         case .unreachable: "; what waits for it is answered 503 until it is back"
         case .tooNew, .closed, .constraint, .diskTrouble, .inDoubt, .other: ""

@@ -5,8 +5,9 @@ import SQL
 ///
 /// Each reads in a transaction of its own, so a body sees one state of the database however many statements it runs
 /// (a writer does not wait for it, nor it for a writer). The first is opened at once. Of a server's the others follow when somebody
-/// finds none free, one after another, and stay; those of a file are opened at once, as they cost next to nothing, and must not be
-/// missing when descriptors are.
+/// finds none free, one after another, and stay, but for one that was lost when the server has none left to give: its place is opened
+/// anew some day, and until then the others do. Those of a file are opened at once, as they cost next to nothing, and must not be missing
+/// when descriptors are.
 final class ReaderPool: Sendable {
     private struct State {
         /// Places whose connection is open, and which nobody uses. Who takes the first has the one that was given back longest ago: the
@@ -24,6 +25,10 @@ final class ReaderPool: Sendable {
 
     private enum Turn {
         case open(Int), unopened(Int), closed
+        /// No connection is open, and the last try to open one came to this.
+        case away(SQLError)
+        /// When a connection may be opened is another time than the one that was waited for.
+        case later(MonotonicTime)
     }
 
     /// How long nobody tries to open another connection when that has failed: a server that has enough of them is not asked by each who
@@ -67,26 +72,59 @@ final class ReaderPool: Sendable {
     func read<Result: Sendable>(
         _ body: (CatalogSession) throws(DatabaseError) -> Result
     ) throws(DatabaseError) -> Result {
+        // A file's are given back by a thread of this process, whatever happens; a server may be waited for.
+        let deadline: MonotonicTime? = location.path == nil ? .now + options.readerPatience : nil
+        while true {
+            if let result = try read(at: take(until: deadline), body) { return result }
+        }
+    }
+
+    /// Lends the connection of a place that was taken, and gives the place back; nil where it was lost before anything was read, and the
+    /// server has no other to give.
+    private func read<Result: Sendable>(
+        at place: Int, _ body: (CatalogSession) throws(DatabaseError) -> Result
+    ) throws(DatabaseError) -> Result? {
         let dialect = location.dialect
-        let place = try take()
-        defer { state.update { $0.free.append(place) } }
-        return try places[place].peek { reading throws(DatabaseError) in
-            guard let reading else { preconditionFailure("a connection that is lent is open") }
-            do throws(SQLError) { try reading.begin() } catch { throw DatabaseError("begin to read", error) }
-            defer { reading.end() }
+        var refusal: SQLError?
+        defer { giveBack(place, refusal) }
+        return try places[place].peek { held throws(DatabaseError) in
+            guard let reading = held else { preconditionFailure("a connection that is lent is open") }
+            // What is left of it holds nothing, neither here nor there.
+            defer { if refusal != nil { held = nil } }
+            do throws(SQLError) { try reading.begin() } catch {
+                refusal = reading.refusal
+                if refusal != nil { return nil }
+                throw DatabaseError("begin to read", error)
+            }
+            defer {
+                reading.end()
+                refusal = reading.refusal
+            }
             return try body(CatalogSession(reading.connection, dialect))
         }
     }
 
+    /// - Parameter refusal: why the place has no connection any more.
+    private func giveBack(_ place: Int, _ refusal: SQLError?) {
+        state.update { state in
+            guard let refusal else { return state.free.append(place) }
+            state.unopened.append(place)
+            state.refusal = refusal
+            state.opensFrom = .now + ReaderPool.openingPause
+        }
+    }
+
     /// A place with a connection, for its taker alone.
-    private func take() throws(DatabaseError) -> Int {
-        // A file's are given back by a thread of this process, whatever happens; a server may be waited for.
-        let deadline: MonotonicTime? = location.path == nil ? .now + options.readerPatience : nil
+    private func take(until deadline: MonotonicTime?) throws(DatabaseError) -> Int {
+        var end = deadline
         while true {
-            switch waitForTurn(until: deadline) {
+            switch waitForTurn(until: end, deadline) {
             case .open(let place): return place
             case .unopened(let place): if openNow(place) { return place }
+            case .later(let moment): end = moment
+            case .away(let failure): throw DatabaseError("begin to read", failure)
             case .closed: throw DatabaseError(.closed, "read from the database", "", "the catalog was closed")
+            case nil where end != deadline: end = deadline
             case nil:
                 let refusal = state.peek { $0.refusal.map { ", and another could not be opened: \($0.message)" } ?? "" }
                 throw DatabaseError(
@@ -96,17 +134,29 @@ final class ReaderPool: Sendable {
         }
     }
 
-    private func waitForTurn(until deadline: MonotonicTime?) -> Turn? {
+    /// - Parameters:
+    ///   - end: until when it waits; nil is for ever.
+    ///   - deadline: the latest `end`.
+    /// - Returns: nil where nothing came until `end`.
+    private func waitForTurn(until end: MonotonicTime?, _ deadline: MonotonicTime?) -> Turn? {
         func turn(_ state: inout State) -> Turn? {
             if state.isClosed { return .closed }
             if !state.free.isEmpty { return .open(state.free.removeFirst()) }
-            guard !state.isOpening, let place = state.unopened.first, MonotonicTime.now >= state.opensFrom else { return nil }
-            state.unopened.removeFirst()
-            state.isOpening = true
-            return .unopened(place)
+            guard !state.isOpening, let place = state.unopened.first else { return nil }
+            if MonotonicTime.now >= state.opensFrom {
+                state.unopened.removeFirst()
+                state.isOpening = true
+                return .unopened(place)
+            }
+            // One that has none left to give is there, and may have one soon.
+            if state.unopened.count == places.count, let refusal = state.refusal, !refusal.isForWantOfConnections { return .away(refusal) }
+            // Nobody need give anything back until then.
+            guard let deadline else { return nil }
+            let next = min(state.opensFrom, deadline)
+            return next == end ? nil : .later(next)
         }
-        guard let deadline else { return state.wait { turn(&$0) } }
-        return state.wait(until: deadline) { turn(&$0) }
+        guard let end else { return state.wait { turn(&$0) } }
+        return state.wait(until: end) { turn(&$0) }
     }
 
     /// Opens the connection of a place, or has it wait for another day: there are others, one of which will be free.

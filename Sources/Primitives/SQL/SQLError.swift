@@ -39,6 +39,12 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
     /// Whether a server said so, and not a file.
     package var isOfServer: Bool { subject.hasPrefix("postgresql:") || code.utf8.count == 5 }
 
+    /// Whether a server refused one more connection as it has as many as it may, or as the user may have. It has no code where it
+    /// refuses a connection, only words.
+    package var isForWantOfConnections: Bool {
+        kind == .disconnected && (message.contains("too many") || message.contains("remaining connection slots"))
+    }
+
     package init(kind: Kind, code: String, operation: String, subject: String, message: String) {
         self.kind = kind
         self.code = code

@@ -55,6 +55,9 @@ enum Sight: Sendable {
 protocol ReadingConnection: AnyObject {
     var connection: any SQLConnection { get }
 
+    /// Why the connection is lost and cannot be made again for now, though the server is there: it has none left to give.
+    var refusal: SQLError? { get }
+
     /// Begins to read one state of the database.
     func begin() throws(SQLError)
 

@@ -5,6 +5,7 @@ final class PostgresReading: ReadingConnection {
     private let postgres: PostgresConnection
     private let absence: Absence
     var connection: any SQLConnection { postgres }
+    private(set) var refusal: SQLError?
 
     /// - Parameter absence: what all readers of a catalog know of the server's.
     init(_ location: PostgresLocation, _ absence: Absence) throws(SQLError) {
@@ -25,6 +26,13 @@ final class PostgresReading: ReadingConnection {
     func touch() { if postgres.isConnected() { _ = try? postgres.execute("SELECT 1") } }
 
     private func connectAgain() throws(SQLError) {
-        try absence.wait { () throws(SQLError) in try postgres.reconnect() }
+        try absence.wait { () throws(SQLError) in
+            do throws(SQLError) { try postgres.reconnect() } catch {
+                // Who says so is not away, and other connections may do.
+                guard error.isForWantOfConnections else { throw error }
+                refusal = error
+            }
+        }
+        if let refusal { throw refusal }
     }
 }

@@ -104,6 +104,7 @@ final class SQLiteWatching: WatchingConnection {
 final class SQLiteReading: ReadingConnection {
     private let sqlite: SQLiteConnection
     var connection: any SQLConnection { sqlite }
+    var refusal: SQLError? { nil }
 
     init(path: String, options: Catalog.Options) throws(SQLError) {
         sqlite = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: options.busyMilliseconds)
