@@ -8,14 +8,11 @@ struct Collector {
     private let catalog: Catalog
     private let manager: ServiceManager
     private let log: Logger
-    /// The right to be the collector; let go of with the process.
-    private var lock: ExclusiveLock
+    private var right: CollectorRight
     private var times: CollectionTimes
     private var clock = ClockWatch()
     /// A signal to end has come.
     private var isTold = false
-    /// The log has it that the database is away.
-    private var isAway = false
 
     /// - Throws: also where another process is the collector, with its name.
     private init(_ configuration: Configuration, _ catalog: Catalog, _ manager: ServiceManager, _ log: Logger) throws {
@@ -23,7 +20,7 @@ struct Collector {
         self.catalog = catalog
         self.manager = manager
         self.log = log
-        lock = try Daemon.becomeCollector(catalog)
+        right = try CollectorRight(catalog, log)
         times = CollectionTimes(every: .seconds(configuration.garbageCollectionIntervalSeconds), from: .now)
     }
 
@@ -51,31 +48,11 @@ struct Collector {
     private mutating func run() throws {
         while true {
             manager.tell("WATCHDOG=1")
-            if try keepsRight(), times.isDue(at: .now) { collect() }
+            if try right.isHeld(), times.isDue(at: .now) { collect() }
             if isTold { return }
             // SIGHUP is none to end: there is nothing to read again.
             let signal = Signals.wait(atMost: times.pause(at: .now, watchdog: manager.watchdogTime))
             if let signal, signal != .hangUp { return }
-        }
-    }
-
-    /// Whether this process still is the collector. A database's server that was started again has let go of that, and then it is
-    /// taken again.
-    ///
-    /// - Throws: `RunnerError` where another process was faster.
-    private mutating func keepsRight() throws -> Bool {
-        if lock.isHeld { return true }
-        do {
-            lock = try Daemon.becomeCollector(catalog)
-            isAway = false
-            log.notice("the database has let go of the right to be the collector, and has given it to this process again")
-            return true
-        } catch let error as RunnerError {
-            throw error
-        } catch {
-            if !isAway { log.warning("the database has let go of the right to be the collector, will try to take it again: \(error)") }
-            isAway = true
-            return false
         }
     }
 
@@ -99,6 +76,6 @@ struct Collector {
     private mutating func goesOn() -> Bool {
         manager.tell("WATCHDOG=1")
         if let signal = Signals.wait(atMost: .zero), signal != .hangUp { isTold = true }
-        return !isTold && (try? keepsRight()) == true
+        return !isTold && (try? right.isHeld()) == true
     }
 }
