@@ -26,7 +26,7 @@ package final class Context: Sendable {
     package let health = Health()
     /// Until when `hot` and the revocations in `visitors` may be believed.
     package let freshness: Freshness
-    private let readingRevocations = Monitor(())
+    private let revocationReading = SharedReading()
     package let time: TimeSource
     package let log: Logger
     let troubles = TroubleLog()
@@ -50,25 +50,27 @@ package final class Context: Sendable {
     }
 
     /// Reads from the database which tokens are revoked; from then on they are refused.
-    package func readRevocations() throws(DatabaseError) {
-        // One after another: a list that was read before a change must not be taken after the one that was read after it.
-        try readingRevocations.peek { _ throws(DatabaseError) in try readRevocationsAlone() }
-    }
+    package func readRevocations() throws(DatabaseError) { try readRevocations(since: .now) }
 
     /// As `readRevocations`, where nobody has looked for a while and the request has a token.
     func requireFreshRevocations(for head: RequestHead) throws(DatabaseError) {
-        if freshness.ofRevocations(at: .now) || head.header("Authorization") == nil { return }
-        try readingRevocations.peek { _ throws(DatabaseError) in
-            // Of many who come at once the first reads for all.
-            if !freshness.ofRevocations(at: .now) { try readRevocationsAlone() }
-        }
+        let now = MonotonicTime.now
+        if freshness.ofRevocations(at: now) || head.header("Authorization") == nil { return }
+        // What another reads who came a little earlier is as good as what was known before.
+        try readRevocations(since: now + (.zero - freshness.time))
     }
 
-    private func readRevocationsAlone() throws(DatabaseError) {
-        let begun = MonotonicTime.now
-        let records = try catalog.read { session throws(DatabaseError) in try session.revocations() }
-        visitors.take(Revocations(records))
-        freshness.readRevocations(at: begun)
+    private func readRevocations(since moment: MonotonicTime) throws(DatabaseError) {
+        try revocationReading.finish(since: moment) { () throws(DatabaseError) in
+            let (records, begun) = try catalog.read { session throws(DatabaseError) in
+                // Not before: a connection to read with may have been waited for.
+                let begun = MonotonicTime.now
+                return (try session.revocations(), begun)
+            }
+            visitors.take(Revocations(records))
+            freshness.readRevocations(at: begun)
+            return begun
+        }
     }
 }
 

@@ -9,7 +9,8 @@ package final class Freshness: Sendable {
     /// turn began a while ago.
     package static let usualTime = Duration.milliseconds(1500)
 
-    private let time: Duration
+    /// How long after a look began it counts.
+    let time: Duration
     /// In nanoseconds of the clock that never jumps.
     private let answersEnd: Atomic<Int64>
     private let revocationsEnd: Atomic<Int64>
