@@ -83,4 +83,17 @@ struct BucketIdentityTests {
         for store in stores { try BucketIdentity.check(store, at: "s3://chunks", catalog, forServing: true) }
         #expect(try storageID(catalog) == "bucket \(try #require(try open().id))")
     }
+
+    @Test("is compared by check-config, which writes nothing there")
+    func checked() throws {
+        let context = fixture.context
+        func findings() -> [String] { Daemon.findings(context.configuration, listen: [], log: context.log) }
+        #expect(findings() == [])
+        #expect(try open().id == nil)
+        #expect(try refusal(context.catalog) == nil)
+        #expect(findings() == [])
+        try open().setID("another")
+        let words = findings()
+        #expect(words.count == 1 && words[0].contains("the packs of another database: its VERSION says another"))
+    }
 }

@@ -73,6 +73,32 @@ struct StorageIdentityTests {
         _ = try Daemon.collect(configuration, fixture.context.catalog, log: log) { true }
     }
 
+    @Test("is compared by check-config, which makes nothing")
+    func checked() throws {
+        let configuration = fixture.context.configuration
+        func findings(_ path: String) -> [String] {
+            var other = configuration
+            other.storagePath = path
+            return Daemon.findings(other, listen: [], log: log)
+        }
+        let (empty, absent) = (fixture.directory.file("empty"), fixture.directory.file("absent"))
+        try Directory.make(empty)
+        for path in [empty, absent, configuration.storagePath] { #expect(findings(path) == [], "no server has opened both") }
+        try Daemon.checkIdentity(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
+        #expect(try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: fixture.makeCache("hello")).status == .ok)
+        #expect(findings(configuration.storagePath) == [])
+        let stranger = fixture.directory.file("stranger")
+        _ = try LocalChunkStore(path: stranger, forServing: false, log: log)
+        for path in [stranger, empty, absent] {
+            let words = findings(path)
+            #expect(words.count == 1 && words[0].hasPrefix("cannot open storage \(path): the packs that the database names are in another directory"))
+        }
+        #expect(try Directory.names(empty) == [] && !File.exists(absent))
+        // Nor does a directory do where they are in a bucket.
+        try configuration.database.connect().execute("UPDATE storage SET id = 'bucket'")
+        #expect(findings(configuration.storagePath).first?.contains("are in a bucket") == true)
+    }
+
     @Test("is the same for a backup", .databaseIsAFile)
     func backup() throws {
         let target = fixture.directory.file("backup")

@@ -183,20 +183,27 @@ struct ServerRefusalTests {
     }
 
     private func refusal() throws -> DatabaseError? {
-        let looking = #expect(throws: DatabaseError.self) { try Catalog.missingSteps(of: location) }
+        let looking = #expect(throws: DatabaseError.self) { try Catalog.outline(of: location) }
         let opening = #expect(throws: DatabaseError.self) { try Catalog(location, readers: 1, log: Fixture.log) }
         #expect(looking == opening)
         return opening
     }
 
     @Test func `an empty one lacks all steps, and is left empty by whoever looks or only opens it`() throws {
-        #expect(try Catalog.missingSteps(of: location) == Migration.all.map(\.name))
+        #expect(try Catalog.outline(of: location).missingSteps == Migration.all.map(\.name))
         let catalog = try Catalog(location, readers: 1, log: Fixture.log)
         #expect(try catalog.pendingMigrations() == Migration.all.map(\.name))
         #expect(try door.tableNames().isEmpty)
         try catalog.migrate()
-        #expect(try Catalog.missingSteps(of: location).isEmpty)
+        #expect(try Catalog.outline(of: location).missingSteps.isEmpty)
         #expect(try door.tableNames().contains("write_turn"))
+        let before = try Catalog.outline(of: location)
+        #expect(before.storageID == nil && !before.namesPacks)
+        _ = try catalog.write { session throws(DatabaseError) in
+            try session.beginLoosePack("pack", expiresAt: Fixture.time(0))
+            return try session.claimStorage("bucket", replacing: false)
+        }
+        for outline in [try Catalog.outline(of: location), try catalog.outline()] { #expect(outline.storageID == "bucket" && outline.namesPacks) }
         catalog.close()
     }
 
@@ -220,7 +227,7 @@ struct ServerRefusalTests {
         try catalog.migrate()
         catalog.close()
         try door.run("DELETE FROM migration WHERE name = 'revoked tokens'")
-        #expect(try Catalog.missingSteps(of: location) == ["revoked tokens"])
+        #expect(try Catalog.outline(of: location).missingSteps == ["revoked tokens"])
         try door.run("INSERT INTO migration (name, applied_at) VALUES ('2099-01-01 wings', 1)")
         let error = try refusal()
         #expect(error?.kind == .tooNew)

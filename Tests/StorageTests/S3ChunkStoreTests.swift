@@ -110,11 +110,25 @@ import Testing
         #expect(bed.server.object("bucket/packs/\(extent.pack)") == nil)
     }
 
+    private func failure(_ body: () throws -> Void) -> String? {
+        do { try body() } catch { return "\(error)" }
+        return nil
+    }
+
     @Test func `a bucket that is not the database's is refused, and nothing is written there`() throws {
         try bed.journal.begin(.random())
         for _ in 0..<2 {
             let error = #expect(throws: StorageError.self) { _ = try bed.open() }
             #expect("\(try #require(error))".contains("is [storage] bucket the right one?"))
+        }
+        // Who only looks has no journal.
+        for namesPacks in [false, true] {
+            let error = failure {
+                _ = try S3ChunkStore(
+                    S3Bucket("bucket", region: "r", endpoint: "http://\(bed.server.address)"),
+                    S3Credentials(accessKeyID: "key", secretAccessKey: "hidden"), journal: nil, namesPacks: namesPacks, forServing: false)
+            }
+            #expect(error?.contains("is [storage] bucket the right one?") == (namesPacks ? true : nil))
         }
         #expect(bed.server.state.peek { $0.objects.isEmpty })
     }

@@ -20,25 +20,23 @@ extension Daemon {
     /// Opens what a configuration names, and lets go of it again; for `check-config`.
     ///
     /// - Parameter listen: the addresses of the configuration, or of the command line.
-    /// - Returns: what is wrong, a sentence each: with the database, with the storage, with an address; where something is not made yet,
+    /// - Returns: what is wrong, a sentence each: with the database, with the storage, also that it is none of that database's, with an address; where something is not made yet,
     ///   that it could not be. Nothing is made.
     package static func findings(_ configuration: Configuration, listen: [ListenAddress], log: Logger) -> [String] {
         var findings: [String] = []
         func look(_ check: () throws -> Void) {
             do { try check() } catch { findings.append("\(error)\(Runner.advice(error))") }
         }
+        var found: Catalog.Outline?
         look {
             if let path = configuration.database.path, !File.exists(path) { return try checkCanBeMade(path) }
-            if try !missingSteps(configuration, log: log).isEmpty {
+            let outline = try outline(configuration, log: log)
+            found = outline
+            if !outline.missingSteps.isEmpty {
                 log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date, and so does --mode monolithic")
             }
         }
-        look {
-            if let s3 = configuration.s3 { return try checkBucket(s3, log: log) }
-            guard File.exists(configuration.storagePath) else { return try checkCanBeMade(configuration.storagePath) }
-            let store = try LocalChunkStore(path: configuration.storagePath, forServing: false, log: log)
-            try store.ping()
-        }
+        look { try checkStorage(configuration, found, log: log) }
         for address in listen {
             look {
                 if try address.check() == .isTaken {
@@ -49,19 +47,11 @@ extension Daemon {
         return findings
     }
 
-    /// Steps of the schema that the database lacks. A server's database is only looked at, so that nothing is made in it.
-    private static func missingSteps(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> [String] {
-        if configuration.database.path == nil { return try Catalog.missingSteps(of: configuration.database) }
+    /// What the database says. A server's is only looked at, so that nothing is made in it.
+    private static func outline(_ configuration: Configuration, log: Logger) throws(DatabaseError) -> Catalog.Outline {
+        if configuration.database.path == nil { return try Catalog.outline(of: configuration.database) }
         let catalog = try openCatalog(configuration, log: log)
         defer { catalog.close() }
-        return try catalog.pendingMigrations()
-    }
-
-    /// The nearest directory above that is there must let this process write.
-    private static func checkCanBeMade(_ path: String) throws(SystemError) {
-        var above = File.parent(of: path)
-        while above != "/" && above != "." && !File.exists(above) { above = File.parent(of: above) }
-        if try File.status(above).kind != .directory { throw SystemError("make", "\(path) below \(above)", .notDirectory) }
-        if !File.isReadableAndWritable(above) { throw SystemError("make", "\(path) in \(above)", .accessDenied) }
+        return try catalog.outline()
     }
 }

@@ -4,32 +4,53 @@ import SQL
 // Whether a database is ours, looked at before anything is written to it.
 
 extension Catalog {
-    /// What a database on a server lacks, by one connection, which changes nothing.
+    /// What a database says to who only looks at it.
+    package struct Outline: Sendable {
+        /// The names of the schema's steps that `migrate` would apply.
+        package let missingSteps: [String]
+        /// What it knows the storage by that its packs lie in; nil where no server has opened one yet, or steps are missing.
+        package let storageID: String?
+        /// Whether it names any pack; false where steps are missing.
+        package let namesPacks: Bool
+
+        init(_ session: CatalogSession) throws(DatabaseError) {
+            missingSteps = Migration.missing(in: try session.appliedMigrations())
+            // The tables may be of those.
+            storageID = missingSteps.isEmpty ? try session.storageID() : nil
+            namesPacks = missingSteps.isEmpty ? try session.namesPacks() : false
+        }
+    }
+
+    /// What the database says.
+    package func outline() throws(DatabaseError) -> Outline {
+        try read { session throws(DatabaseError) in try Outline(session) }
+    }
+
+    /// What a database on a server says, by one connection, which changes nothing.
     ///
-    /// - Returns: the names of the schema's steps that `migrate` would apply.
     /// - Throws: as opening it does; also where steps are missing that its user may not apply.
-    package static func missingSteps(of location: DatabaseLocation) throws(DatabaseError) -> [String] {
+    package static func outline(of location: DatabaseLocation) throws(DatabaseError) -> Outline {
         guard case .postgres(let server) = location else { preconditionFailure("a file is opened to look at it") }
         let operation = "open the database \(location.name)"
         let refusal: DatabaseError?
-        let missing: [String]
+        let session: CatalogSession
         let mayMake: Bool
         do throws(SQLError) {
             let connection = try PostgresConnection(server)
             refusal = try self.refusal(of: connection, server)
-            let applied = refusal == nil ? try CatalogSession(connection, location.dialect).appliedMigrationNames() : []
-            missing = Migration.missing(in: applied)
+            session = CatalogSession(connection, location.dialect)
             mayMake = try connection.first("SELECT COALESCE(has_schema_privilege(current_schema(), 'CREATE'), false)") {
                 row throws(SQLError) in try row.integer(0) != 0
             } ?? false
         } catch { throw DatabaseError(operation, error) }
         if let refusal { throw refusal }
-        if !missing.isEmpty && !mayMake {
+        let outline = try Outline(session)
+        if !outline.missingSteps.isEmpty && !mayMake {
             throw DatabaseError(
                 .cannotOpen, operation, location.name,
                 "its schema is to be made or changed, which this user may not do; make it the owner (ALTER DATABASE … OWNER TO …)")
         }
-        return missing
+        return outline
     }
 
     /// Why the database must not be used, found without changing it; nil where it is empty or ours.

@@ -4,6 +4,11 @@ extension LocalChunkStore {
     /// Whether a store was made in the directory. Where it is on a disk that is not mounted, an empty directory is there.
     package static func exists(at path: String) -> Bool { File.exists(LocalLayout(root: path).version) }
 
+    /// The id of a directory, by which a database knows it; nil where it has none, or is not made yet. Makes nothing.
+    ///
+    /// - Throws: `.unknownVersion` where another layout lies in it.
+    package static func id(at path: String) throws(StorageError) -> String? { try StorageVersion.find(LocalLayout(root: path)) }
+
     /// On a disk that is not mounted any more, an empty directory is there.
     package func ping() throws(StorageError) {
         try StorageVersion.verify(layout)

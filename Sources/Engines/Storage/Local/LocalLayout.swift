@@ -47,17 +47,23 @@ enum StorageVersion {
     /// - Returns: the directory's id.
     /// - Throws: `.unknownVersion` where another layout is there, or packs without any VERSION.
     static func check(_ layout: LocalLayout, id: String, forServing: Bool) throws(StorageError) -> String? {
-        if File.exists(layout.version) {
-            let found = try verify(layout)
-            guard found == nil && forServing else { return found }
-        } else if File.exists(layout.packs) {
-            // It is the first file written, so packs without it are not ours.
-            throw StorageError("open storage", layout.root, .unknownVersion("(there is no VERSION file)"))
-        }
+        let found = try find(layout)
+        if found != nil || !forServing && File.exists(layout.version) { return found }
         try sorted { () throws(SystemError) in
             try File.replace(layout.version, with: Array("\(current)\n\(id)\n".utf8), permissions: 0o600)
         }
         return id
+    }
+
+    /// Checks the VERSION file of a storage directory, and makes nothing in a new one.
+    ///
+    /// - Returns: the directory's id; nil where it has none, or is new.
+    /// - Throws: as `check`.
+    static func find(_ layout: LocalLayout) throws(StorageError) -> String? {
+        if File.exists(layout.version) { return try verify(layout) }
+        // It is the first file written, so packs without it are not ours.
+        if File.exists(layout.packs) { throw StorageError("open storage", layout.root, .unknownVersion("(there is no VERSION file)")) }
+        return nil
     }
 
     /// Checks the VERSION file of a storage directory, which is there.

@@ -37,6 +37,7 @@ package final class S3ChunkStore: ChunkStore {
     ///   - credentialsFile: where they were read, and are read again when they end; nil for those that stay.
     ///   - journal: where names are written down before objects are; without it nothing can be written.
     ///   - sealByteCount: a pack that has reached this many bytes gets no more. The last chunk may reach beyond.
+    ///   - namesPacks: whether packs must be in it, where there is no journal to ask.
     ///   - forServing: writes what it is into a bucket that does not say so, where the journal names no pack that would be elsewhere.
     ///   - newName: names packs that are made; none twice.
     ///   - sleep: how a thread waits; for tests.
@@ -44,7 +45,7 @@ package final class S3ChunkStore: ChunkStore {
     package init(
         _ bucket: S3Bucket, _ credentials: S3Credentials, readFrom credentialsFile: S3CredentialsFile.Place? = nil,
         limits: S3Limits = S3Limits(), journal: (any PackJournal)?,
-        sealByteCount: Int64 = 64 << 20, forServing: Bool = true, time: TimeSource = .system,
+        namesPacks: Bool = false, sealByteCount: Int64 = 64 << 20, forServing: Bool = true, time: TimeSource = .system,
         log: Logger = Logger(label: "tetryx.storage"), newName: @escaping @Sendable () -> PackName = { .random() },
         sleep: @escaping @Sendable (Duration) -> Void = { MonotonicTime.sleep($0) }
     ) throws(StorageError) {
@@ -57,17 +58,19 @@ package final class S3ChunkStore: ChunkStore {
         workers = WorkerPool(name: "bucket", threadsMax: limits.requestsMax, queueMax: 4096)
         sizes = PackSizes(countMax: 200_000, time: time)
         ranges = S3Ranges(client: client, sizes: sizes, budget: Monitor(limits.readAheadBytesOfAll))
-        id = try S3ChunkStore.checkVersion(client, journal, forServing: forServing)
+        id = try S3ChunkStore.checkVersion(client, journal, namesPacks: namesPacks, forServing: forServing)
     }
 
     deinit { workers.stop() }
 
     /// - Returns: the bucket's id, where it has one.
-    private static func checkVersion(_ client: S3Client, _ journal: (any PackJournal)?, forServing: Bool) throws(StorageError) -> String? {
+    private static func checkVersion(
+        _ client: S3Client, _ journal: (any PackJournal)?, namesPacks: Bool, forServing: Bool
+    ) throws(StorageError) -> String? {
         guard let found = try client.get(versionKey) else {
             let location = client.bucket.location(of: versionKey)
             let isUsed: Bool
-            do { isUsed = try journal?.namesPacks() ?? false } catch { throw StorageError("open storage", location, .checkFailed("\(error)")) }
+            do { isUsed = try journal?.namesPacks() ?? namesPacks } catch { throw StorageError("open storage", location, .checkFailed("\(error)")) }
             // In a wrong bucket every pack would seem to be lost.
             if isUsed {
                 throw StorageError("open storage", location, .refused("it is not there, and the database names packs: is [storage] bucket the right one?"))
