@@ -67,7 +67,7 @@ struct HealthTests {
         #expect(try fixture.send("GET", "/").status == .ok)
     }
 
-    @Test("asks what is really there: a database that is closed and a storage that has gone do not answer")
+    @Test("asks what is really there: a database that is closed and a storage that has gone, or is another, do not answer")
     func questions() throws {
         let fixture = try Fixture()
         try fixture.context.catalog.ping()
@@ -78,6 +78,11 @@ struct HealthTests {
             // As where a disk is not mounted.
             try Directory.make(fixture.directory.file("storage/packs"))
             #expect(throws: StorageError.self) { try fixture.store.ping() }
+            // Or where another is.
+            try File.rename(fixture.directory.file("storage"), to: fixture.directory.file("empty"))
+            _ = try LocalChunkStore(path: fixture.directory.file("storage"), forServing: false, log: fixture.context.log)
+            let error = #expect(throws: StorageError.self) { try fixture.store.ping() }
+            #expect("\(try #require(error))".contains("it is another directory's than the one that was opened here"))
         }
         fixture.context.catalog.close()
         #expect(throws: (any Error).self) { try fixture.context.catalog.ping() }

@@ -9,9 +9,15 @@ extension LocalChunkStore {
     /// - Throws: `.unknownVersion` where another layout lies in it.
     package static func id(at path: String) throws(StorageError) -> String? { try StorageVersion.find(LocalLayout(root: path)) }
 
-    /// On a disk that is not mounted any more, an empty directory is there.
+    /// On a disk that is not mounted any more, an empty directory is there; where another was put in its place, or mounted over it, that
+    /// has another id.
     package func ping() throws(StorageError) {
-        try StorageVersion.verify(layout)
+        let found = try StorageVersion.verify(layout)
+        if let id, found != id {
+            throw StorageError(
+                "look at", layout.version,
+                .refused("it is another directory's than the one that was opened here (\(found ?? "no id"), not \(id)); put that back"))
+        }
         _ = try sorted { () throws(SystemError) in try File.status(layout.packs) }
     }
 
