@@ -87,6 +87,8 @@ struct PoolTests {
             // Nobody writes, so these are for reading.
             try setLimit(2)
             try door.cut()
+            // One that is found to be lost only when its reading has begun fails with that.
+            for _ in 0..<7 { _ = try? Self.read(1, catalog) }
             for _ in 0..<7 { try Self.read(1, catalog) }
             try Self.read(2, catalog)
             #expect(catalog.readers.openCount == 2)
@@ -113,14 +115,14 @@ struct PoolTests {
                 do throws(DatabaseError) { try Self.read(1, catalog) } catch { return error.kind }
                 return nil
             }
-            #expect(kind() == .busy, "it may have one soon")
-            #expect(catalog.readers.openCount == 0)
-            try door.shut()
             func comes(_ wanted: DatabaseError.Kind?) -> Bool {
                 let end = MonotonicTime.now + .seconds(30)
                 while MonotonicTime.now < end { if kind() == wanted { return true } }
                 return false
             }
+            #expect(comes(.busy), "it may have one soon")
+            #expect(catalog.readers.openCount == 0)
+            try door.shut()
             #expect(comes(.unreachable))
             for _ in 0..<50 { #expect(kind() == .unreachable) }
             try setLimit(3)
