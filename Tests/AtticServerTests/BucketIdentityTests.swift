@@ -1,9 +1,9 @@
 import Database
 import Platform
-import Storage
 import Testing
 
 @testable import AtticServer
+@testable import Storage
 
 @Suite("The bucket that a database is of")
 struct BucketIdentityTests {
@@ -40,13 +40,13 @@ struct BucketIdentityTests {
         for forServing in [true, false] {
             #expect(try refusal(catalog, forServing: forServing) == nil)
             let words = try #require(try refusal(other, forServing: forServing))
-            #expect(words.contains("the packs of another database: its VERSION says \(id), this database nothing yet") && words.contains("second line"))
+            #expect(words.contains("the packs of another database: its VERSION says \(id), this database, which names no packs, nothing") && words.contains("empty the bucket"))
         }
         #expect(try open().id == id && storageID(other) == nil, "a refusal changes nothing")
         // As the words say.
-        try open().setID("")
+        try open().client.delete("VERSION")
         #expect(try refusal(other) == nil)
-        #expect(try refusal(catalog)?.contains("this database \(id)") == true)
+        #expect(try refusal(catalog)?.contains("names no packs, \(id)") == true)
     }
 
     @Test("is the one that has its packs, where it was opened before there were ids: one that serves makes them known to each other")
@@ -63,6 +63,31 @@ struct BucketIdentityTests {
         try catalog.write { session throws(DatabaseError) in try session.noteStorage("bucket") }
         #expect(try refusal(catalog) == nil)
         #expect(try open().id == id && storageID(catalog) == "bucket \(id)")
+    }
+
+    @Test("is the one that has packs of its database, and no other, where one of both knows of no id", arguments: [nil, "one"], [nil, "two"])
+    func packs(known: String?, said: String?) throws {
+        let catalog = fixture.context.catalog
+        #expect(try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: fixture.makeCache("hello")).status == .ok)
+        try catalog.write { session throws(DatabaseError) in try session.noteStorage(known.map { "bucket \($0)" } ?? "bucket") }
+        if let said { try open().setID(said) }
+        if known == nil || said == nil { #expect(try refusal(catalog, forServing: false) == nil) }
+        // Another's bucket, with a pack of that one.
+        let pack = try #require(try fixture.store.packNames().first)
+        try open().client.put("packs/0123456789abcdef0123456789abcdef", [1])
+        try open().client.delete("packs/\(pack.text)")
+        for forServing in [true, false] {
+            let words = try #require(try refusal(catalog, forServing: forServing))
+            #expect(words.contains("its VERSION says \(said ?? "nothing"), this database \(known ?? "nothing")"))
+        }
+        #expect(try open().id == said && storageID(catalog) == (known.map { "bucket \($0)" } ?? "bucket"), "a refusal changes nothing")
+    }
+
+    @Test("is no new database's, where it has packs, and no id yet")
+    func new() throws {
+        try open().client.put("packs/0123456789abcdef0123456789abcdef", [1])
+        for forServing in [true, false] { #expect(try refusal(fixture.context.catalog, forServing: forServing)?.contains("VERSION says nothing") == true) }
+        #expect(try open().id == nil)
     }
 
     @Test("is not this one, where the database names packs in a directory")
@@ -94,6 +119,9 @@ struct BucketIdentityTests {
         #expect(findings() == [])
         try open().setID("another")
         let words = findings()
-        #expect(words.count == 1 && words[0].contains("the packs of another database: its VERSION says another"))
+        #expect(words.count == 1 && words[0].contains("its VERSION says another"))
+        var absent = context.configuration
+        absent.database = .sqlite(path: fixture.directory.file("absent.db"))
+        #expect(Daemon.findings(absent, listen: [], log: context.log).first?.contains("which names no packs, nothing") == true)
     }
 }

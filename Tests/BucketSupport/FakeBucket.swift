@@ -147,15 +147,15 @@ package final class FakeBucket: RequestHandler {
                 }
                 return xml("<ListMultipartUploadsResult>\(found.joined())</ListMultipartUploadsResult>")
             case .get where query["list-type"] != nil:
-                return list(key, from: query["continuation-token"] ?? "", state)
+                return list(key, below: query["prefix"] ?? "", from: query["continuation-token"] ?? "", state)
             default: return read(key, range, state)
             }
         }
     }
 
     /// Three keys at a time.
-    private func list(_ bucket: String, from token: String, _ state: State) -> Response {
-        let keys = state.objects.keys.filter { $0.hasPrefix("\(bucket)/") && $0 > token }.sorted()
+    private func list(_ bucket: String, below prefix: String, from token: String, _ state: State) -> Response {
+        let keys = state.objects.keys.filter { $0.hasPrefix("\(bucket)/\(prefix)") && $0 > token }.sorted()
         let some = keys.prefix(3)
         let contents = some.map { "<Contents><Key>\($0.dropFirst(bucket.count + 1))</Key><Size>\(state.objects[$0]?.count ?? 0)</Size></Contents>" }
         let more = keys.count > 3 ? "<IsTruncated>true</IsTruncated><NextContinuationToken>\(some.last ?? "")</NextContinuationToken>" : ""

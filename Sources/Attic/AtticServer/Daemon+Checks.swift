@@ -27,16 +27,18 @@ extension Daemon {
         func look(_ check: () throws -> Void) {
             do { try check() } catch { findings.append("\(error)\(Runner.advice(error))") }
         }
-        var found: Catalog.Outline?
+        // A database that is not there yet will know of no storage.
+        var storage: StorageOutline? = .empty
         look {
             if let path = configuration.database.path, !File.exists(path) { return try checkCanBeMade(path) }
+            storage = nil
             let outline = try outline(configuration, log: log)
-            found = outline
+            storage = outline.storage
             if !outline.missingSteps.isEmpty {
                 log.notice("the database's schema is older than this release: --mode db-migrations brings it up to date, and so does --mode monolithic")
             }
         }
-        look { try checkStorage(configuration, found, log: log) }
+        look { try checkStorage(configuration, storage, log: log) }
         for address in listen {
             look {
                 if try address.check() == .isTaken {

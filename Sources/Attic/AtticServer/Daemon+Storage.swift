@@ -49,32 +49,28 @@ extension Daemon {
 
     private static func requireIdentity(_ id: String?, at place: String, known: String?) throws(StorageError) {
         guard let known, known != id else { return }
-        let reason = BucketIdentity.isMeant(by: known) ? "the packs that the database names are in a bucket: set [storage] type = \"s3\"" :
-            "the packs that the database names are in another directory, of which VERSION says \(known). Name that as [storage] path; several servers need a bucket"
-        throw StorageError(
-            "open storage", place,
-            .refused(reason + "; where that one is lost for good, write its id into the second line of \(place)/VERSION, and fsck"))
+        let refusal = BucketIdentity.isMeant(by: known) ? "the packs that the database names are in a bucket: set [storage] type = \"s3\"" :
+            "the packs that the database names are in another directory, of which VERSION says \(known). Name that as [storage] path; several servers need a bucket; where that one is lost for good, write its id into the second line of \(place)/VERSION, and fsck"
+        throw StorageError("open storage", place, .refused(refusal))
     }
 
     /// Asks the storage of a configuration something, for `check-config`, and compares what it is with what the database says. Nothing is
     /// made.
     ///
-    /// - Parameter outline: nil where the database is not there yet, or cannot be asked. One of an older release says nothing of storages.
-    static func checkStorage(_ configuration: Configuration, _ outline: Catalog.Outline?, log: Logger) throws {
-        let isUsed = outline?.namesPacks ?? false
+    /// - Parameter database: what it says of its storage; nil where it cannot be asked, or is of an older release.
+    static func checkStorage(_ configuration: Configuration, _ database: StorageOutline?, log: Logger) throws {
+        let isUsed = database?.namesPacks ?? false
         if let s3 = configuration.s3 {
             let store = try S3ChunkStore(
                 s3.bucket, s3.credentials, limits: s3.limits, journal: nil, namesPacks: isUsed, forServing: false, log: log)
-            guard let outline, outline.missingSteps.isEmpty else { return }
-            let identity = BucketIdentity(said: store.id, storageID: outline.storageID, isUsed: isUsed)
-            if let refusal = identity.refusal { throw StorageError("open storage", configuration.storageName, .refused(refusal)) }
-            return
+            guard let database, let refusal = try BucketIdentity(store, database).refusal else { return }
+            throw StorageError("open storage", configuration.storageName, .refused(refusal))
         }
         let path = configuration.storagePath
         let id = try LocalChunkStore.id(at: path)
         if !LocalChunkStore.exists(at: path) { try checkCanBeMade(File.exists(path) ? path + "/VERSION" : path) }
         // As a server that starts would: a database on a server takes another directory as long as it names no packs.
-        if isUsed || configuration.database.path != nil { try requireIdentity(id, at: path, known: outline?.storageID) }
+        if isUsed || configuration.database.path != nil { try requireIdentity(id, at: path, known: database?.storageID) }
     }
 
     /// The nearest directory above that is there must let this process write.

@@ -8,16 +8,16 @@ extension Catalog {
     package struct Outline: Sendable {
         /// The names of the schema's steps that `migrate` would apply.
         package let missingSteps: [String]
-        /// What it knows the storage by that its packs lie in; nil where no server has opened one yet, or steps are missing.
-        package let storageID: String?
-        /// Whether it names any pack; false where steps are missing.
-        package let namesPacks: Bool
+        /// What it says of its storage; nil where it is of an older release, whose tables say less.
+        package let storage: StorageOutline?
 
         init(_ session: CatalogSession) throws(DatabaseError) {
             missingSteps = Migration.missing(in: try session.appliedMigrations())
-            // The tables may be of those.
-            storageID = missingSteps.isEmpty ? try session.storageID() : nil
-            namesPacks = missingSteps.isEmpty ? try session.namesPacks() : false
+            switch missingSteps.count {
+            case 0: storage = try session.storageOutline()
+            case Migration.all.count: storage = .empty
+            default: storage = nil
+            }
         }
     }
 

@@ -77,7 +77,7 @@ package struct Limits: Sendable {
     package var readingThreads = 8
     /// Requests that may wait for one of those; as many as for documents.
     package var readingQueueMax = 1024
-    /// Threads for what asks another machine first: each sleeps until that has answered, and works for less than a millisecond. Four
+    /// Threads for what asks another machine first: each sleeps until that has answered, and works for little more than a moment. Four
     /// times as many as for queries; half of what a storage there is asked at once by default, so that answers under way go on.
     package var fetchingThreads = 32
     /// Requests that may wait for one of those; as many as for queries.

@@ -239,7 +239,9 @@ import CPostgres
                 throw SQLError(kind: .untrusted, code: "", operation: "connect to", subject: location.name, message: doubt)
             }
             // Without a result there is no code; the server's refusals begin with FATAL, and it is starting or stopping in some.
-            let isRefusal = message.contains("FATAL:") && !message.contains("the database system is")
+            // Nor do our own certificate and key, which libpq could not use or the server did not take.
+            let isOfOurs = message.contains("certificate") || message.contains("private key file")
+            let isRefusal = isOfOurs || message.contains("FATAL:") && !message.contains("the database system is")
                 && !message.contains("too many") && !message.contains("remaining connection slots")
             throw SQLError(
                 kind: isRefusal ? .cannotOpen : .disconnected, code: "", operation: "connect to", subject: location.name,

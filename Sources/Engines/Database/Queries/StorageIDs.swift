@@ -1,11 +1,40 @@
 import SQL
 
+/// What a database says of the storage that its packs lie in.
+package struct StorageOutline: Sendable {
+    /// Packs that are named in it.
+    static let latestPacksMax = 10
+
+    /// What it knows the storage by; nil where no server has opened one yet.
+    package let storageID: String?
+    /// Whether it names any pack, loose or not.
+    package let namesPacks: Bool
+    /// The names of some packs that the storage must have, the latest first.
+    package let latestPacks: [String]
+
+    /// Of a database in which nothing is.
+    package static let empty = StorageOutline(storageID: nil, namesPacks: false, latestPacks: [])
+}
+
 /// Which storage the database's packs lie in.
 extension CatalogSession {
     /// The id of the storage; nil where no server has opened one yet. Needs no `write`.
     package func storageID() throws(DatabaseError) -> String? {
         try trying("look for the storage's id") { connection throws(SQLError) in
             try connection.first("SELECT id FROM storage") { row throws(SQLError) in try row.text(0) }
+        }
+    }
+
+    /// What there is to say of the storage. Needs no `write`.
+    package func storageOutline() throws(DatabaseError) -> StorageOutline {
+        StorageOutline(storageID: try storageID(), namesPacks: try namesPacks(), latestPacks: try latestPacks())
+    }
+
+    private func latestPacks() throws(DatabaseError) -> [String] {
+        try trying("look for the latest packs") { connection throws(SQLError) in
+            try connection.query("SELECT name FROM pack ORDER BY id DESC LIMIT $1", [.integer(Int64(StorageOutline.latestPacksMax))]) {
+                row throws(SQLError) in try row.text(0)
+            }
         }
     }
 

@@ -38,9 +38,10 @@ extension S3ChunkStore {
     }
 
     package func presignedURL(of pack: Extent, method: HTTP.Method, seconds: Int) throws(StorageError) -> String? {
-        // What is not known is asked for.
-        if !sizes.isKnown(pack.pack, since: client.limits.sightTime) { sizes.drop(pack.pack) }
+        if !sizes.isKnown(pack.pack, since: client.limits.sightTime) { _ = try packByteCount(pack.pack) }
         try check(pack)
+        // Bytes behind it would be sent along.
+        guard try openPack(pack.pack).byteCount == pack.byteCount else { return nil }
         return client.presignedURL(of: S3ChunkStore.key(of: pack.pack), method: method, seconds: seconds)
     }
 

@@ -89,6 +89,15 @@ package final class S3ChunkStore: ChunkStore {
         try client.put(S3ChunkStore.versionKey, Array("\(S3ChunkStore.version)\n\(id)\n".utf8))
     }
 
+    /// Whether there is any pack.
+    package func hasPacks() throws(StorageError) -> Bool { try client.hasAny(below: S3ChunkStore.packPrefix) }
+
+    /// Whether one of these packs is there; asks for each until then.
+    package func hasAny(of names: [PackName]) throws(StorageError) -> Bool {
+        for name in names where try packByteCount(name) != nil { return true }
+        return false
+    }
+
     /// As `ChunkStore.ping`, with one request: whether its VERSION is there.
     package func ping() throws(StorageError) { try client.ping(S3ChunkStore.versionKey) }
 

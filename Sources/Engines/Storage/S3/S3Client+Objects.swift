@@ -139,6 +139,14 @@ extension S3Client {
         } while token != nil
     }
 
+    /// Whether any key begins so.
+    func hasAny(below prefix: String) throws(StorageError) -> Bool {
+        let query: [S3Request.QueryItem] = [.init("list-type", "2"), .init("max-keys", "1"), .init("prefix", prefix)]
+        let question = Question(method: .get, key: "", query: query, operation: "list")
+        guard let root = S3Document(try ask(question).body)?.root else { throw error(question, .refused("it gave no list")) }
+        return !root.all("Contents").isEmpty
+    }
+
     /// Where tests make something go wrong, as at the system call of a directory that does the same.
     func reach(_ site: FaultSite, _ operation: String, _ key: String) throws(StorageError) {
         do throws(Errno) { try Faults.check(site) } catch {
