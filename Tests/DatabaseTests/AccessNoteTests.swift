@@ -104,6 +104,22 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
+    func `a sweep that is told to stop while accesses wait has postponed no cache`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache(retentionSeconds: 50)
+        try fixture.push(cache, 1, at: 100)
+        try note(fixture, cache, [99], at: 200, waitingMax: .max)
+        var hasSettled = false
+        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, between: { _ in
+            do {
+                hasSettled = try hasSettled || fixture.count("access_note") == 0
+                if hasSettled { try note(fixture, cache, [99], at: 200, waitingMax: .max) }
+            } catch { Issue.record(error) }
+        }, while: { !hasSettled })
+        #expect(hasSettled && report.postponedCacheCount == 0)
+    }
+
+    @Test(arguments: Kind.allCases)
     func `between the steps of a sweep it is known what is gone`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache(retentionSeconds: 50)

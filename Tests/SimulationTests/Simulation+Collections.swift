@@ -15,6 +15,8 @@ extension Simulation {
         /// It has asked what time it is.
         var hasTime = false
         var isTroubled = false
+        /// Troubles there had been when it began. Another's may end it, too: with the sessions of a database server its lock goes.
+        let injectedBefore: Int
         /// By the serial of the cache, the paths whose objects it may take, and those that it must.
         var mayGo: [Int: Set<Int>] = [:]
         var mustGo: [Int: Set<Int>] = [:]
@@ -38,7 +40,7 @@ extension Simulation {
         let server = server
         // It writes what was pulled before it does anything else.
         if !stage.hasTrouble { model.flush() }
-        try begin(.collection(Collection(nowLow: now, nowHigh: now)), pauseChance: dice.pick([0, 0, 10, 50, 90])) {
+        try begin(.collection(Collection(nowLow: now, nowHigh: now, injectedBefore: stage.injectedCount)), pauseChance: dice.pick([0, 0, 10, 50, 90])) {
             .collected(server.upkeep.sweep(server.sweeper))
         }
     }
@@ -57,9 +59,11 @@ extension Simulation {
         say("\(number) has collected: \(report.map { "\($0)" } ?? "it stopped")")
         if report == nil && !collection.isTroubled { throw fail("a collection stopped for no reason") }
         if let report, report.failures > 0, !collection.isTroubled { throw fail("a collection failed to delete for no reason: \(report)") }
+        let isStopped = report?.isStopped ?? true
+        if isStopped && stage.injectedCount == collection.injectedBefore { throw fail("a collection stopped before its end for no reason") }
         for name in model.caches.keys.sorted() {
             guard let cache = model.caches[name] else { continue }
-            let mustGo = report == nil || collection.isTroubled ? [] : collection.mustGo[cache.serial] ?? []
+            let mustGo = isStopped || collection.isTroubled ? [] : collection.mustGo[cache.serial] ?? []
             for path in cache.objects.keys.sorted() where collection.mayGo[cache.serial]?.contains(path) == true {
                 if try narInfo(name, path) == nil {
                     model.remove(path, of: name)

@@ -114,7 +114,7 @@ extension Catalog {
         for cache in try read({ session throws(DatabaseError) in try session.listCaches() }) where run.goesOn {
             if cache.cutoff(defaultRetentionSeconds, at: now) == nil { continue }
             let isDone = try deleteExpiredObjects(of: cache, run, at: now, defaultRetentionSeconds)
-            if !isDone { run.report.postponedCacheCount += 1 }
+            if !isDone && run.goesOn { run.report.postponedCacheCount += 1 }
             try run.steps(\.buildLogCount) { session, rows throws(DatabaseError) in
                 try session.deleteExpiredBuildLogs(
                     of: cache.name, defaultRetentionSeconds: defaultRetentionSeconds, at: now,
