@@ -83,7 +83,8 @@ while IFS=: read -r -u 3 kind finding code options; do
   expect_contains "$kind: what fsck says" "\"kind\":\"$finding\"" "$(cat fsck.log)"
   fsck 7 "$@"
   expect_contains "$kind: where fsck says it is" "$place" "$(cat fsck.log)"
-  [[ $code == 6 ]] || expect_contains "$kind: who needs it" "$path in hello" "$(cat fsck.log)"
+  # Of many paths in one pack the first are named.
+  [[ $code == 6 ]] || grep -qF -e "$path in hello" -e ' in hello and more' fsck.log || die "$kind: who needs it is not in $(cat fsck.log)"
   found=$(sed '$d' fsck.log)
   say "$kind: $(grep -m 1 -F "$place" fsck.log | cut -d ';' -f 1)"
   # Overwritten bytes are as long as they were: there Nix looks at the hash.
