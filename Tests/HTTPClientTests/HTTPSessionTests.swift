@@ -165,12 +165,16 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }
     }
 
-    @Test("says who could not be reached")
+    @Test("says who could not be reached: a name with its addresses, an address once")
     func unreachable() throws {
         let port = try ScriptedServer.closedPort()
-        let session = try HTTPSession(endpoint: HTTPURL("http://127.0.0.1:\(port)"), timeouts: patient)
-        let error = #expect(throws: ClientError.self) { try session.send(ClientRequest(.get, "/")) }
-        #expect(error?.description == "cannot connect to 127.0.0.1:\(port): 127.0.0.1:\(port): Connection refused")
+        func words(of host: String) throws -> String? {
+            let session = try HTTPSession(endpoint: HTTPURL("http://\(host):\(port)"), timeouts: patient)
+            return #expect(throws: ClientError.self) { try session.send(ClientRequest(.get, "/")) }?.description
+        }
+        #expect(try words(of: "127.0.0.1") == "cannot connect to 127.0.0.1:\(port): Connection refused")
+        #expect(try words(of: "localhost")?.contains("cannot connect to localhost:\(port): ") == true)
+        #expect(try words(of: "localhost")?.contains("127.0.0.1:\(port): Connection refused") == true)
     }
 
     @Test("refuses paths that would break the request", arguments: ["", "a", "/a b", "/a\r\nX: y", "/\u{E9}"])

@@ -57,7 +57,11 @@ extension PlainTransport {
         for address in addresses.prefix(addressesMax) {
             do throws(Errno) {
                 return PlainTransport(try ClientSocket.connect(to: address, until: .now + timeout))
-            } catch { causes.append("\(address): \(error)") }
+            } catch {
+                // A host that was given as an address has been named already.
+                let isTheHost = [host, "\(host):\(endpoint.port)"].contains("\(address)")
+                causes.append(isTheHost ? "\(error)" : "\(address): \(error)")
+            }
         }
         throw .unreachable(host: host, cause: causes.isEmpty ? "it has no address" : causes.joined(separator: "; "))
     }
