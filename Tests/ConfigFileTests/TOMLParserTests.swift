@@ -74,15 +74,23 @@ struct TOMLParserTests {
     @Test("An error says what is wrong, and where", arguments: [
         ("a = {\n", "a.toml:1:6: the line ends here where a key should stand; write A-Z a-z 0-9 _ - or put the key in quotes"),
         ("a = [1, 2", "a.toml:1:10: the file ends here where a \",\" or the array's \"]\" should stand"), ("[:torage]", "a.toml:1:2: \":\" is not expected here where a key should stand; write A-Z a-z 0-9 _ - or put the key in quotes"),
-        ("a = C:", "a.toml:1:5: \"C:\" is no value; write text in quotes"), ("\na = \"x", "a.toml:2:5: a string that begins here has no closing quotation mark on its line"),
+        ("a = C:", "a.toml:1:5: what stands here is no value; write text in quotes"), ("\na = \"x", "a.toml:2:5: a string that begins here has no closing quotation mark on its line"),
         ("a = \"\\x\"", "a.toml:1:6: an unknown escape sequence; write \\\\ for a backslash, or put the string in single quotes"),
-        ("a.b = 1\n\n[a]", "a.toml:3:1: the table \"a\" comes twice"), ("a = 99999999999999999999", "a.toml:1:5: 99999999999999999999 does not fit 64 bits"),
+        ("a.b = 1\n\n[a]", "a.toml:3:1: the table \"a\" comes twice"), ("a = 99999999999999999999", "a.toml:1:5: this number does not fit 64 bits"),
     ])
     func errors(text: String, message: String) {
         do throws(ConfigFileError) {
             _ = try read(text)
             Issue.record("\(text) was taken")
         } catch { #expect(error.description == message) }
+    }
+
+    @Test("An error does not show a value: it may be a secret without its quotes, and long", arguments: ["MTIzNDU2Nzg5MDEy", "12345678901234567890"])
+    func valuesAreNotShown(secret: String) {
+        for text in ["a = \(secret)", "a = \(secret)/+", "a = [1, \(secret)]", "a = { b = \(secret)= }", "a = \"\(secret)", "a = '\(secret)"] {
+            let error = #expect(throws: ConfigFileError.self) { try read(text) }
+            #expect(error?.description.contains(secret.prefix(4)) == false)
+        }
     }
 
     @Test("What nests is bounded")

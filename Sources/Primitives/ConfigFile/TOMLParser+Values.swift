@@ -176,7 +176,8 @@ extension TOMLParser {
         if word == "true" || word == "false" { return .bool(word == "true") }
         if TOMLMoment.isMoment(word) { return .moment }
         if let number = try TOMLNumber.read(word, { message in fail(message, at: start) }) { return number }
-        throw fail("\"\(word)\" is no value; write text in quotes", at: start)
+        // The word is not shown: it may be a secret, whose owner forgot the quotes.
+        throw fail("what stands here is no value; write text in quotes", at: start)
     }
 
     /// Up to what can follow a value.

@@ -9,7 +9,7 @@ enum TOMLNumber {
         let rest = hasSign ? bytes.dropFirst() : bytes[...]
         for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] where !hasSign && rest.starts(with: prefix.utf8) {
             guard let digits = digits(rest.dropFirst(2), radix: radix) else { return nil }
-            guard let value = Int64(digits, radix: radix) else { throw fail("\(word) does not fit 64 bits") }
+            guard let value = Int64(digits, radix: radix) else { throw fail("this number does not fit 64 bits") }
             return .integer(value)
         }
         let sign = bytes.first == UInt8(ascii: "-") ? "-" : ""
@@ -23,7 +23,7 @@ enum TOMLNumber {
         let point = rest[..<mantissaEnd].firstIndex(of: UInt8(ascii: ".")) ?? mantissaEnd
         guard let whole = digits(rest[..<point], radix: 10), whole.utf8.count == 1 || !whole.hasPrefix("0") else { return nil }
         if point == rest.endIndex {
-            guard let value = Int64(sign + whole) else { throw fail("\(word) does not fit 64 bits") }
+            guard let value = Int64(sign + whole) else { throw fail("this number does not fit 64 bits") }
             return .integer(value)
         }
         var text = sign + whole
