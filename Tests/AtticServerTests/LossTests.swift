@@ -110,6 +110,26 @@ struct LossTests {
         #expect(try !nar(path).isDamaged)
     }
 
+    @Test("a chunk is known to a push by its bytes as they are stored: those that have changed are stored anew", arguments: [
+        "frame_checksum", "NULL", "frame_checksum + 1",
+    ])
+    func asStored(_ checksum: String) throws {
+        // What rows say: the checksum as it is, as rows of before there were any have it, and one that is damaged itself.
+        try fixture.context.catalog.write { session throws(DatabaseError) in
+            try session.trying("set checksums") { connection throws(SQLError) in
+                _ = try connection.execute("UPDATE chunk SET frame_checksum = \(checksum)")
+            }
+        }
+        let before = try fixture.packBytes()
+        #expect(try fixture.push(other, to: cache).status == .ok)
+        #expect(try fixture.packBytes() - before < 800_000, "the stretch that both have lies there once")
+        try overwrite(path)
+        let third = try TestPath("third", seeds: [6, 2, 7], byteCount: 300_000)
+        #expect(try fixture.push(third, to: cache).status == .ok)
+        for path in [path, other, third] { #expect(try comesBack(path)) }
+        #expect(try fixture.check(contents: true).outcome == .clean)
+    }
+
     @Test("a wrong chunk that was met is known at once, of all that need it: nothing tells them as here, and one push brings all back", arguments: [
         Problem.incompleteNar as any Error, StorageError(SystemError("read", "a pack", .inputOutput)),
     ])

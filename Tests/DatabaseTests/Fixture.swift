@@ -128,8 +128,13 @@ final class Fixture {
     static func stored(_ chunk: Int, _ pack: String, _ slot: Int, repair: Bool = false) -> Commit.Chunk {
         .stored(
             hash: Fixture.chunk(chunk), byteCount: 200,
-            extent: StoredExtent(pack: pack, offset: Int64(slot) * 100, byteCount: 100), repair: repair)
+            frame: StoredFrame(
+                extent: StoredExtent(pack: pack, offset: Int64(slot) * 100, byteCount: 100), checksum: checksum(pack, slot)),
+            repair: repair)
     }
+
+    /// What is said to be the checksum of the frame that `stored` puts there: one of each place, the highest bit set.
+    static func checksum(_ pack: String, _ slot: Int) -> UInt64 { 1 << 63 | UInt64(slot) << 8 | UInt64(pack.utf8.last ?? 0) }
 
     func commit(_ commit: Commit) throws -> CommitOutcome {
         try catalog.write { session throws(DatabaseError) in try session.commitUpload(commit) }

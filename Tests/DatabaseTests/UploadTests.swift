@@ -196,6 +196,26 @@ import Testing
     }
 
     @Test(arguments: Kind.allCases)
+    func `a chunk has the checksum of the frame that it is stored as`(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let cache = try fixture.cache()
+        func checksums() throws -> [UInt64?] {
+            let chunks = try fixture.chunks([1, 2])
+            return [1, 2].map { chunks[Fixture.chunk($0)]?.frameChecksum }
+        }
+        try fixture.push(cache, 1, chunks: [Fixture.stored(1, "a", 0), Fixture.stored(2, "a", 1)])
+        #expect(try checksums() == [Fixture.checksum("a", 0), Fixture.checksum("a", 1)])
+        try fixture.push(cache, 2, chunks: [Fixture.stored(1, "b", 0), Fixture.stored(2, "b", 1, repair: true)])
+        #expect(try checksums() == [Fixture.checksum("a", 0), Fixture.checksum("b", 1)], "the first keeps its frame, the repaired has the new one")
+        try fixture.catalog.write { session throws(DatabaseError) in
+            try session.trying("forget a checksum") { connection throws(SQLError) in
+                try connection.execute("UPDATE chunk SET frame_checksum = NULL WHERE hash = $1", [.digest(Fixture.chunk(1))])
+            }
+        }
+        #expect(try checksums() == [nil, Fixture.checksum("b", 1)], "a row of before there were checksums has none")
+    }
+
+    @Test(arguments: Kind.allCases)
     func `a damaged NAR counts as missing until it is pushed again`(kind: Kind) throws {
         let fixture = try Fixture(kind)
         let cache = try fixture.cache()
@@ -232,7 +252,8 @@ import Testing
         let cache = try fixture.cache()
         try fixture.push(cache, 1, chunks: [Fixture.stored(1, "a", 0), Fixture.stored(2, "a", 1)])
         let moved = Commit.Chunk.stored(
-            hash: Fixture.chunk(2), byteCount: 250, extent: StoredExtent(pack: "b", offset: 0, byteCount: 77), repair: true)
+            hash: Fixture.chunk(2), byteCount: 250,
+            frame: StoredFrame(extent: StoredExtent(pack: "b", offset: 0, byteCount: 77), checksum: 7), repair: true)
         let second = try fixture.push(cache, 2, chunks: [moved])
         #expect(second.isNewNar && second.hasMovedChunks)
         #expect(try fixture.object(cache, 1)?.nar.isDamaged == true, "its file's length and hash are of the old frame")

@@ -92,8 +92,8 @@ CREATE TEMP TABLE path (i INTEGER PRIMARY KEY, hash TEXT);
 INSERT INTO path SELECT i, replace(lower(hex(randomblob(16))), 'e', 'z') FROM n WHERE i <= $2;
 INSERT INTO pack (id, name, byte_count, is_sealed)
   SELECT pack + i, lower(hex(randomblob(16))), 67108864, 1 FROM n, base WHERE i <= $2 / 200 + 1;
-INSERT INTO chunk (id, hash, compression, byte_count, pack_id, pack_offset, stored_byte_count)
-  SELECT chunk + i, randomblob(32), 'zstd', 70000, pack + i / 1000 + 1, (i % 1000) * 30000, 30000
+INSERT INTO chunk (id, hash, compression, byte_count, pack_id, pack_offset, stored_byte_count, frame_checksum)
+  SELECT chunk + i, randomblob(32), 'zstd', 70000, pack + i / 1000 + 1, (i % 1000) * 30000, 30000, random()
   FROM n, base WHERE i <= $2 * 5 + 20;
 INSERT INTO nar (id, nar_hash, nar_size, file_hash, file_size, compression, chunk_count)
   SELECT nar + i, randomblob(32), 1400000, randomblob(32), 600000, 'zstd', 20 FROM n, base WHERE i <= $2;

@@ -20,7 +20,7 @@ enum ChunkBatch {
         /// In the store already, held for this upload; its bytes, which the file hash needs.
         case known(ChunkRecord, stored: [UInt8])
         /// Freshly compressed, not yet written. `repairs`: the database knows the chunk, but its bytes are gone, or others.
-        case fresh([UInt8], repairs: Bool)
+        case fresh([UInt8], checksum: UInt64, repairs: Bool)
         /// An earlier chunk of the same upload has the same bytes.
         case repeated
     }
@@ -49,12 +49,12 @@ enum ChunkBatch {
             let byteCount = Int64(ranges[index].count)
             guard isFirst[index] else { return Pressed(hash: hash, byteCount: byteCount, frame: .repeated) }
             if let record = known[hash], let stored = try upload.storedBytes(of: record),
-                unsafe tools.isFrame(stored, of: gathered.block.bytes(ranges[index]))
+                unsafe tools.isFrame(stored, of: gathered.block.bytes(ranges[index]), record.frameChecksum)
             {
                 return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored))
             }
             let frame = unsafe tools.compressor.compress(gathered.block.bytes(ranges[index]))
-            return Pressed(hash: hash, byteCount: byteCount, frame: .fresh(frame, repairs: known[hash] != nil))
+            return Pressed(hash: hash, byteCount: byteCount, frame: .fresh(frame, checksum: FrameChecksum.of(frame), repairs: known[hash] != nil))
         }
     }
 }
@@ -116,7 +116,11 @@ final class UploadScope: Sendable {
 extension Press.Tools {
     /// Whether a stored frame stands for these bytes. A NAR that was put together from frames which do not would be acknowledged, and
     /// never come back.
-    fileprivate func isFrame(_ frame: [UInt8], of bytes: UnsafeRawBufferPointer) -> Bool {
+    ///
+    /// - Parameter checksum: of the frame as it was written; nil where it is not known. One that fits says that no bit has changed
+    ///   since; otherwise the frame is opened, and the checksum may be what is wrong.
+    fileprivate func isFrame(_ frame: [UInt8], of bytes: UnsafeRawBufferPointer, _ checksum: UInt64?) -> Bool {
+        if let checksum, checksum == FrameChecksum.of(frame) { return true }
         guard let found = try? decompressor.decompress(frame: frame, byteCountMax: bytes.count) else { return false }
         return unsafe found.span.withUnsafeBytes { unsafe Bytes.equal($0, bytes) }
     }

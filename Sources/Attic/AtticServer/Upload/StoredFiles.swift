@@ -176,7 +176,7 @@ final class StoredFiles: Sendable {
             // The press may have seen it as new in two batches at once; in order, only the first counts.
             let frame = switch pressed.frame {
             case .known(_, let stored): stored
-            case .fresh(let frame, _): frame
+            case .fresh(let frame, _, _): frame
             case .repeated: try StoredFiles.readBack(first.extent, writing)
             }
             StoredFiles.add(frame, isKnown: true, first.chunk, writing)
@@ -191,11 +191,13 @@ final class StoredFiles: Sendable {
             let extent = Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount)
             writing.placed[pressed.hash] = (chunk, extent)
             StoredFiles.add(stored, isKnown: true, chunk, writing)
-        case .fresh(let frame, let repairs):
+        case .fresh(let frame, let checksum, let repairs):
             let extent = try unsafe frame.span.withUnsafeBytes { bytes in try unsafe writing.writer.append(bytes) }
             let chunk = Commit.Chunk.stored(
                 hash: pressed.hash, byteCount: pressed.byteCount,
-                extent: StoredExtent(pack: extent.pack.text, offset: extent.offset, byteCount: extent.byteCount),
+                frame: StoredFrame(
+                    extent: StoredExtent(pack: extent.pack.text, offset: extent.offset, byteCount: extent.byteCount),
+                    checksum: checksum),
                 repair: repairs)
             writing.placed[pressed.hash] = (chunk, extent)
             StoredFiles.add(frame, isKnown: false, chunk, writing)

@@ -103,7 +103,9 @@ extension CatalogSession {
                 WHERE r.nar_id = $1 AND c.id = r.chunk_id AND p.id = c.pack_id ORDER BY r.position
                 """, [.integer(narID)]
             ) { row throws(SQLError) in
-                NarSnapshot.Part(position: try row.integer(7), isDamaged: try row.bool(8), chunk: try ChunkRecord(row))
+                NarSnapshot.Part(
+                    position: try row.integer(ChunkRecord.columnCount), isDamaged: try row.bool(ChunkRecord.columnCount + 1),
+                    chunk: try ChunkRecord(row))
             }
         }
         return NarSnapshot(nar: nar, parts: parts)

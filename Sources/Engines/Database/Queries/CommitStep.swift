@@ -129,8 +129,8 @@ final class CommitStep {
             if case .stored(_, _, _, repair: true) = chunk { true } else { false }
         }
         if let former, !former.isDamaged, !repairs {
-            for case .stored(let hash, _, let extent, let repair) in chunks {
-                try giveUp(hash, nar.compression, extent, repair, connection)
+            for case .stored(let hash, _, let frame, let repair) in chunks {
+                try giveUp(hash, nar.compression, frame, repair, connection)
             }
             return (former.id, isNew: false, isWritten: false)
         }
@@ -209,31 +209,31 @@ final class CommitStep {
         var rows: [[SQLValue]] = []
         rows.reserveCapacity(stored.count)
         for (hash, position) in stored {
-            guard case .stored(_, let byteCount, let extent, _) = chunks[position] else { continue }
+            guard case .stored(_, let byteCount, let frame, _) = chunks[position] else { continue }
             rows.append([
-                .digest(hash), .text(compression), .integer(byteCount), .integer(try packID(extent, connection)),
-                .integer(extent.offset), .integer(extent.byteCount),
+                .digest(hash), .text(compression), .integer(byteCount), .integer(try packID(frame.extent, connection)),
+                .integer(frame.extent.offset), .integer(frame.extent.byteCount), .integer(Int64(bitPattern: frame.checksum)),
             ])
         }
         var inserted = [Int64?](repeating: nil, count: rows.count)
         try connection.runEach(
             """
-            INSERT INTO chunk (hash, compression, byte_count, pack_id, pack_offset, stored_byte_count)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (hash, compression) DO NOTHING RETURNING id
+            INSERT INTO chunk (hash, compression, byte_count, pack_id, pack_offset, stored_byte_count, frame_checksum)
+            VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash, compression) DO NOTHING RETURNING id
             """, rows
         ) { index, row throws(SQLError) in inserted[index] = try row.integer(0) }
         var ids: [SHA256Digest: Int64] = [:]
         ids.reserveCapacity(stored.count)
         // What was made before what is found: a chunk that comes twice is made by the first.
         for (index, (hash, position)) in stored.enumerated() {
-            guard let id = inserted[index], case .stored(_, _, let extent, _) = chunks[position] else { continue }
+            guard let id = inserted[index], case .stored(_, _, let frame, _) = chunks[position] else { continue }
             newChunkCount += 1
-            settledPlaces.insert(Place(packID: try packID(extent, connection), offset: extent.offset))
+            settledPlaces.insert(Place(packID: try packID(frame.extent, connection), offset: frame.extent.offset))
             ids[hash] = id
         }
         for (index, (hash, position)) in stored.enumerated() where inserted[index] == nil {
-            guard case .stored(_, _, let extent, let repair) = chunks[position] else { continue }
-            ids[hash] = try giveUp(hash, compression, extent, repair, connection) ?? 0
+            guard case .stored(_, _, let frame, let repair) = chunks[position] else { continue }
+            ids[hash] = try giveUp(hash, compression, frame, repair, connection) ?? 0
         }
         return ids
     }
@@ -242,9 +242,9 @@ final class CommitStep {
     /// dead, unless another path of this upload makes a chunk of them. The chunk's id; nil where there is no such chunk.
     @discardableResult
     private func giveUp(
-        _ hash: SHA256Digest, _ compression: String, _ extent: StoredExtent, _ repair: Bool,
-        _ connection: any SQLConnection
+        _ hash: SHA256Digest, _ compression: String, _ frame: StoredFrame, _ repair: Bool, _ connection: any SQLConnection
     ) throws(SQLError) -> Int64? {
+        let extent = frame.extent
         let place = Place(packID: try packID(extent, connection), offset: extent.offset)
         let row = try connection.first(
             """
@@ -260,8 +260,14 @@ final class CommitStep {
             try connection.noteDeadExtent(
                 packID: row.place.packID, offset: row.place.offset, byteCount: row.byteCount, at: now)
             try connection.execute(
-                "UPDATE chunk SET pack_id = $1, pack_offset = $2, stored_byte_count = $3, is_damaged = 0 WHERE id = $4",
-                [.integer(place.packID), .integer(extent.offset), .integer(extent.byteCount), .integer(row.id)])
+                """
+                UPDATE chunk SET pack_id = $1, pack_offset = $2, stored_byte_count = $3, frame_checksum = $4, is_damaged = 0
+                WHERE id = $5
+                """,
+                [
+                    .integer(place.packID), .integer(extent.offset), .integer(extent.byteCount),
+                    .integer(Int64(bitPattern: frame.checksum)), .integer(row.id),
+                ])
             settledPlaces.insert(place)
             hasMovedChunks = true
             if row.isDamaged { repairedChunkIDs.append(row.id) }

@@ -14,6 +14,18 @@ package struct StoredExtent: Sendable, Hashable {
     }
 }
 
+/// A chunk's frame as it was written.
+package struct StoredFrame: Sendable, Hashable {
+    package let extent: StoredExtent
+    /// CRC-64 of its bytes.
+    package let checksum: UInt64
+
+    package init(extent: StoredExtent, checksum: UInt64) {
+        self.extent = extent
+        self.checksum = checksum
+    }
+}
+
 /// A chunk as the database keeps it: content by hash and compression, and its place.
 package struct ChunkRecord: Sendable, Hashable {
     package let id: Int64
@@ -22,11 +34,14 @@ package struct ChunkRecord: Sendable, Hashable {
     package let byteCount: Int64
     package let compression: String
     package let place: StoredExtent
+    /// CRC-64 of the stored frame; nil where it was stored before there were checksums.
+    package let frameChecksum: UInt64?
     /// Of the stored frame.
     package var storedByteCount: Int64 { place.byteCount }
 
     /// The columns, of the tables named `c` (chunk) and `p` (pack).
-    static let columns = "c.id, c.hash, c.byte_count, c.compression, p.name, c.pack_offset, c.stored_byte_count"
+    static let columns = "c.id, c.hash, c.byte_count, c.compression, p.name, c.pack_offset, c.stored_byte_count, c.frame_checksum"
+    static let columnCount = 8
 
     init(_ row: borrowing SQLRow) throws(SQLError) {
         id = try row.integer(0)
@@ -34,6 +49,7 @@ package struct ChunkRecord: Sendable, Hashable {
         byteCount = try row.integer(2)
         compression = try row.text(3)
         place = try StoredExtent(pack: row.text(4), offset: row.integer(5), byteCount: row.integer(6))
+        frameChecksum = try row.optionalInteger(7).map(UInt64.init(bitPattern:))
     }
 }
 

@@ -11,7 +11,7 @@ package struct Commit: Sendable {
         ///
         /// - byteCount: uncompressed.
         /// - repair: take this place even where the chunk has one, because that was found to be damaged.
-        case stored(hash: SHA256Digest, byteCount: Int64, extent: StoredExtent, repair: Bool)
+        case stored(hash: SHA256Digest, byteCount: Int64, frame: StoredFrame, repair: Bool)
     }
 
     /// A NAR as an object is to name it.

@@ -18,6 +18,7 @@ struct Migration: Sendable {
         Migration(name: "files of plain Nix", script: receivedFileSchema),
         Migration(name: "packs in a bucket", script: loosePackSchema),
         Migration(name: "the storage's id", script: storageSchema),
+        Migration(name: "checksums of frames", script: checksumSchema),
     ]
 
     static let names = all.map(\.name)
