@@ -6,9 +6,9 @@ import Support
 import Testing
 
 /// The whole NAR, put together from pieces of which none may be larger than agreed.
-private func dump(_ path: String, bufferByteCount: Int = NarDump.bufferByteCount) throws -> [UInt8] {
+private func dump(_ path: String, bufferByteCount: Int = NarDump.bufferByteCount, readers: Int = 0) throws -> [UInt8] {
     var bytes: [UInt8] = []
-    try unsafe NarDump.dump(path: path, bufferByteCount: bufferByteCount) { piece in
+    try unsafe NarDump.dump(path: path, bufferByteCount: bufferByteCount, readers: readers) { piece in
         let byteCount = piece.count
         #expect(byteCount > 0 && byteCount <= bufferByteCount)
         unsafe bytes.append(contentsOf: piece)
@@ -84,6 +84,10 @@ struct NarDumpAgainstNix {
             let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount) == nix.standardOutput
             #expect(isSame, "with a buffer of \(bufferByteCount)")
         }
+        for readers in [1, 2, 5] {
+            let isSame = try dump(tree.file("t"), bufferByteCount: 5000, readers: readers) == nix.standardOutput
+            #expect(isSame, "with \(readers) readers")
+        }
     }
 
     @Test("Odd names, kinds, sizes and bits", .enabled(if: ScratchNix.isWanted))
@@ -139,8 +143,8 @@ func dumpReadsBack(_ make: @Sendable () throws -> TemporaryDirectory) throws {
         let isSame = try File.readAll(tree.file("t/\(name)")) == bytes
         #expect(isSame, "\(name)")
     }
-    for bufferByteCount in [4096, 8192 + 1] {
-        let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount) == bytes
+    for (bufferByteCount, readers) in [(4096, 0), (8192 + 1, 0), (4096, 1), (NarDump.bufferByteCount, 4)] {
+        let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount, readers: readers) == bytes
         #expect(isSame)
     }
 }
@@ -267,6 +271,105 @@ func fileSink() throws {
     let whole = try dump(tree.file("t"))
     #expect(bytes == whole)
     #expect(handedOn == [200_000, 70_000])
+}
+
+/// Larger files, small ones between them, and directories of one file each: more of each than may be open at once.
+private func largeTree() throws -> TemporaryDirectory {
+    let tree = try TemporaryDirectory()
+    for number in 0..<60 {
+        try tree.write("t/large/\(number)", [UInt8](repeating: UInt8(number), count: 65_536 + number))
+        try tree.write("t/large/\(number)-small", text: "\(number)")
+        try tree.write("t/directories/\(number)/file", text: "\(number)")
+        if number % 7 == 0 { link("\(number)", tree.file("t/large/\(number)-link")) }
+    }
+    return tree
+}
+
+@Test("Threads that read ahead have few files open at once, and the NAR is the same", arguments: [1, 4])
+func readAhead(readers: Int) throws {
+    let tree = try largeTree()
+    let whole = try dump(tree.file("t"))
+    var bytes: [UInt8] = []
+    var openMax = 0
+    func look() throws {
+        let open = try Directory.names("/proc/self/fd").filter { name in
+            (try? File.linkTarget("/proc/self/fd/\(name)"))?.hasPrefix(tree.path) == true
+        }
+        openMax = max(openMax, open.count)
+    }
+    try unsafe NarDump.dump(
+        path: tree.file("t"), readers: readers,
+        files: { (file: borrowing FileDescriptor, byteCount: Int64) throws(any Error) in
+            try look()
+            var contents = [UInt8](repeating: 0, count: Int(byteCount))
+            let count = try unsafe contents.withUnsafeMutableBytes { try unsafe file.readFully(at: 0, into: $0) }
+            bytes += contents[..<count]
+            return Int64(count)
+        }
+    ) { (piece: UnsafeRawBufferPointer) throws(any Error) in unsafe bytes.append(contentsOf: piece) }
+    let isSame = bytes == whole
+    #expect(isSame)
+    #expect(openMax > 4 && openMax <= NarDump.openFilesMax)
+}
+
+@Test("A larger file that another took the place of before it was sent has changed")
+func replacedWhileItWaits() throws {
+    let tree = try largeTree()
+    var isFirst = true
+    do throws(NarDumpFailure<any Error>) {
+        try unsafe NarDump.dump(path: tree.file("t"), readers: 2, files: { (_, byteCount) throws(any Error) in
+            if isFirst {
+                for number in 0..<60 { try tree.write("t/large/\(number)", [UInt8](repeating: 1, count: 70_000)) }
+            }
+            isFirst = false
+            return byteCount
+        }) { _ throws(any Error) in }
+        Issue.record("a tree that changed was dumped")
+    } catch {
+        guard case .tree(.changed) = error else {
+            Issue.record("\(error)")
+            return
+        }
+    }
+}
+
+@Test("What ends a dump ends those who read ahead: an error of theirs, a walk that cannot go on, a sink that has enough", arguments: [1, 4])
+func readAheadEnds(readers: Int) throws {
+    func failure(_ tree: TemporaryDirectory) -> NarDumpError? {
+        do throws(NarDumpFailure<Never>) {
+            try unsafe NarDump.dump(path: tree.file("t"), readers: readers) { _ in }
+            return nil
+        } catch {
+            guard case .tree(let error) = error else { return nil }
+            return error
+        }
+    }
+    let tree = try largeTree()
+    _ = unsafe mkfifo(tree.file("t/large/3-pipe"), 0o644)
+    #expect(failure(tree) == .unsupportedKind(path: tree.file("t/large/3-pipe"), kind: "a named pipe"))
+    try File.remove(tree.file("t/large/3-pipe"))
+    #expect(failure(tree) == nil)
+    let missing = try TemporaryDirectory()
+    #expect(failure(missing) == .system(SystemError("look at", missing.file("t"), .noSuchFile)))
+    #expect(failure(try deepTree(NarReader.depthMaxDefault)) != nil)
+
+    struct Full: Error, Equatable {}
+    for callsMax in [1, 2, 50] {
+        var calls = 0
+        do throws(NarDumpFailure<Full>) {
+            try unsafe NarDump.dump(path: tree.file("t"), bufferByteCount: 4096, readers: readers) { _ throws(Full) in
+                calls += 1
+                if calls == callsMax { throw Full() }
+            }
+            Issue.record("the sink's error was lost")
+        } catch {
+            guard case .sink(Full()) = error else {
+                Issue.record("\(error)")
+                return
+            }
+        }
+        #expect(calls == callsMax)
+    }
 }
 
 @Test("A file of which less was sent than it had, has changed")

@@ -1,6 +1,7 @@
 import AtticAPI
 import Nix
 import NixStore
+import Platform
 
 /// Paths of the local store, and all that they need, on their way to one cache: finds out what it lacks, and sends that.
 struct ClosurePush {
@@ -46,12 +47,15 @@ struct ClosurePush {
     /// - Parameter roots: the paths that the plan was made for. Of those that the cache has already the realisations go as well:
     ///   another derivation may have come to the same output.
     func send(_ plan: PushPlan, for roots: [StorePath]) -> PushRun.Outcome {
+        // Where there is leave for few open files only, nobody reads ahead.
+        let readsAhead = OpenFileLimit.raise() / options.jobs >= 2 * NarDump.openFilesMax
         let report = PushReport(console: console)
         let outcome = plan.paths.isEmpty
             ? PushRun.Outcome()
             : PushRun.run(
                 plan.paths, jobs: options.jobs,
-                uploader: StoreUploader(client, store, forcesPreamble: options.forcesPreamble, limits: config.uploadPaths),
+                uploader: StoreUploader(
+                    client, store, forcesPreamble: options.forcesPreamble, readsAhead: readsAhead, limits: config.uploadPaths),
                 observer: report)
         let pushed = report.pushedPaths
         let documents = DocumentPush(client, store, config, jobs: options.jobs).send(

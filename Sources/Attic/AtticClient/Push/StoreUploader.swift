@@ -10,17 +10,27 @@ package struct StoreUploader: PathUploader {
     private let client: APIClient
     private let store: any StoreReader
     private let forcesPreamble: Bool
+    private let readsAhead: Bool
 
     /// From this many bytes on, the server is asked before the NAR is sent: a round trip, against a NAR that it may have.
     private static let askFirstBytes: Int64 = 1 << 20
     /// What a dump's buffer has beyond the NAR: a small NAR leaves in one piece.
     private static let dumpBytesMore = 4 << 10
+    /// From this many bytes on, threads read ahead of the one that sends.
+    private static let readAheadBytesMin: Int64 = 4 << 20
+    /// So many for each such NAR: enough that files which are not in memory are waited for together.
+    private static let readerCount = 4
 
-    /// - Parameter limits: what the server takes in one request of several paths, nil where it takes none.
-    package init(_ client: APIClient, _ store: any StoreReader, forcesPreamble: Bool, limits: UploadPathsLimits?) {
+    /// - Parameters:
+    ///   - readsAhead: whether threads read ahead in large NARs, which takes memory and open files (`NarDump.openFilesMax`).
+    ///   - limits: what the server takes in one request of several paths, nil where it takes none.
+    package init(
+        _ client: APIClient, _ store: any StoreReader, forcesPreamble: Bool, readsAhead: Bool, limits: UploadPathsLimits?
+    ) {
         self.client = client
         self.store = store
         self.forcesPreamble = forcesPreamble
+        self.readsAhead = readsAhead
         sharing = limits.flatMap { limits in
             limits.pathsMax < 2 ? nil : PushQueue.Sharing(
                 pathsMax: Int(min(limits.pathsMax, Self.pathsMax)), narBytesMax: min(limits.narBytesMax, Self.narBytesMax),
@@ -97,6 +107,7 @@ package struct StoreUploader: PathUploader {
         do {
             try unsafe NarDump.dump(
                 path: location, bufferByteCount: bufferBytes,
+                readers: readsAhead && info.narSize >= Self.readAheadBytesMin ? Self.readerCount : 0,
                 files: { (file: borrowing FileDescriptor, byteCount: Int64) throws(any Error) in
                     try check(adding: byteCount)
                     let before = sent

@@ -2,311 +2,204 @@ import Glibc
 import Nix
 import Platform
 
-/// One dump of one tree, for `NarDump`.
+/// Walks a tree in the order of its NAR, stretch by stretch: lists directories, and leaves files and links to whoever gets the
+/// stretch (`NarStretch`).
 ///
 /// Thread: one at a time. Nothing recurses: open directories are a stack, and so are their names (`NameArena`). Of a
 /// deep tree only the last directories stay open, so that it does not run out of descriptors; the way back up is `..`,
 /// checked by device and inode.
 @safe final class NarTreeWalk {
-    /// Why the walk ended early.
-    enum Stop: Error {
-        case tree(NarDumpError)
-        /// The sink said that it wants no more.
-        case sink
-    }
-
-    typealias Sink = (UnsafeRawBufferPointer) -> Bool
-    /// Takes so many bytes of a file from its beginning; how many there were, or nil when it wants no more.
-    typealias FileSink = (borrowing FileDescriptor, Int64) -> Int64?
-
-    /// A directory that is being dumped.
+    /// A directory that is being walked through.
     private struct Level {
         var directory: OpenFile?
-        let device: UInt64
-        let inode: UInt64
+        let place: NarPlace
         let mark: NameArena.Mark
         /// Index of the entry that comes next.
         var next: Int
+        /// Its place in the stretch's list of directories; nil where it is not there yet.
+        var listed: Int?
+        /// Device and inode, once it was closed for those within it.
+        var identity: (device: UInt64, inode: UInt64)?
     }
 
-    /// Directories that are kept open while those within them are dumped.
-    private static let openLevelCountMax = 64
-    /// What the tokens of one entry take at most: its name, its kind, and a link's target have their own room.
-    private static let entryByteCountMax = 1024
-    /// A link's target with its NUL, at most; more would not be a path.
-    private static let targetByteCountMax = Int(PATH_MAX)
-    /// From this many bytes on a file is given to the file sink: below, a copy costs less than the calls.
-    private static let fileSinkByteCountMin: Int64 = 64 << 10
+    /// Directories that are kept open while those within them are walked through.
+    static let openLevelCountMax = 64
 
     private let root: String
-    private let buffer: UnsafeMutableRawPointer
-    private let bufferByteCount: Int
-    private var filled = 0
     private let listing: UnsafeMutableRawBufferPointer
     private let arena = NameArena()
     private var levels: [Level] = []
-    private var files: FileSink?
+    private var stretch = NarStretch(itemsMax: 1)
+    private var hasBegun = false
 
-    init(root: String, bufferByteCount: Int) {
-        precondition(bufferByteCount >= 4096, "a dump's buffer has at least 4 KiB")
+    init(root: String) {
         self.root = root
-        self.bufferByteCount = bufferByteCount
-        // Behind the buffer: what one entry's tokens and one target take, so that no single copy needs a check, and the
-        // byte by which a file that grew is noticed.
-        let slack = Self.entryByteCountMax + Self.targetByteCountMax + 64
-        unsafe buffer = .allocate(byteCount: bufferByteCount + slack, alignment: 4096)
         unsafe listing = .allocate(byteCount: 64 << 10, alignment: 8)
     }
 
-    deinit {
-        unsafe buffer.deallocate()
-        unsafe listing.deallocate()
+    deinit { unsafe listing.deallocate() }
+
+    /// The next stretch, of at most so many files and links; nil behind the last.
+    func next(itemsMax: Int) throws(NarDumpError) -> NarStretch? {
+        if !hasBegun {
+            hasBegun = true
+            try begin()
+        }
+        while let level = levels.last, stretch.items.count < itemsMax, stretch.directories.count < NarAssembly.stretchDirectoriesMax,
+            stretch.tokens.count < NarAssembly.stretchTokenBytesMax / 2
+        {
+            if level.next < arena.entries.count { try take(arena.entries[level.next], of: level) } else { try leave() }
+        }
+        if stretch.tokens.isEmpty { return nil }
+        let taken = stretch
+        stretch = NarStretch(itemsMax: itemsMax)
+        for index in levels.indices { levels[index].listed = nil }
+        return taken
     }
 
-    func run(files: FileSink?, _ sink: Sink) throws(Stop) {
-        self.files = files
-        defer { self.files = nil }
-        put(NarTokens.magic)
+    private func begin() throws(NarDumpError) {
+        stretch.tokens += NarTokens.magic
         let status: FileStatus
-        do { status = try File.linkStatus(root) } catch { throw .tree(.system(error)) }
+        do throws(SystemError) { status = try File.linkStatus(root) } catch { throw .system(error) }
+        let place = NarPlace(root, in: nil)
         switch status.kind {
         case .regular:
-            try unsafe dumpContents(of: try openRoot(.read), sink)
+            let file = OpenFile(try openRoot(.read))
+            stretch.directories.append(NarStretch.Directory(file: file, place: place))
+            stretch.items.append(NarStretch.Item(tokenEnd: stretch.tokens.count, source: .root(file)))
         case .symbolicLink:
-            let target: String
-            do { target = try File.linkTarget(root) } catch { throw .tree(.system(error)) }
-            put(NarTokens.symbolicLink)
-            var text: [UInt8] = []
-            NarTokens.append(Array(target.utf8), to: &text)
-            put(text)
-            put(NarTokens.close)
+            do throws(SystemError) {
+                let target = try File.linkTarget(root)
+                stretch.tokens += NarTokens.symbolicLink
+                NarTokens.append(Array(target.utf8), to: &stretch.tokens)
+                stretch.tokens += NarTokens.close
+            } catch { throw .system(error) }
         case .directory:
-            try enter(try openRoot(.directory))
-            try unsafe walk(sink)
+            try enter(try openRoot(.directory), place)
         case .other:
-            throw unsupported(nil)
-        }
-        try unsafe flush(sink)
-    }
-
-    // MARK: Directories
-
-    private func walk(_ sink: Sink) throws(Stop) {
-        while let level = levels.last {
-            if filled > bufferByteCount - Self.entryByteCountMax { try unsafe flush(sink) }
-            guard level.next < arena.entries.count else {
-                try leave()
-                continue
-            }
-            levels[levels.count - 1].next += 1
-            guard let directory = level.directory else { preconditionFailure("the innermost directory is always open") }
-            let entry = arena.entries[level.next]
-            put(NarTokens.entry)
-            unsafe putString(arena.nameBytes(entry))
-            put(NarTokens.node)
-            switch try kind(of: entry, in: directory) {
-            case UInt32(S_IFREG):
-                try unsafe dumpContents(of: try openFile(entry, in: directory), sink)
-                put(NarTokens.close)
-            case UInt32(S_IFLNK):
-                try dumpLink(entry, in: directory)
-                put(NarTokens.close)
-            case UInt32(S_IFDIR):
-                try unsafe enter(try openDirectory(named: arena.name(entry), in: directory))
-            default:
-                throw unsupported(entry)
-            }
+            throw unsupported(root)
         }
     }
 
-    private func openRoot(_ access: File.Access) throws(Stop) -> FileDescriptor {
-        do { return try File.open(root, access) } catch { throw .tree(.system(error)) }
+    private func openRoot(_ access: File.Access) throws(NarDumpError) -> FileDescriptor {
+        do throws(SystemError) { return try File.open(root, access) } catch { throw .system(error) }
     }
 
-    private func openFile(_ entry: NameArena.Entry, in directory: OpenFile) throws(Stop) -> FileDescriptor {
-        do { return try unsafe directory.descriptor.openFile(named: arena.name(entry)) } catch { throw failure("open", error) }
-    }
-
-    private func openDirectory(
-        named name: UnsafePointer<CChar>, in directory: OpenFile
-    ) throws(Stop) -> FileDescriptor {
-        do { return try unsafe directory.descriptor.openDirectory(named: name) } catch { throw failure("open", error) }
+    /// Takes the next entry of the innermost directory.
+    private func take(_ entry: NameArena.Entry, of level: Level) throws(NarDumpError) {
+        levels[levels.count - 1].next += 1
+        guard let directory = level.directory else { preconditionFailure("the innermost directory is always open") }
+        stretch.tokens += NarTokens.entry
+        unsafe NarTokens.append(arena.nameBytes(entry), to: &stretch.tokens)
+        stretch.tokens += NarTokens.node
+        switch try kind(of: entry, in: directory) {
+        case UInt32(S_IFREG):
+            addItem(entry) { .file(name: $0, directory: $1) }
+        case UInt32(S_IFLNK):
+            addItem(entry) { .link(name: $0, directory: $1) }
+        case UInt32(S_IFDIR):
+            let place = NarPlace(arena.text(entry), in: level.place)
+            let descriptor: FileDescriptor
+            do throws(Errno) { descriptor = try unsafe directory.descriptor.openDirectory(named: arena.name(entry)) } catch {
+                throw NarDumpError(opening: place.path, error)
+            }
+            try enter(descriptor, place)
+        default:
+            throw unsupported(NarPlace(arena.text(entry), in: level.place).path)
+        }
     }
 
     /// The file type bits: from the listing, or asked for where the file system left them out.
-    private func kind(of entry: NameArena.Entry, in directory: OpenFile) throws(Stop) -> UInt32 {
+    private func kind(of entry: NameArena.Entry, in directory: OpenFile) throws(NarDumpError) -> UInt32 {
         // readdir(3): DT_ values are the file type bits shifted down by 12 (DTTOIF).
         if entry.kind != UInt8(DT_UNKNOWN) { return UInt32(entry.kind) << 12 }
-        do { return try unsafe directory.descriptor.fileType(named: arena.name(entry)) } catch { throw failure("look at", error) }
+        do throws(Errno) { return try unsafe directory.descriptor.fileType(named: arena.name(entry)) } catch {
+            throw .system(SystemError("look at", path(of: entry), error))
+        }
+    }
+
+    /// Leaves an entry of the innermost directory to be read, and ends it.
+    private func addItem(_ entry: NameArena.Entry, _ source: (_ name: Int, _ directory: Int) -> NarStretch.Source) {
+        let innermost = levels.count - 1
+        let directory: Int
+        if let listed = levels[innermost].listed { directory = listed } else {
+            directory = stretch.directories.count
+            levels[innermost].listed = directory
+            if let file = levels[innermost].directory {
+                stretch.directories.append(NarStretch.Directory(file: file, place: levels[innermost].place))
+            }
+        }
+        let name = stretch.names.count
+        unsafe stretch.names.append(contentsOf: arena.nameBytes(entry))
+        stretch.names.append(0)
+        stretch.items.append(NarStretch.Item(tokenEnd: stretch.tokens.count, source: source(name, directory)))
+        stretch.tokens += NarTokens.close
     }
 
     /// Begins a directory: lists it, and sorts its names.
-    private func enter(_ descriptor: consuming FileDescriptor) throws(Stop) {
+    private func enter(_ descriptor: consuming FileDescriptor, _ place: NarPlace) throws(NarDumpError) {
         if levels.count >= NarReader.depthMaxDefault {
-            throw .tree(.tooDeep(path: path, max: NarReader.depthMaxDefault))
+            throw .tooDeep(path: place.path, max: NarReader.depthMaxDefault)
         }
         let directory = OpenFile(descriptor)
-        let identity = try identity(of: directory)
         let mark = arena.mark
         while true {
             let count: Int
-            do { count = try unsafe directory.descriptor.readEntries(into: listing) } catch { throw failure("list", error) }
+            do throws(Errno) { count = try unsafe directory.descriptor.readEntries(into: listing) } catch {
+                throw .system(SystemError("list", place.path, error))
+            }
             if count == 0 { break }
             unsafe arena.take(UnsafeRawBufferPointer(rebasing: listing[..<count]))
         }
         arena.sort(from: mark)
-        put(NarTokens.directory)
-        levels.append(Level(
-            directory: directory, device: identity.device, inode: identity.inode, mark: mark, next: mark.entry))
-        if levels.count > Self.openLevelCountMax { levels[levels.count - 1 - Self.openLevelCountMax].directory = nil }
+        stretch.tokens += NarTokens.directory
+        levels.append(Level(directory: directory, place: place, mark: mark, next: mark.entry))
+        let closed = levels.count - 1 - Self.openLevelCountMax
+        if closed >= 0, let directory = levels[closed].directory {
+            levels[closed].identity = try identity(of: directory, levels[closed].place)
+            levels[closed].directory = nil
+            // One that is opened again is another file to those who read.
+            levels[closed].listed = nil
+        }
     }
 
     /// Ends the innermost directory, and the entry that holds it.
-    private func leave() throws(Stop) {
+    private func leave() throws(NarDumpError) {
         let level = levels.removeLast()
         arena.release(to: level.mark)
-        put(NarTokens.close)
+        stretch.tokens += NarTokens.close
         guard let above = levels.last else { return }
-        put(NarTokens.close)
-        guard above.directory == nil, let below = level.directory else { return }
-        let directory = OpenFile(try unsafe openDirectory(named: "..", in: below))
-        let found = try identity(of: directory)
-        if found.device != above.device || found.inode != above.inode {
-            throw .tree(.changed(path: path, how: "was moved"))
+        stretch.tokens += NarTokens.close
+        guard above.directory == nil, let below = level.directory, let expected = above.identity else { return }
+        let directory: OpenFile
+        do throws(Errno) { directory = OpenFile(try unsafe below.descriptor.openDirectory(named: "..")) } catch {
+            throw NarDumpError(opening: above.place.path, error)
+        }
+        let found = try identity(of: directory, above.place)
+        if found.device != expected.device || found.inode != expected.inode {
+            throw .changed(path: above.place.path, how: "was moved")
         }
         levels[levels.count - 1].directory = directory
     }
 
-    private func identity(of directory: OpenFile) throws(Stop) -> (device: UInt64, inode: UInt64) {
+    private func identity(
+        of directory: OpenFile, _ place: NarPlace
+    ) throws(NarDumpError) -> (device: UInt64, inode: UInt64) {
         var raw = stat()
         let descriptor = directory.descriptor.rawValue
-        do { try retryingInterrupts { unsafe fstat(descriptor, &raw) } } catch { throw failure("look at", error) }
+        do throws(Errno) { try retryingInterrupts { unsafe fstat(descriptor, &raw) } } catch {
+            throw .system(SystemError("look at", place.path, error))
+        }
         return (UInt64(raw.st_dev), UInt64(raw.st_ino))
     }
 
-    // MARK: Files and links
-
-    private func dumpContents(of file: consuming FileDescriptor, _ sink: Sink) throws(Stop) {
-        let status: FileStatus
-        do { status = try file.status() } catch { throw failure("look at", error) }
-        guard status.kind == .regular else { throw .tree(.changed(path: path, how: "became something else")) }
-        put(status.isExecutableByOwner ? NarTokens.executable : NarTokens.regular)
-        putLength(status.byteCount)
-        if let files, status.byteCount >= Self.fileSinkByteCountMin {
-            try unsafe handOn(file, status.byteCount, to: files, after: sink)
-        } else {
-            try unsafe copy(file, status.byteCount, sink)
-        }
-        putZeros(NarTokens.paddingByteCount(after: status.byteCount))
-        put(NarTokens.close)
+    /// The path of an entry of the innermost directory, for errors.
+    private func path(of entry: NameArena.Entry) -> String {
+        NarPlace(arena.text(entry), in: levels.last?.place).path
     }
 
-    /// Has somebody else send the contents, behind what is in the buffer.
-    private func handOn(
-        _ file: borrowing FileDescriptor, _ byteCount: Int64, to files: FileSink, after sink: Sink
-    ) throws(Stop) {
-        try unsafe flush(sink)
-        guard let count = files(file, byteCount) else { throw .sink }
-        if count < byteCount { throw .tree(.changed(path: path, how: "became shorter")) }
-        let found: FileStatus
-        do { found = try file.status() } catch { throw failure("look at", error) }
-        if found.byteCount > byteCount { throw .tree(.changed(path: path, how: "grew")) }
-    }
-
-    /// Reads the contents into the buffer.
-    private func copy(_ file: borrowing FileDescriptor, _ byteCount: Int64, _ sink: Sink) throws(Stop) {
-        var remaining = byteCount
-        while true {
-            if filled >= bufferByteCount { try unsafe flush(sink) }
-            let room = bufferByteCount - filled
-            // One byte more than the file should have, where the end is in reach: it costs no call of its own, and
-            // shows that the file has grown. Behind the buffer there is room for it.
-            let isLast = remaining <= Int64(room)
-            let wanted = isLast ? Int(remaining) + 1 : room
-            let count: Int
-            do {
-                count = try unsafe file.read(into: UnsafeMutableRawBufferPointer(start: buffer + filled, count: wanted))
-            } catch { throw failure("read", error) }
-            if Int64(count) > remaining { throw .tree(.changed(path: path, how: "grew")) }
-            if count == 0 && remaining > 0 { throw .tree(.changed(path: path, how: "became shorter")) }
-            filled += count
-            remaining -= Int64(count)
-            if isLast && remaining == 0 { return }
-        }
-    }
-
-    private func dumpLink(_ entry: NameArena.Entry, in directory: OpenFile) throws(Stop) {
-        put(NarTokens.symbolicLink)
-        // The target first, behind the place of its length.
-        let place = unsafe UnsafeMutableRawBufferPointer(start: buffer + filled + 8, count: Self.targetByteCountMax)
-        let count: Int
-        do {
-            count = try unsafe directory.descriptor.readLink(named: arena.name(entry), into: place)
-        } catch { throw failure("read link", error) }
-        putLength(Int64(count))
-        filled += count
-        putZeros(NarTokens.paddingByteCount(after: Int64(count)))
-        put(NarTokens.close)
-    }
-
-    // MARK: The buffer
-
-    private func put(_ run: [UInt8]) {
-        unsafe run.span.withUnsafeBytes { bytes in
-            unsafe (buffer + filled).copyMemory(from: bytes.baseAddress ?? UnsafeRawPointer(buffer), byteCount: bytes.count)
-        }
-        filled += run.count
-    }
-
-    private func putString(_ bytes: UnsafeRawBufferPointer) {
-        putLength(Int64(bytes.count))
-        if let base = bytes.baseAddress { unsafe (buffer + filled).copyMemory(from: base, byteCount: bytes.count) }
-        filled += bytes.count
-        putZeros(NarTokens.paddingByteCount(after: Int64(bytes.count)))
-    }
-
-    private func putLength(_ length: Int64) {
-        unsafe buffer.storeBytes(of: length.littleEndian, toByteOffset: filled, as: Int64.self)
-        filled += 8
-    }
-
-    private func putZeros(_ count: Int) {
-        // Never more than 7: a word covers them, and what it covers beyond them is written again.
-        unsafe buffer.storeBytes(of: 0, toByteOffset: filled, as: UInt64.self)
-        filled += count
-    }
-
-    private func flush(_ sink: Sink) throws(Stop) {
-        var start = 0
-        // Tokens may stand behind the end of the buffer; nobody is handed more than was agreed.
-        while start < filled {
-            let count = min(filled - start, bufferByteCount)
-            if unsafe !sink(UnsafeRawBufferPointer(start: buffer + start, count: count)) { throw .sink }
-            start += count
-        }
-        filled = 0
-    }
-
-    // MARK: Errors
-
-    /// The path of what is being dumped, put together again.
-    private var path: String {
-        var path = root
-        for level in levels where level.next > level.mark.entry && level.next <= arena.entries.count {
-            path += "/" + arena.text(arena.entries[level.next - 1])
-        }
-        return path
-    }
-
-    private func failure(_ operation: String, _ errno: Errno) -> Stop {
-        // What was listed as a file or a directory and is a link by now is not followed.
-        if errno.code == ELOOP || errno == .notDirectory { return .tree(.changed(path: path, how: "became something else")) }
-        return .tree(.system(SystemError(operation, path, errno)))
-    }
-
-    private func unsupported(_ entry: NameArena.Entry?) -> Stop {
+    private func unsupported(_ path: String) -> NarDumpError {
         var raw = stat()
-        let path = path
         let kind: String
         if unsafe lstat(path, &raw) != 0 {
             kind = "of an unknown kind"
@@ -319,6 +212,6 @@ import Platform
             default: "of an unknown kind"
             }
         }
-        return .tree(.unsupportedKind(path: path, kind: kind))
+        return .unsupportedKind(path: path, kind: kind)
     }
 }

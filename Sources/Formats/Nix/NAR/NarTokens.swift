@@ -37,6 +37,13 @@ package enum NarTokens {
         bytes.append(contentsOf: repeatElement(0, count: paddingByteCount(after: Int64(string.count))))
     }
 
+    /// The same of bytes in memory.
+    package static func append(_ string: UnsafeRawBufferPointer, to bytes: inout [UInt8]) {
+        append(length: Int64(string.count), to: &bytes)
+        unsafe bytes.append(contentsOf: string)
+        bytes.append(contentsOf: repeatElement(0, count: paddingByteCount(after: Int64(string.count))))
+    }
+
     /// Appends a length alone.
     package static func append(length: Int64, to bytes: inout [UInt8]) {
         for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: length >> Int64(shift))) }
