@@ -37,6 +37,7 @@ import CZstd
             guard frame.count <= byteCountMax else { throw .tooLarge(byteCountMax: byteCountMax) }
             return unsafe [UInt8](frame)
         }
+        guard unsafe ZstdMagic.begins(frame) else { throw .otherFormat("zstd") }
         let frameByteCount = unsafe ZSTD_findFrameCompressedSize(frame.baseAddress, frame.count)
         if let error = zstdError(frameByteCount) { throw error }
         guard frameByteCount == frame.count else { throw .bytesAfterFrame(byteCount: frame.count - frameByteCount) }

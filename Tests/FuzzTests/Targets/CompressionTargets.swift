@@ -90,6 +90,7 @@ private func checkFrame(_ bytes: [UInt8]) throws {
         return try readable(error)
     }
     try rule(alone.count <= FuzzTarget.outputByteCountMax, "no more is given out than was allowed")
+    try rule(bytes[0] == 0x28 || bytes[0] >> 4 == 5, "what is opened is a frame of RFC 8878, and of no older format")
     do {
         let streamed = try StreamDecoder.decode(bytes, .zstd, outputByteCountMax: FuzzTarget.outputByteCountMax)
         try same(streamed, alone, "a frame as a stream")
