@@ -8,6 +8,7 @@ section_push() {
   bulk=$(bulk_path)
   # What was just made may still be on its way to the disk, and is read once so that both sides find it in memory.
   nix-store --dump "$bulk" >/dev/null
+  note "- What the steps cost alone, in seconds of one core (\`atticbench stages\`): the closure $(stages "${paths[@]}"); the large path $(stages "$bulk")."
   for ((pair = 1; pair <= pairs; pair++)); do
     compare_push "the $profile closure" '>= 2.5' "push-c$pair" "${paths[-1]}" "$(nar_bytes "${paths[@]}")"
     compare_push 'one large path' '>= 2.0' "push-b$pair" "$bulk" "$(nar_bytes "$bulk")"
@@ -36,4 +37,18 @@ compare_push() { # measure, wanted, store's name, path, NAR bytes
   ((pair < pairs)) ||
     note "- $1, $(calculate "$5 / 1e6") MB in $subject_seconds s: the server's CPU by thread: $(thread_share "$work/cpu.before" "$work/cpu.after"); the client's: $subject_cpu s."
   stop_atticd
+}
+
+stages() { # paths
+  local path number=0 files=() nar cut chunks zstd file
+  mkdir -p "$work/nars"
+  for path in "$@"; do
+    number=$((number + 1))
+    nix-store --dump "$path" >"$work/nars/$number"
+    files+=("$work/nars/$number")
+  done
+  read -r nar cut chunks zstd file < <(atticbench stages --level "$level" "${files[@]}")
+  rm -r "$work/nars"
+  printf 'SHA-256 of the NARs %s, cut points %s, SHA-256 of the chunks %s, zstd %s, SHA-256 of the stored files %s: together %s' \
+    "$nar" "$cut" "$chunks" "$zstd" "$file" "$(calculate "$nar + $cut + $chunks + $zstd + $file")"
 }

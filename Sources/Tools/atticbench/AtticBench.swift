@@ -10,7 +10,7 @@ struct AtticBench: ParsableCommand {
         commandName: "atticbench",
         abstract: "Parts of scripts/bench, which says what they are for.",
         subcommands: [
-            TableCommand.self, SpliceCommand.self, NarCommand.self, IdealCommand.self, ConnectionsCommand.self,
+            TableCommand.self, SpliceCommand.self, NarCommand.self, IdealCommand.self, StagesCommand.self, ConnectionsCommand.self,
             FillCommand.self, TrafficCommand.self, MicroCommand.self,
         ])
 
