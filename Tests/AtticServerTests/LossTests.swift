@@ -1,4 +1,5 @@
 import AtticAPI
+import Compression
 import Crypto
 import HTTP
 import HTTPServer
@@ -123,6 +124,11 @@ struct LossTests {
         let before = try fixture.packBytes()
         #expect(try fixture.push(other, to: cache).status == .ok)
         #expect(try fixture.packBytes() - before < 800_000, "the stretch that both have lies there once")
+        let id = try nar(other).id
+        for chunk in try fixture.context.catalog.read({ session throws(DatabaseError) in try session.chunks(ofNar: id) }) {
+            let extent = try #require(Extent(chunk.place))
+            #expect(try chunk.frameChecksum == FrameChecksum.of(fixture.store.read(extent)), "what was opened has a checksum from now on")
+        }
         try overwrite(path)
         let third = try TestPath("third", seeds: [6, 2, 7], byteCount: 300_000)
         #expect(try fixture.push(third, to: cache).status == .ok)

@@ -312,6 +312,31 @@ func readAhead(readers: Int) throws {
     #expect(openMax > 4 && openMax <= NarDump.openFilesMax)
 }
 
+@Test("Small files are read ahead whatever their size: few of them are left to who sends", arguments: [2, 10, 20, 40])
+func readAheadSizes(kibibytes: Int) throws {
+    let tree = try TemporaryDirectory()
+    for number in 0..<400 { try tree.write("t/\(number)", [UInt8](repeating: UInt8(number % 251), count: kibibytes << 10)) }
+    var leftCount = 0
+    try unsafe NarDump.dump(
+        path: tree.file("t"), readers: 4,
+        files: { (_, byteCount) throws(any Error) in
+            leftCount += 1
+            return byteCount
+        }
+    ) { (_: UnsafeRawBufferPointer) throws(any Error) in }
+    #expect(leftCount < 100)
+}
+
+@Test("A NAR for which there is a buffer leaves in one piece")
+func onePiece() throws {
+    let tree = try TemporaryDirectory()
+    for number in 0..<5 { try tree.write("t/\(number)", [UInt8](repeating: 1, count: 30_000)) }
+    let whole = try dump(tree.file("t"))
+    var pieces = 0
+    try unsafe NarDump.dump(path: tree.file("t"), bufferByteCount: whole.count + 4096) { _ in pieces += 1 }
+    #expect(pieces == 1)
+}
+
 @Test("A larger file that another took the place of before it was sent has changed")
 func replacedWhileItWaits() throws {
     let tree = try largeTree()

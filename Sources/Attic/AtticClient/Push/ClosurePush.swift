@@ -9,6 +9,8 @@ struct ClosurePush {
     private let client: APIClient
     private let config: CacheConfig
     private let options: PushOptions
+    /// Large NARs at once that are read ahead of who sends them: 12 MiB of memory and 16 threads.
+    private static let readAheadsMax = 4
     private let console: Console
 
     /// Asks the cache for its configuration, and opens the store.
@@ -47,15 +49,15 @@ struct ClosurePush {
     /// - Parameter roots: the paths that the plan was made for. Of those that the cache has already the realisations go as well:
     ///   another derivation may have come to the same output.
     func send(_ plan: PushPlan, for roots: [StorePath]) -> PushRun.Outcome {
-        // Where there is leave for few open files only, nobody reads ahead.
-        let readsAhead = OpenFileLimit.raise() / options.jobs >= 2 * NarDump.openFilesMax
+        // Half of the files that may be open are left to all else.
+        let readAheadsMax = min(Self.readAheadsMax, OpenFileLimit.raise() / 2 / NarDump.openFilesMax)
         let report = PushReport(console: console)
         let outcome = plan.paths.isEmpty
             ? PushRun.Outcome()
             : PushRun.run(
                 plan.paths, jobs: options.jobs,
                 uploader: StoreUploader(
-                    client, store, forcesPreamble: options.forcesPreamble, readsAhead: readsAhead, limits: config.uploadPaths),
+                    client, store, forcesPreamble: options.forcesPreamble, readAheadsMax: readAheadsMax, limits: config.uploadPaths),
                 observer: report)
         let pushed = report.pushedPaths
         let documents = DocumentPush(client, store, config, jobs: options.jobs).send(

@@ -4,13 +4,15 @@ import NixStore
 import Platform
 
 /// Sends paths of the local store: what is known of a path in a header or before the NAR, the NAR straight from the
-/// file system. A request takes one buffer of memory, whatever the size of its NARs.
+/// file system. A request takes one buffer of memory, whatever the size of its NARs; a few large NARs at once are read ahead of those
+/// who send them, and have 3 MiB.
 package struct StoreUploader: PathUploader {
     package let sharing: PushQueue.Sharing?
     private let client: APIClient
     private let store: any StoreReader
     private let forcesPreamble: Bool
-    private let readsAhead: Bool
+    /// How many more NARs may be read ahead at once.
+    private let readAheadsFree: Monitor<Int>
 
     /// From this many bytes on, the server is asked before the NAR is sent: a round trip, against a NAR that it may have.
     private static let askFirstBytes: Int64 = 1 << 20
@@ -22,15 +24,15 @@ package struct StoreUploader: PathUploader {
     private static let readerCount = 4
 
     /// - Parameters:
-    ///   - readsAhead: whether threads read ahead in large NARs, which takes memory and open files (`NarDump.openFilesMax`).
+    ///   - readAheadsMax: how many large NARs at once may have threads that read ahead, each with `NarDump.openFilesMax` open files.
     ///   - limits: what the server takes in one request of several paths, nil where it takes none.
     package init(
-        _ client: APIClient, _ store: any StoreReader, forcesPreamble: Bool, readsAhead: Bool, limits: UploadPathsLimits?
+        _ client: APIClient, _ store: any StoreReader, forcesPreamble: Bool, readAheadsMax: Int, limits: UploadPathsLimits?
     ) {
         self.client = client
         self.store = store
         self.forcesPreamble = forcesPreamble
-        self.readsAhead = readsAhead
+        readAheadsFree = Monitor(readAheadsMax)
         sharing = limits.flatMap { limits in
             limits.pathsMax < 2 ? nil : PushQueue.Sharing(
                 pathsMax: Int(min(limits.pathsMax, Self.pathsMax)), narBytesMax: min(limits.narBytesMax, Self.narBytesMax),
@@ -93,10 +95,22 @@ package struct StoreUploader: PathUploader {
             narHash: info.narHash, narSize: info.narSize)
     }
 
+    /// Threads that read ahead of this NAR's sender: none where it is small, or where as many as may be have them.
+    private func takeReaders(_ info: PathInfo) -> Int {
+        guard info.narSize >= Self.readAheadBytesMin else { return 0 }
+        return readAheadsFree.peek { free in
+            guard free > 0 else { return 0 }
+            free -= 1
+            return Self.readerCount
+        }
+    }
+
     /// Writes the path's NAR, which has the size that Nix recorded.
     private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: @escaping (Int64) -> Void) throws {
         let location = store.location(of: info.path)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
+        let readers = takeReaders(info)
+        defer { if readers > 0 { readAheadsFree.peek { $0 += 1 } } }
         var sent: Int64 = 0
         func check(adding byteCount: Int64) throws {
             guard sent + byteCount > info.narSize else { return }
@@ -107,7 +121,7 @@ package struct StoreUploader: PathUploader {
         do {
             try unsafe NarDump.dump(
                 path: location, bufferByteCount: bufferBytes,
-                readers: readsAhead && info.narSize >= Self.readAheadBytesMin ? Self.readerCount : 0,
+                readers: readers,
                 files: { (file: borrowing FileDescriptor, byteCount: Int64) throws(any Error) in
                     try check(adding: byteCount)
                     let before = sent

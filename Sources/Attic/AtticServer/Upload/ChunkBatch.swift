@@ -17,8 +17,8 @@ enum ChunkBatch {
 
     /// Where a chunk's stored frame is.
     enum Frame: Sendable {
-        /// In the store already, held for this upload; its bytes, which the file hash needs.
-        case known(ChunkRecord, stored: [UInt8])
+        /// In the store already, held for this upload; its bytes, which the file hash needs, and their checksum.
+        case known(ChunkRecord, stored: [UInt8], checksum: UInt64)
         /// Freshly compressed, not yet written. `repairs`: the database knows the chunk, but its bytes are gone, or others.
         case fresh([UInt8], checksum: UInt64, repairs: Bool)
         /// An earlier chunk of the same upload has the same bytes.
@@ -49,9 +49,9 @@ enum ChunkBatch {
             let byteCount = Int64(ranges[index].count)
             guard isFirst[index] else { return Pressed(hash: hash, byteCount: byteCount, frame: .repeated) }
             if let record = known[hash], let stored = try upload.storedBytes(of: record),
-                unsafe tools.isFrame(stored, of: gathered.block.bytes(ranges[index]), record.frameChecksum)
+                let checksum = unsafe tools.checksum(stored, standingFor: gathered.block.bytes(ranges[index]), record.frameChecksum)
             {
-                return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored))
+                return Pressed(hash: hash, byteCount: byteCount, frame: .known(record, stored: stored, checksum: checksum))
             }
             let frame = unsafe tools.compressor.compress(gathered.block.bytes(ranges[index]))
             return Pressed(hash: hash, byteCount: byteCount, frame: .fresh(frame, checksum: FrameChecksum.of(frame), repairs: known[hash] != nil))
@@ -114,14 +114,17 @@ final class UploadScope: Sendable {
 }
 
 extension Press.Tools {
-    /// Whether a stored frame stands for these bytes. A NAR that was put together from frames which do not would be acknowledged, and
-    /// never come back.
+    /// The checksum of a stored frame that stands for these bytes; nil where it does not. A NAR that was put together from frames which do
+    /// not would be acknowledged, and never come back.
     ///
-    /// - Parameter checksum: of the frame as it was written; nil where it is not known. One that fits says that no bit has changed
+    /// - Parameter known: the checksum of the frame as it was written; nil where nobody knows. One that fits says that no bit has changed
     ///   since; otherwise the frame is opened, and the checksum may be what is wrong.
-    fileprivate func isFrame(_ frame: [UInt8], of bytes: UnsafeRawBufferPointer, _ checksum: UInt64?) -> Bool {
-        if let checksum, checksum == FrameChecksum.of(frame) { return true }
-        guard let found = try? decompressor.decompress(frame: frame, byteCountMax: bytes.count) else { return false }
-        return unsafe found.span.withUnsafeBytes { unsafe Bytes.equal($0, bytes) }
+    fileprivate func checksum(_ frame: [UInt8], standingFor bytes: UnsafeRawBufferPointer, _ known: UInt64?) -> UInt64? {
+        let checksum = FrameChecksum.of(frame)
+        if checksum == known { return checksum }
+        guard let found = try? decompressor.decompress(frame: frame, byteCountMax: bytes.count),
+            unsafe found.span.withUnsafeBytes({ unsafe Bytes.equal($0, bytes) })
+        else { return nil }
+        return checksum
     }
 }

@@ -175,7 +175,7 @@ final class StoredFiles: Sendable {
         if let first = writing.placed[pressed.hash] {
             // The press may have seen it as new in two batches at once; in order, only the first counts.
             let frame = switch pressed.frame {
-            case .known(_, let stored): stored
+            case .known(_, let stored, _): stored
             case .fresh(let frame, _, _): frame
             case .repeated: try StoredFiles.readBack(first.extent, writing)
             }
@@ -183,11 +183,12 @@ final class StoredFiles: Sendable {
             return
         }
         switch pressed.frame {
-        case .known(let record, let stored):
+        case .known(let record, let stored, let checksum):
             guard let pack = PackName(record.place.pack) else {
                 preconditionFailure("a known chunk's frame was read from a pack")
             }
-            let chunk = Commit.Chunk.known(id: record.id, hash: pressed.hash)
+            let chunk = Commit.Chunk.known(
+                id: record.id, hash: pressed.hash, newChecksum: checksum == record.frameChecksum ? nil : checksum)
             let extent = Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount)
             writing.placed[pressed.hash] = (chunk, extent)
             StoredFiles.add(stored, isKnown: true, chunk, writing)

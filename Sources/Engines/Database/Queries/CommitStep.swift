@@ -59,7 +59,7 @@ final class CommitStep {
                 if found == nil { return .narVanished }
             case .uploaded(_, let chunks):
                 var known: [(id: Int64, hash: SHA256Digest)] = []
-                for case .known(let id, let hash) in chunks where seen.insert(id).inserted { known.append((id, hash)) }
+                for case .known(let id, let hash, _) in chunks where seen.insert(id).inserted { known.append((id, hash)) }
                 var isThere = [Bool](repeating: false, count: known.count)
                 // The id and the hash must both fit.
                 try connection.runEach(
@@ -148,12 +148,23 @@ final class CommitStep {
             "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
             chunks.enumerated().map { position, chunk in
                 let chunkID = switch chunk {
-                case .known(let id, _): id
+                case .known(let id, _, _): id
                 case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
                 }
                 return [.integer(narID), .integer(Int64(position)), .integer(chunkID)]
             })
+        try learnChecksums(chunks, connection)
         return (narID, isNew: former == nil, isWritten: true)
+    }
+
+    /// Notes what frames were found to have that stood here without a checksum: they need not be opened by the next push. Where another
+    /// has given the chunk another frame meanwhile, the checksum does not fit it, and it is opened once more.
+    private func learnChecksums(_ chunks: [Commit.Chunk], _ connection: any SQLConnection) throws(SQLError) {
+        var learnt: [Int64: UInt64] = [:]
+        for case .known(let id, _, let checksum?) in chunks { learnt[id] = checksum }
+        try connection.executeLater(
+            "UPDATE chunk SET frame_checksum = $1 WHERE id = $2",
+            learnt.sorted { $0.key < $1.key }.map { [.integer(Int64(bitPattern: $0.value)), .integer($0.key)] })
     }
 
     private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) {

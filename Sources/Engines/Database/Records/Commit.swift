@@ -6,7 +6,9 @@ package struct Commit: Sendable {
     /// One chunk of a NAR.
     package enum Chunk: Sendable, Hashable {
         /// One that the database had when it was asked (and that the upload should be holding).
-        case known(id: Int64, hash: SHA256Digest)
+        ///
+        /// - newChecksum: CRC-64 of its frame, which was opened because the row has none that fits; nil where it has.
+        case known(id: Int64, hash: SHA256Digest, newChecksum: UInt64? = nil)
         /// One that this upload stored.
         ///
         /// - byteCount: uncompressed.

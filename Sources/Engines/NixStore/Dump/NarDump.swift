@@ -11,13 +11,13 @@ package enum NarDump {
     /// Bytes that are handed on at once.
     package static let bufferByteCount = 256 << 10
     /// Files and directories that a dump has open at once at most, while threads read ahead.
-    package static let openFilesMax = NarReadAhead.openFilesMax + NarTreeWalk.openLevelCountMax + 8
+    package static let openFilesMax = NarReadAhead.openFilesMax + NarTreeWalk.openLevelCountMax + 2
 
     /// Dumps what is at `path`: a directory, a regular file or a symbolic link (which is not followed).
     ///
     /// - Parameters:
     ///   - bufferByteCount: how many bytes at most `sink` is given at once; at least 4 KiB.
-    ///   - readers: threads that read ahead of `sink`, in `NarReadAhead`'s memory; with 0 the caller reads, a file at a time.
+    ///   - readers: threads that read ahead of `sink`, in `NarReadAhead`'s memory, 8 at most; with 0 the caller reads, a file at a time.
     ///   - files: takes the contents of a larger file as the next bytes: so many from its beginning, by whatever way is the
     ///     cheapest (`sendfile`); it returns how many there were. Nil has them read and given to `sink`.
     ///   - sink: takes the next bytes, lent for the call.

@@ -4,7 +4,7 @@ import Platform
 /// time is waiting for one file after another, and on a warm one the calls that open and read are a core's work.
 ///
 /// They take turns at the walk, so its order is kept by numbers, and read beside one another. What has been read and is not
-/// taken yet is bounded: `stretchesMax` blocks of memory.
+/// taken yet is bounded: `partsMax` blocks of memory.
 ///
 /// Thread: `next` and `stop` by the one that sends.
 final class NarReadAhead: Sendable {
@@ -13,10 +13,22 @@ final class NarReadAhead: Sendable {
         let tree: NarTreeWalk
         var count = 0
         var hasEnded = false
+        /// What the files were like lately, in bytes: as many go into a part as will have room.
+        var meanFileBytes = 8 << 10
+
+        var itemsMax: Int {
+            min(max(NarReadAhead.contentBytesMax * 3 / 4 / max(meanFileBytes, 1), NarReadAhead.itemsMin), NarBlock.partItemsMax)
+        }
     }
 
-    /// How far both sides are, in stretches.
-    private struct Places {
+    /// What a thread read last.
+    private struct Sample {
+        let fileBytes: Int
+        let fileCount: Int
+    }
+
+    /// How far both sides are, in parts.
+    private struct Progress {
         var begun = 0
         var sent = 0
         /// What those who wait for room know of `sent`.
@@ -26,7 +38,7 @@ final class NarReadAhead: Sendable {
 
     /// What was read, by number.
     private struct Ready {
-        var assemblies: [Int: Result<NarAssembly, NarDumpError>] = [:]
+        var blocks: [Int: Result<NarBlock, NarDumpError>] = [:]
         var taken = 0
         /// How many there are; nil as long as nobody knows.
         var count: Int?
@@ -34,7 +46,7 @@ final class NarReadAhead: Sendable {
 
     /// What a thread got when it was its turn.
     private enum Turn: Sendable {
-        case stretch(Int, NarStretch)
+        case part(Int, NarPart)
         case failure(Int, NarDumpError)
         case end(count: Int)
         /// Another thread has come to the end.
@@ -42,39 +54,44 @@ final class NarReadAhead: Sendable {
     }
 
     private let walk: Monitor<Walk>
-    private let places = Monitor(Places())
+    private let progress = Monitor(Progress())
     private let ready = Monitor(Ready())
     private let blocks: ByteBlockPool
     private let threads = Monitor<[ThreadHandle]>([])
 
-    /// Contents of files in one stretch that is read ahead, in bytes.
-    private static let contentBytesMax = 128 << 10
+    /// Contents of files in one part that is read ahead, in bytes.
+    private static let contentBytesMax = 256 << 10
+    /// Entries of a part at least, if they are there.
+    private static let itemsMin = 4
     /// Stretches that are read, or being read, and not sent: a few for each thread.
-    private static let stretchesMax = 12
-    /// Files and directories of those that are open at most.
-    static let openFilesMax = stretchesMax * (NarAssembly.stretchDirectoriesMax + NarAssembly.openLargeFilesMax)
-    /// Room is told in pieces of so many stretches: one wake-up for all of them.
-    private static let stretchesAtOnce = 4
+    private static let partsMax = 12
+    /// Files and directories of those that are open at most, the one that is being sent with them, and one file for each thread.
+    static let openFilesMax =
+        (partsMax + 1) * (NarBlock.partDirectoriesMax + NarBlock.openLargeFilesMax) + threadsMax
+    /// Threads at most.
+    static let threadsMax = 8
+    /// Room is told in pieces of so many parts: one wake-up for all of them.
+    private static let partsAtOnce = 4
 
     /// Starts the threads.
     init(root: String, threadCount: Int) {
-        precondition(threadCount > 0, "somebody reads")
+        precondition((1...Self.threadsMax).contains(threadCount), "somebody reads, and not too many")
         walk = Monitor(Walk(tree: NarTreeWalk(root: root)))
         blocks = ByteBlockPool(
-            blockByteCount: NarAssembly.blockByteCount(contentBytesMax: Self.contentBytesMax, items: NarAssembly.stretchItemsMax),
-            keptMax: Self.stretchesMax)
+            blockByteCount: NarBlock.blockByteCount(contentBytesMax: Self.contentBytesMax, items: NarBlock.partItemsMax),
+            keptMax: Self.partsMax)
         for number in 0..<threadCount {
             let thread = ThreadHandle(named: "read-\(number)") { [self] in work() }
             threads.peek { $0.append(thread) }
         }
     }
 
-    /// The next stretch of the NAR, waited for; nil behind the last. It is given back when it was sent.
-    func next() throws(NarDumpError) -> NarAssembly? {
-        let next: Result<NarAssembly, NarDumpError>? = ready.wait { ready in
-            if let assembly = ready.assemblies.removeValue(forKey: ready.taken) {
+    /// The next part of the NAR, waited for; nil behind the last. It is given back when it was sent.
+    func next() throws(NarDumpError) -> NarBlock? {
+        let next: Result<NarBlock, NarDumpError>? = ready.wait { ready in
+            if let block = ready.blocks.removeValue(forKey: ready.taken) {
                 ready.taken += 1
-                return .some(assembly)
+                return .some(block)
             }
             guard let count = ready.count, ready.taken >= count else { return nil }
             return .some(nil)
@@ -82,39 +99,41 @@ final class NarReadAhead: Sendable {
         return try next?.get()
     }
 
-    /// Takes back the memory of a stretch.
-    func giveBack(_ assembly: NarAssembly) {
-        blocks.giveBack(assembly.block)
-        let isTold = places.peek { places in
-            places.sent += 1
-            guard places.sent % Self.stretchesAtOnce == 0 else { return false }
-            places.told = places.sent
+    /// Takes back the memory of a part.
+    func giveBack(_ block: NarBlock) {
+        blocks.giveBack(block.block)
+        let isTold = progress.peek { progress in
+            progress.sent += 1
+            guard progress.sent % Self.partsAtOnce == 0 else { return false }
+            progress.told = progress.sent
             return true
         }
-        if isTold { places.update { _ in } }
+        if isTold { progress.update { _ in } }
     }
 
     /// Ends the threads, whether all was read or not.
     func stop() {
-        places.update { $0.isStopped = true }
+        progress.update { $0.isStopped = true }
         for thread in threads.peek({ $0 }) { thread.join() }
     }
 
     private func work() {
+        var last: Sample?
         while true {
-            let mayBegin = places.wait { places -> Bool? in
-                if places.isStopped { return false }
-                guard places.begun - places.told < Self.stretchesMax else { return nil }
-                places.begun += 1
+            let mayBegin = progress.wait { progress -> Bool? in
+                if progress.isStopped { return false }
+                guard progress.begun - progress.told < Self.partsMax else { return nil }
+                progress.begun += 1
                 return true
             }
             guard mayBegin else { return }
-            switch takeTurn() {
-            case .stretch(let number, let stretch):
-                var assembly = NarAssembly(contentBytesMax: Self.contentBytesMax, block: blocks.take())
+            switch takeTurn(last) {
+            case .part(let number, let part):
+                var block = NarBlock(contentBytesMax: Self.contentBytesMax, block: blocks.take())
                 do throws(NarDumpError) {
-                    try assembly.append(stretch)
-                    bring(.success(assembly), number)
+                    try block.append(part)
+                    last = Sample(fileBytes: block.smallFileBytes, fileCount: part.items.count)
+                    bring(.success(block), number)
                 } catch { bring(.failure(error), number) }
             case .failure(let number, let error):
                 bring(.failure(error), number)
@@ -128,17 +147,18 @@ final class NarReadAhead: Sendable {
         }
     }
 
-    private func takeTurn() -> Turn {
+    private func takeTurn(_ last: Sample?) -> Turn {
         walk.peek { walk in
             if walk.hasEnded { return .over }
+            if let last, last.fileCount > 0 { walk.meanFileBytes = (3 * walk.meanFileBytes + last.fileBytes / last.fileCount) / 4 }
             let number = walk.count
             do throws(NarDumpError) {
-                guard let stretch = try walk.tree.next(itemsMax: NarAssembly.stretchItemsMax) else {
+                guard let part = try walk.tree.next(itemsMax: walk.itemsMax) else {
                     walk.hasEnded = true
                     return .end(count: number)
                 }
                 walk.count += 1
-                return .stretch(number, stretch)
+                return .part(number, part)
             } catch {
                 walk.hasEnded = true
                 return .failure(number, error)
@@ -147,9 +167,9 @@ final class NarReadAhead: Sendable {
     }
 
     /// Wakes the one that sends only where it waits for this.
-    private func bring(_ assembly: Result<NarAssembly, NarDumpError>, _ number: Int) {
+    private func bring(_ block: Result<NarBlock, NarDumpError>, _ number: Int) {
         let isAwaited = ready.peek { ready in
-            ready.assemblies[number] = assembly
+            ready.blocks[number] = block
             return number == ready.taken
         }
         if isAwaited { ready.update { _ in } }

@@ -29,15 +29,16 @@ struct NarSender {
     /// Walks, reads and sends by itself, one file or link after another.
     mutating func send(_ root: String, to sink: Sink) throws(Stop) {
         let walk = NarTreeWalk(root: root)
-        var assembly = NarAssembly(
+        var block = NarBlock(
             contentBytesMax: bufferByteCount,
-            block: ByteBlock(byteCount: NarAssembly.blockByteCount(contentBytesMax: bufferByteCount, items: 1)))
-        while let stretch = try Self.next(walk) {
-            if assembly.isNearlyFull { try unsafe flush(&assembly, to: sink) }
-            do throws(NarDumpError) { try assembly.append(stretch) } catch { throw .tree(error) }
-            if !assembly.largeFiles.isEmpty { try unsafe flush(&assembly, to: sink) }
+            block: ByteBlock(byteCount: NarBlock.blockByteCount(contentBytesMax: bufferByteCount, items: 1)))
+        while let part = try Self.next(walk) {
+            // A smaller buffer was made for a NAR that fits into it.
+            if block.isNearlyFull && bufferByteCount >= NarDump.bufferByteCount { try unsafe flush(&block, to: sink) }
+            do throws(NarDumpError) { try block.append(part) } catch { throw .tree(error) }
+            if !block.largeFiles.isEmpty { try unsafe flush(&block, to: sink) }
         }
-        try unsafe flush(&assembly, to: sink)
+        try unsafe flush(&block, to: sink)
     }
 
     /// Sends what threads read ahead.
@@ -45,34 +46,34 @@ struct NarSender {
         let ahead = NarReadAhead(root: root, threadCount: readers)
         defer { ahead.stop() }
         while true {
-            let assembly: NarAssembly?
-            do throws(NarDumpError) { assembly = try ahead.next() } catch { throw .tree(error) }
-            guard let assembly else { return }
-            try unsafe send(assembly, to: sink)
-            ahead.giveBack(assembly)
+            let block: NarBlock?
+            do throws(NarDumpError) { block = try ahead.next() } catch { throw .tree(error) }
+            guard let block else { return }
+            try unsafe send(block, to: sink)
+            ahead.giveBack(block)
         }
     }
 
-    private static func next(_ walk: NarTreeWalk) throws(Stop) -> NarStretch? {
+    private static func next(_ walk: NarTreeWalk) throws(Stop) -> NarPart? {
         do throws(NarDumpError) { return try walk.next(itemsMax: 1) } catch { throw .tree(error) }
     }
 
-    private mutating func flush(_ assembly: inout NarAssembly, to sink: Sink) throws(Stop) {
-        try unsafe send(assembly, to: sink)
-        assembly.clear()
+    private mutating func flush(_ block: inout NarBlock, to sink: Sink) throws(Stop) {
+        try unsafe send(block, to: sink)
+        block.clear()
     }
 
-    private mutating func send(_ assembly: NarAssembly, to sink: Sink) throws(Stop) {
+    private mutating func send(_ block: NarBlock, to sink: Sink) throws(Stop) {
         var start = 0
-        for large in assembly.largeFiles {
-            try unsafe send(assembly.bytes(start..<large.end), to: sink)
+        for large in block.largeFiles {
+            try unsafe send(block.bytes(start..<large.end), to: sink)
             start = large.end
             let file: OpenFile
-            do throws(NarDumpError) { file = try NarAssembly.open(large) } catch { throw .tree(error) }
+            do throws(NarDumpError) { file = try NarBlock.open(large) } catch { throw .tree(error) }
             if let files { try handOn(file, large, to: files) } else { try unsafe send(file, large, to: sink) }
             try check(file, large)
         }
-        try unsafe send(assembly.bytes(start..<assembly.filled), to: sink)
+        try unsafe send(block.bytes(start..<block.filled), to: sink)
     }
 
     /// In pieces of the size that was agreed.
@@ -86,34 +87,34 @@ struct NarSender {
     }
 
     /// Has somebody else send the contents.
-    private func handOn(_ file: OpenFile, _ large: NarAssembly.LargeFile, to files: FileSink) throws(Stop) {
-        guard let count = files(file.descriptor, large.byteCount) else { throw .sink }
-        if count < large.byteCount { throw .tree(.changed(path: NarAssembly.path(of: large), how: "became shorter")) }
+    private func handOn(_ file: OpenFile, _ large: NarBlock.LargeFile, to files: FileSink) throws(Stop) {
+        guard let count = files(file.descriptor, large.status.byteCount) else { throw .sink }
+        if count < large.status.byteCount { throw .tree(.changed(path: NarBlock.path(of: large), how: "became shorter")) }
     }
 
     /// Reads the contents, and sends them.
-    private mutating func send(_ file: OpenFile, _ large: NarAssembly.LargeFile, to sink: Sink) throws(Stop) {
+    private mutating func send(_ file: OpenFile, _ large: NarBlock.LargeFile, to sink: Sink) throws(Stop) {
         let block = buffer ?? ByteBlock(byteCount: bufferByteCount)
         buffer = block
         var sent: Int64 = 0
-        while sent < large.byteCount {
-            let wanted = Int(min(large.byteCount - sent, Int64(bufferByteCount)))
+        while sent < large.status.byteCount {
+            let wanted = Int(min(large.status.byteCount - sent, Int64(bufferByteCount)))
             let count: Int
             do throws(Errno) { count = try unsafe file.descriptor.read(into: block.memory(0..<wanted)) } catch {
-                throw .tree(.system(SystemError("read", NarAssembly.path(of: large), error)))
+                throw .tree(.system(SystemError("read", NarBlock.path(of: large), error)))
             }
-            if count == 0 { throw .tree(.changed(path: NarAssembly.path(of: large), how: "became shorter")) }
+            if count == 0 { throw .tree(.changed(path: NarBlock.path(of: large), how: "became shorter")) }
             try unsafe send(block.bytes(0..<count), to: sink)
             sent += Int64(count)
         }
     }
 
     /// A file that was sent has the size still that was said before it.
-    private func check(_ file: OpenFile, _ large: NarAssembly.LargeFile) throws(Stop) {
+    private func check(_ file: OpenFile, _ large: NarBlock.LargeFile) throws(Stop) {
         let status: FileStatus
         do throws(Errno) { status = try file.descriptor.status() } catch {
-            throw .tree(.system(SystemError("look at", NarAssembly.path(of: large), error)))
+            throw .tree(.system(SystemError("look at", NarBlock.path(of: large), error)))
         }
-        if status.byteCount > large.byteCount { throw .tree(.changed(path: NarAssembly.path(of: large), how: "grew")) }
+        if status.byteCount > large.status.byteCount { throw .tree(.changed(path: NarBlock.path(of: large), how: "grew")) }
     }
 }

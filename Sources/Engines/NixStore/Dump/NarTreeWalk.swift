@@ -2,8 +2,8 @@ import Glibc
 import Nix
 import Platform
 
-/// Walks a tree in the order of its NAR, stretch by stretch: lists directories, and leaves files and links to whoever gets the
-/// stretch (`NarStretch`).
+/// Walks a tree in the order of its NAR, part by part: lists directories, and leaves files and links to whoever gets the
+/// part (`NarPart`).
 ///
 /// Thread: one at a time. Nothing recurses: open directories are a stack, and so are their names (`NameArena`). Of a
 /// deep tree only the last directories stay open, so that it does not run out of descriptors; the way back up is `..`,
@@ -16,7 +16,7 @@ import Platform
         let mark: NameArena.Mark
         /// Index of the entry that comes next.
         var next: Int
-        /// Its place in the stretch's list of directories; nil where it is not there yet.
+        /// Its place in the part's list of directories; nil where it is not there yet.
         var listed: Int?
         /// Device and inode, once it was closed for those within it.
         var identity: (device: UInt64, inode: UInt64)?
@@ -29,8 +29,10 @@ import Platform
     private let listing: UnsafeMutableRawBufferPointer
     private let arena = NameArena()
     private var levels: [Level] = []
-    private var stretch = NarStretch(itemsMax: 1)
+    private var part = NarPart(itemsMax: 1)
     private var hasBegun = false
+    /// What comes behind the part that was given last.
+    private var failure: NarDumpError?
 
     init(root: String) {
         self.root = root
@@ -39,40 +41,49 @@ import Platform
 
     deinit { unsafe listing.deallocate() }
 
-    /// The next stretch, of at most so many files and links; nil behind the last.
-    func next(itemsMax: Int) throws(NarDumpError) -> NarStretch? {
-        if !hasBegun {
-            hasBegun = true
-            try begin()
+    /// The next part, of at most so many files and links; nil behind the last.
+    func next(itemsMax: Int) throws(NarDumpError) -> NarPart? {
+        if let failure { throw failure }
+        do throws(NarDumpError) { try walk(itemsMax) } catch {
+            // What was found before it is read first: it may have an error of its own.
+            if part.items.isEmpty { throw error }
+            failure = error
         }
-        while let level = levels.last, stretch.items.count < itemsMax, stretch.directories.count < NarAssembly.stretchDirectoriesMax,
-            stretch.tokens.count < NarAssembly.stretchTokenBytesMax / 2
-        {
-            if level.next < arena.entries.count { try take(arena.entries[level.next], of: level) } else { try leave() }
-        }
-        if stretch.tokens.isEmpty { return nil }
-        let taken = stretch
-        stretch = NarStretch(itemsMax: itemsMax)
+        if part.tokens.isEmpty { return nil }
+        let taken = part
+        part = NarPart(itemsMax: itemsMax)
         for index in levels.indices { levels[index].listed = nil }
         return taken
     }
 
+    private func walk(_ itemsMax: Int) throws(NarDumpError) {
+        if !hasBegun {
+            hasBegun = true
+            try begin()
+        }
+        while let level = levels.last, part.items.count < itemsMax, part.directories.count < NarBlock.partDirectoriesMax,
+            part.tokens.count < NarBlock.partTokenBytesMax / 2
+        {
+            if level.next < arena.entries.count { try take(arena.entries[level.next], of: level) } else { try leave() }
+        }
+    }
+
     private func begin() throws(NarDumpError) {
-        stretch.tokens += NarTokens.magic
+        part.tokens += NarTokens.magic
         let status: FileStatus
         do throws(SystemError) { status = try File.linkStatus(root) } catch { throw .system(error) }
         let place = NarPlace(root, in: nil)
         switch status.kind {
         case .regular:
             let file = OpenFile(try openRoot(.read))
-            stretch.directories.append(NarStretch.Directory(file: file, place: place))
-            stretch.items.append(NarStretch.Item(tokenEnd: stretch.tokens.count, source: .root(file)))
+            part.directories.append(NarPart.Directory(file: file, place: place))
+            part.items.append(NarPart.Item(tokenEnd: part.tokens.count, source: .root(file)))
         case .symbolicLink:
             do throws(SystemError) {
                 let target = try File.linkTarget(root)
-                stretch.tokens += NarTokens.symbolicLink
-                NarTokens.append(Array(target.utf8), to: &stretch.tokens)
-                stretch.tokens += NarTokens.close
+                part.tokens += NarTokens.symbolicLink
+                NarTokens.append(Array(target.utf8), to: &part.tokens)
+                part.tokens += NarTokens.close
             } catch { throw .system(error) }
         case .directory:
             try enter(try openRoot(.directory), place)
@@ -89,9 +100,9 @@ import Platform
     private func take(_ entry: NameArena.Entry, of level: Level) throws(NarDumpError) {
         levels[levels.count - 1].next += 1
         guard let directory = level.directory else { preconditionFailure("the innermost directory is always open") }
-        stretch.tokens += NarTokens.entry
-        unsafe NarTokens.append(arena.nameBytes(entry), to: &stretch.tokens)
-        stretch.tokens += NarTokens.node
+        part.tokens += NarTokens.entry
+        unsafe NarTokens.append(arena.nameBytes(entry), to: &part.tokens)
+        part.tokens += NarTokens.node
         switch try kind(of: entry, in: directory) {
         case UInt32(S_IFREG):
             addItem(entry) { .file(name: $0, directory: $1) }
@@ -119,21 +130,21 @@ import Platform
     }
 
     /// Leaves an entry of the innermost directory to be read, and ends it.
-    private func addItem(_ entry: NameArena.Entry, _ source: (_ name: Int, _ directory: Int) -> NarStretch.Source) {
+    private func addItem(_ entry: NameArena.Entry, _ source: (_ name: Int, _ directory: Int) -> NarPart.Source) {
         let innermost = levels.count - 1
         let directory: Int
         if let listed = levels[innermost].listed { directory = listed } else {
-            directory = stretch.directories.count
+            directory = part.directories.count
             levels[innermost].listed = directory
             if let file = levels[innermost].directory {
-                stretch.directories.append(NarStretch.Directory(file: file, place: levels[innermost].place))
+                part.directories.append(NarPart.Directory(file: file, place: levels[innermost].place))
             }
         }
-        let name = stretch.names.count
-        unsafe stretch.names.append(contentsOf: arena.nameBytes(entry))
-        stretch.names.append(0)
-        stretch.items.append(NarStretch.Item(tokenEnd: stretch.tokens.count, source: source(name, directory)))
-        stretch.tokens += NarTokens.close
+        let name = part.names.count
+        unsafe part.names.append(contentsOf: arena.nameBytes(entry))
+        part.names.append(0)
+        part.items.append(NarPart.Item(tokenEnd: part.tokens.count, source: source(name, directory)))
+        part.tokens += NarTokens.close
     }
 
     /// Begins a directory: lists it, and sorts its names.
@@ -152,7 +163,7 @@ import Platform
             unsafe arena.take(UnsafeRawBufferPointer(rebasing: listing[..<count]))
         }
         arena.sort(from: mark)
-        stretch.tokens += NarTokens.directory
+        part.tokens += NarTokens.directory
         levels.append(Level(directory: directory, place: place, mark: mark, next: mark.entry))
         let closed = levels.count - 1 - Self.openLevelCountMax
         if closed >= 0, let directory = levels[closed].directory {
@@ -167,9 +178,9 @@ import Platform
     private func leave() throws(NarDumpError) {
         let level = levels.removeLast()
         arena.release(to: level.mark)
-        stretch.tokens += NarTokens.close
+        part.tokens += NarTokens.close
         guard let above = levels.last else { return }
-        stretch.tokens += NarTokens.close
+        part.tokens += NarTokens.close
         guard above.directory == nil, let below = level.directory, let expected = above.identity else { return }
         let directory: OpenFile
         do throws(Errno) { directory = OpenFile(try unsafe below.descriptor.openDirectory(named: "..")) } catch {

@@ -1,8 +1,8 @@
 import Platform
 
 /// Some entries of a tree, next to one another in its NAR, as a walk found them: what stands around the files is there, and
-/// the files and links are named. Whoever has it reads them (`NarAssembly`), on any thread.
-struct NarStretch: Sendable {
+/// the files and links are named. Whoever has it reads them (`NarBlock`), on any thread.
+struct NarPart: Sendable {
     /// A file or a link, behind the tokens up to `tokenEnd`.
     struct Item: Sendable {
         let tokenEnd: Int
@@ -29,7 +29,7 @@ struct NarStretch: Sendable {
     var items: [Item] = []
     var directories: [Directory] = []
 
-    /// An empty one, with room for the entries that most stretches of so many items have.
+    /// An empty one, with room for the entries that most parts of so many items have.
     init(itemsMax: Int) {
         tokens.reserveCapacity(itemsMax * 256)
         names.reserveCapacity(itemsMax * 32)

@@ -2,29 +2,29 @@ import Glibc
 import Nix
 import Platform
 
-/// Bytes of a NAR in a block of memory, put together from stretches: small files are read into it; larger ones, and those for which
+/// Bytes of a NAR in a block of memory, put together from parts: small files are read into it; larger ones, and those for which
 /// there is no room left, stay open beside it, to be sent from the file system's memory.
 ///
 /// Thread: one at a time.
-struct NarAssembly: Sendable {
+struct NarBlock: Sendable {
     /// A file that comes behind the bytes up to `end`.
     struct LargeFile: Sendable {
         let end: Int
         /// Nil where so many wait already that it is opened again when it is sent.
         let file: OpenFile?
-        let byteCount: Int64
-        fileprivate let item: NarStretch.Item
-        fileprivate let stretch: NarStretch
+        let status: FileStatus
+        fileprivate let item: NarPart.Item
+        fileprivate let part: NarPart
     }
 
     /// From this many bytes on a file stays a file: below, a copy costs less than the calls.
     static let largeFileBytesMin: Int64 = 64 << 10
-    /// Entries of a stretch at most. All of them may be links, and each has room for the longest target.
-    static let stretchItemsMax = 32
-    /// Bytes of tokens of a stretch at most.
-    static let stretchTokenBytesMax = 16 << 10
-    /// Directories of a stretch at most, beside those around them: they stay open as long as it is not read.
-    static let stretchDirectoriesMax = 16
+    /// Entries of a part at most. All of them may be links, and each has room for the longest target.
+    static let partItemsMax = 32
+    /// Bytes of tokens of a part at most.
+    static let partTokenBytesMax = 16 << 10
+    /// Directories of a part at most, beside those around them: they stay open as long as it is not read.
+    static let partDirectoriesMax = 16
     /// Larger files that stay open until they are sent.
     static let openLargeFilesMax = 4
     /// A link's target with its NUL, at most; more would not be a path.
@@ -36,26 +36,28 @@ struct NarAssembly: Sendable {
     private let contentBytesMax: Int
     private(set) var filled = 0
     private(set) var largeFiles: [LargeFile] = []
+    /// Bytes of the files that were looked at and are not large, whether they had room or not.
+    private(set) var smallFileBytes = 0
 
     /// - Parameters:
     ///   - contentBytesMax: up to here contents of files are put into the block.
-    ///   - block: one of `blockByteCount(contentBytesMax:items:)`, for stretches of so many items.
+    ///   - block: one of `blockByteCount(contentBytesMax:items:)`, for parts of so many items.
     init(contentBytesMax: Int, block: ByteBlock) {
         self.contentBytesMax = contentBytesMax
         self.block = block
     }
 
-    /// The size of a block in which a stretch has room behind the contents, however long its links are; only memory that is touched
+    /// The size of a block in which a part has room behind the contents, however long its links are; only memory that is touched
     /// is taken.
     static func blockByteCount(contentBytesMax: Int, items: Int) -> Int {
-        contentBytesMax + stretchTokenBytesMax + items * (targetByteCountMax + itemByteCountMax)
+        contentBytesMax + partTokenBytesMax + items * (targetByteCountMax + itemByteCountMax)
     }
 
     /// What was put together, up to `end`.
     func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { unsafe block.bytes(range) }
 
-    /// Whether the next stretch should find an empty block.
-    var isNearlyFull: Bool { filled > max(contentBytesMax - Int(Self.largeFileBytesMin), contentBytesMax / 2) }
+    /// Whether the next file may find no room.
+    var isNearlyFull: Bool { filled > contentBytesMax - Int(Self.largeFileBytesMin) }
 
     /// Forgets what was put together, which has gone.
     mutating func clear() {
@@ -63,67 +65,70 @@ struct NarAssembly: Sendable {
         largeFiles.removeAll(keepingCapacity: true)
     }
 
-    /// Appends a stretch. Files are opened and read meanwhile.
-    mutating func append(_ stretch: NarStretch) throws(NarDumpError) {
+    /// Appends a part. Files are opened and read meanwhile.
+    mutating func append(_ part: NarPart) throws(NarDumpError) {
         var tokenStart = 0
-        for item in stretch.items {
-            put(stretch.tokens, tokenStart..<item.tokenEnd)
+        for item in part.items {
+            put(part.tokens, tokenStart..<item.tokenEnd)
             tokenStart = item.tokenEnd
             switch item.source {
             case .root, .file:
-                try appendFile(item, stretch)
+                try appendFile(item, part)
             case .link(let name, let directory):
-                do throws(Errno) { try appendLink(name, stretch, stretch.directories[directory].file) } catch {
-                    throw .system(SystemError("read link", stretch.path(of: item), error))
+                do throws(Errno) { try appendLink(name, part, part.directories[directory].file) } catch {
+                    throw .system(SystemError("read link", part.path(of: item), error))
                 }
             }
         }
-        put(stretch.tokens, tokenStart..<stretch.tokens.count)
+        put(part.tokens, tokenStart..<part.tokens.count)
     }
 
     /// The file that is sent now, opened again where it was closed.
     static func open(_ large: LargeFile) throws(NarDumpError) -> OpenFile {
         if let file = large.file { return file }
-        let (file, status) = try open(large.item, large.stretch)
-        guard status.byteCount == large.byteCount else { throw .changed(path: path(of: large), how: "became another") }
+        let (file, status) = try open(large.item, large.part)
+        guard status.inode == large.status.inode, status.byteCount == large.status.byteCount,
+            status.isExecutableByOwner == large.status.isExecutableByOwner
+        else { throw .changed(path: path(of: large), how: "became another") }
         return file
     }
 
     /// The path of a larger file, for errors.
-    static func path(of large: LargeFile) -> String { large.stretch.path(of: large.item) }
+    static func path(of large: LargeFile) -> String { large.part.path(of: large.item) }
 
-    /// Opens a file of a stretch.
-    private static func open(_ item: NarStretch.Item, _ stretch: NarStretch) throws(NarDumpError) -> (OpenFile, FileStatus) {
+    /// Opens a file of a part.
+    private static func open(_ item: NarPart.Item, _ part: NarPart) throws(NarDumpError) -> (OpenFile, FileStatus) {
         let file: OpenFile
         switch item.source {
         case .root(let root): file = root
         case .link: preconditionFailure("a link is not opened")
         case .file(let name, let directory):
-            let parent = stretch.directories[directory].file
+            let parent = part.directories[directory].file
             do throws(Errno) {
-                file = OpenFile(try unsafe stretch.names.span.withUnsafeBytes { names throws(Errno) in
+                file = OpenFile(try unsafe part.names.span.withUnsafeBytes { names throws(Errno) in
                     guard let base = names.baseAddress else { throw Errno.noSuchFile }
                     return try unsafe parent.descriptor.openFile(named: (base + name).assumingMemoryBound(to: CChar.self))
                 })
-            } catch { throw NarDumpError(opening: stretch.path(of: item), error) }
+            } catch { throw NarDumpError(opening: part.path(of: item), error) }
         }
         do throws(Errno) {
             let status = try file.descriptor.status()
             if status.kind == .regular { return (file, status) }
-        } catch { throw .system(SystemError("look at", stretch.path(of: item), error)) }
-        throw .changed(path: stretch.path(of: item), how: "became something else")
+        } catch { throw .system(SystemError("look at", part.path(of: item), error)) }
+        throw .changed(path: part.path(of: item), how: "became something else")
     }
 
-    private mutating func appendFile(_ item: NarStretch.Item, _ stretch: NarStretch) throws(NarDumpError) {
-        let (file, status) = try Self.open(item, stretch)
+    private mutating func appendFile(_ item: NarPart.Item, _ part: NarPart) throws(NarDumpError) {
+        let (file, status) = try Self.open(item, part)
         put(status.isExecutableByOwner ? NarTokens.executable : NarTokens.regular)
         putLength(status.byteCount)
-        if status.byteCount < Self.largeFileBytesMin && filled + Int(status.byteCount) <= contentBytesMax {
-            try read(file, Int(status.byteCount), item, stretch)
+        let isSmall = status.byteCount < Self.largeFileBytesMin
+        if isSmall { smallFileBytes += Int(status.byteCount) }
+        if isSmall && filled + Int(status.byteCount) <= contentBytesMax {
+            try read(file, Int(status.byteCount), item, part)
         } else {
             largeFiles.append(LargeFile(
-                end: filled, file: largeFiles.count < Self.openLargeFilesMax ? file : nil, byteCount: status.byteCount,
-                item: item, stretch: stretch))
+                end: filled, file: largeFiles.count < Self.openLargeFilesMax ? file : nil, status: status, item: item, part: part))
         }
         putZeros(NarTokens.paddingByteCount(after: status.byteCount))
         put(NarTokens.close)
@@ -132,26 +137,26 @@ struct NarAssembly: Sendable {
     /// Reads the contents, and one byte more than there should be where the file ends: it costs no call of its own, and shows
     /// that the file has grown.
     private mutating func read(
-        _ file: OpenFile, _ byteCount: Int, _ item: NarStretch.Item, _ stretch: NarStretch
+        _ file: OpenFile, _ byteCount: Int, _ item: NarPart.Item, _ part: NarPart
     ) throws(NarDumpError) {
         var remaining = byteCount
         repeat {
             let count: Int
             do throws(Errno) {
                 count = try unsafe file.descriptor.read(into: block.memory(filled..<(filled + remaining + 1)))
-            } catch { throw .system(SystemError("read", stretch.path(of: item), error)) }
-            if count > remaining { throw .changed(path: stretch.path(of: item), how: "grew") }
-            if count == 0 && remaining > 0 { throw .changed(path: stretch.path(of: item), how: "became shorter") }
+            } catch { throw .system(SystemError("read", part.path(of: item), error)) }
+            if count > remaining { throw .changed(path: part.path(of: item), how: "grew") }
+            if count == 0 && remaining > 0 { throw .changed(path: part.path(of: item), how: "became shorter") }
             filled += count
             remaining -= count
         } while remaining > 0
     }
 
-    private mutating func appendLink(_ name: Int, _ stretch: NarStretch, _ parent: OpenFile) throws(Errno) {
+    private mutating func appendLink(_ name: Int, _ part: NarPart, _ parent: OpenFile) throws(Errno) {
         put(NarTokens.symbolicLink)
         // The target first, behind the place of its length.
         let place = unsafe block.memory((filled + 8)..<(filled + 8 + Self.targetByteCountMax))
-        let count = try unsafe stretch.names.span.withUnsafeBytes { names throws(Errno) in
+        let count = try unsafe part.names.span.withUnsafeBytes { names throws(Errno) in
             guard let base = names.baseAddress else { throw Errno.noSuchFile }
             return try unsafe parent.descriptor.readLink(
                 named: (base + name).assumingMemoryBound(to: CChar.self), into: place)
