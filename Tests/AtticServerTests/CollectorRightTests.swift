@@ -29,13 +29,24 @@ struct CollectorRightTests {
         return try #require(try other.take(.collector, waitingAtMost: .seconds(30)).lock)
     }
 
+    /// Whether it finds out that it is lost: the server gives the lock to the other before it closes the connection, and between both a busy
+    /// machine takes its time.
+    private func noticesLoss(_ right: inout CollectorRight, at now: MonotonicTime) throws -> Bool {
+        let end = MonotonicTime.now + .seconds(30)
+        while try right.isHeld(at: now) {
+            if MonotonicTime.now >= end { return false }
+            MonotonicTime.sleep(.milliseconds(1))
+        }
+        return true
+    }
+
     @Test("that another session has is waited for as long as the database may take one that is gone for one that lives")
     func oldSession() throws {
         var right = try CollectorRight(catalog, fixture.context.log)
         let begun = MonotonicTime.now
         #expect(try right.isHeld(at: begun))
         var old: ExclusiveLock? = try lose()
-        #expect(try !right.isHeld(at: begun))
+        #expect(try noticesLoss(&right, at: begun))
         #expect(try !right.isHeld(at: begun + .seconds(59)))
         #expect(old?.isHeld == true)
         old = nil
@@ -50,7 +61,7 @@ struct CollectorRightTests {
         var right = try CollectorRight(catalog, fixture.context.log)
         let faster = try lose()
         let begun = MonotonicTime.now
-        #expect(try !right.isHeld(at: begun))
+        #expect(try noticesLoss(&right, at: begun))
         let error = #expect(throws: RunnerError.self) { try right.isHeld(at: begun + .seconds(60)) }
         #expect(error?.description.contains("a garbage collector is running already (other)") == true)
         #expect(faster.isHeld)
