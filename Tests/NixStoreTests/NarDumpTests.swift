@@ -327,6 +327,22 @@ func readAheadSizes(kibibytes: Int) throws {
     #expect(leftCount < 100)
 }
 
+@Test("Trees of nothing but links, and of nothing but directories, need no more memory than others")
+func noFiles() throws {
+    let tree = try TemporaryDirectory()
+    try Directory.make(tree.file("t"))
+    for number in 0..<300 { link(String(repeating: "l", count: 3000 + number), tree.file("t/\(number)")) }
+    let directories = try TemporaryDirectory()
+    for number in 0..<2000 { try Directory.make(directories.file("t/\(number)")) }
+    for tree in [tree, directories] {
+        let whole = try dump(tree.file("t"))
+        for (bufferByteCount, readers) in [(4096, 0), (70_000, 0), (4096, 3)] {
+            let isSame = try dump(tree.file("t"), bufferByteCount: bufferByteCount, readers: readers) == whole
+            #expect(isSame)
+        }
+    }
+}
+
 @Test("A NAR for which there is a buffer leaves in one piece")
 func onePiece() throws {
     let tree = try TemporaryDirectory()

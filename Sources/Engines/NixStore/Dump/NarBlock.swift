@@ -32,7 +32,7 @@ struct NarBlock: Sendable {
     /// What an item takes beside its contents: its kind, a length, padding, and the byte by which a file that grew is noticed.
     private static let itemByteCountMax = 256
 
-    let block: ByteBlock
+    let room: ByteBlock
     private let contentBytesMax: Int
     private(set) var filled = 0
     private(set) var largeFiles: [LargeFile] = []
@@ -40,23 +40,24 @@ struct NarBlock: Sendable {
     private(set) var smallFileBytes = 0
 
     /// - Parameters:
-    ///   - contentBytesMax: up to here contents of files are put into the block.
-    ///   - block: one of `blockByteCount(contentBytesMax:items:)`, for parts of so many items.
-    init(contentBytesMax: Int, block: ByteBlock) {
+    ///   - contentBytesMax: up to here contents of files are put into it.
+    ///   - room: of `roomByteCount(contentBytesMax:items:)`, for parts of so many items.
+    init(contentBytesMax: Int, room: ByteBlock) {
         self.contentBytesMax = contentBytesMax
-        self.block = block
+        self.room = room
     }
 
-    /// The size of a block in which a part has room behind the contents, however long its links are; only memory that is touched
-    /// is taken.
-    static func blockByteCount(contentBytesMax: Int, items: Int) -> Int {
+    /// Room for `contentBytesMax`, and for one part behind that, however long its links are. Only memory that is touched is taken.
+    static func roomByteCount(contentBytesMax: Int, items: Int) -> Int {
         contentBytesMax + partTokenBytesMax + items * (targetByteCountMax + itemByteCountMax)
     }
 
-    /// What was put together, up to `end`.
-    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { unsafe block.bytes(range) }
+    /// Some of what was put together.
+    func bytes(_ range: Range<Int>) -> UnsafeRawBufferPointer { unsafe room.bytes(range) }
 
-    /// Whether the next file may find no room.
+    /// Whether the next file finds no room. One part more has room for all else.
+    var isFull: Bool { filled >= contentBytesMax }
+    /// Whether it may find none.
     var isNearlyFull: Bool { filled > contentBytesMax - Int(Self.largeFileBytesMin) }
 
     /// Forgets what was put together, which has gone.
@@ -143,7 +144,7 @@ struct NarBlock: Sendable {
         repeat {
             let count: Int
             do throws(Errno) {
-                count = try unsafe file.descriptor.read(into: block.memory(filled..<(filled + remaining + 1)))
+                count = try unsafe file.descriptor.read(into: room.memory(filled..<(filled + remaining + 1)))
             } catch { throw .system(SystemError("read", part.path(of: item), error)) }
             if count > remaining { throw .changed(path: part.path(of: item), how: "grew") }
             if count == 0 && remaining > 0 { throw .changed(path: part.path(of: item), how: "became shorter") }
@@ -155,7 +156,7 @@ struct NarBlock: Sendable {
     private mutating func appendLink(_ name: Int, _ part: NarPart, _ parent: OpenFile) throws(Errno) {
         put(NarTokens.symbolicLink)
         // The target first, behind the place of its length.
-        let place = unsafe block.memory((filled + 8)..<(filled + 8 + Self.targetByteCountMax))
+        let place = unsafe room.memory((filled + 8)..<(filled + 8 + Self.targetByteCountMax))
         let count = try unsafe part.names.span.withUnsafeBytes { names throws(Errno) in
             guard let base = names.baseAddress else { throw Errno.noSuchFile }
             return try unsafe parent.descriptor.readLink(
@@ -172,19 +173,19 @@ struct NarBlock: Sendable {
     private mutating func put(_ run: [UInt8], _ range: Range<Int>) {
         if range.isEmpty { return }
         unsafe run.span.withUnsafeBytes { bytes in
-            unsafe block.memory(filled..<(filled + range.count)).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
+            unsafe room.memory(filled..<(filled + range.count)).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[range]))
         }
         filled += range.count
     }
 
     private mutating func putLength(_ length: Int64) {
-        unsafe block.memory(filled..<(filled + 8)).storeBytes(of: length.littleEndian, as: Int64.self)
+        unsafe room.memory(filled..<(filled + 8)).storeBytes(of: length.littleEndian, as: Int64.self)
         filled += 8
     }
 
     private mutating func putZeros(_ count: Int) {
         // Never more than 7: a word covers them, and what it covers beyond them is written again.
-        unsafe block.memory(filled..<(filled + 8)).storeBytes(of: 0, as: UInt64.self)
+        unsafe room.memory(filled..<(filled + 8)).storeBytes(of: 0, as: UInt64.self)
         filled += count
     }
 }

@@ -4,7 +4,7 @@ import Platform
 /// time is waiting for one file after another, and on a warm one the calls that open and read are a core's work.
 ///
 /// They take turns at the walk, so its order is kept by numbers, and read beside one another. What has been read and is not
-/// taken yet is bounded: `partsMax` blocks of memory.
+/// taken yet is bounded: `partsMax` blocks.
 ///
 /// Thread: `next` and `stop` by the one that sends.
 final class NarReadAhead: Sendable {
@@ -56,14 +56,14 @@ final class NarReadAhead: Sendable {
     private let walk: Monitor<Walk>
     private let progress = Monitor(Progress())
     private let ready = Monitor(Ready())
-    private let blocks: ByteBlockPool
+    private let rooms: ByteBlockPool
     private let threads = Monitor<[ThreadHandle]>([])
 
     /// Contents of files in one part that is read ahead, in bytes.
     private static let contentBytesMax = 256 << 10
     /// Entries of a part at least, if they are there.
     private static let itemsMin = 4
-    /// Stretches that are read, or being read, and not sent: a few for each thread.
+    /// Parts that are read, or being read, and not sent: a few for each thread.
     private static let partsMax = 12
     /// Files and directories of those that are open at most, the one that is being sent with them, and one file for each thread.
     static let openFilesMax =
@@ -77,8 +77,8 @@ final class NarReadAhead: Sendable {
     init(root: String, threadCount: Int) {
         precondition((1...Self.threadsMax).contains(threadCount), "somebody reads, and not too many")
         walk = Monitor(Walk(tree: NarTreeWalk(root: root)))
-        blocks = ByteBlockPool(
-            blockByteCount: NarBlock.blockByteCount(contentBytesMax: Self.contentBytesMax, items: NarBlock.partItemsMax),
+        rooms = ByteBlockPool(
+            blockByteCount: NarBlock.roomByteCount(contentBytesMax: Self.contentBytesMax, items: NarBlock.partItemsMax),
             keptMax: Self.partsMax)
         for number in 0..<threadCount {
             let thread = ThreadHandle(named: "read-\(number)") { [self] in work() }
@@ -101,7 +101,7 @@ final class NarReadAhead: Sendable {
 
     /// Takes back the memory of a part.
     func giveBack(_ block: NarBlock) {
-        blocks.giveBack(block.block)
+        rooms.giveBack(block.room)
         let isTold = progress.peek { progress in
             progress.sent += 1
             guard progress.sent % Self.partsAtOnce == 0 else { return false }
@@ -129,7 +129,7 @@ final class NarReadAhead: Sendable {
             guard mayBegin else { return }
             switch takeTurn(last) {
             case .part(let number, let part):
-                var block = NarBlock(contentBytesMax: Self.contentBytesMax, block: blocks.take())
+                var block = NarBlock(contentBytesMax: Self.contentBytesMax, room: rooms.take())
                 do throws(NarDumpError) {
                     try block.append(part)
                     last = Sample(fileBytes: block.smallFileBytes, fileCount: part.items.count)

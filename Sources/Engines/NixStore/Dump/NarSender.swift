@@ -31,10 +31,11 @@ struct NarSender {
         let walk = NarTreeWalk(root: root)
         var block = NarBlock(
             contentBytesMax: bufferByteCount,
-            block: ByteBlock(byteCount: NarBlock.blockByteCount(contentBytesMax: bufferByteCount, items: 1)))
+            room: ByteBlock(byteCount: NarBlock.roomByteCount(contentBytesMax: bufferByteCount, items: 1)))
+        // A smaller buffer was made for a NAR that fits into it, and leaves in one piece.
+        let isForWholeNar = bufferByteCount < NarDump.bufferByteCount
         while let part = try Self.next(walk) {
-            // A smaller buffer was made for a NAR that fits into it.
-            if block.isNearlyFull && bufferByteCount >= NarDump.bufferByteCount { try unsafe flush(&block, to: sink) }
+            if isForWholeNar ? block.isFull : block.isNearlyFull { try unsafe flush(&block, to: sink) }
             do throws(NarDumpError) { try block.append(part) } catch { throw .tree(error) }
             if !block.largeFiles.isEmpty { try unsafe flush(&block, to: sink) }
         }
