@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test("A frame is skipped by each of sixteen magic numbers, and by no other", arguments: UInt8(0x4f)...0x60, [0, 1, 40])
+    @Test("A frame stands for nothing under each of sixteen magic numbers, and under no other", arguments: UInt8(0x4f)...0x60, [0, 1, 40])
     func skippable(first: UInt8, byteCount: Int) throws {
         let frame = [first, 0x2a, 0x4d, 0x18, UInt8(byteCount), 0, 0, 0] + [UInt8](repeating: 7, count: byteCount)
         if (0x50...0x5f).contains(first) {
