@@ -17,17 +17,15 @@ package final class Application: RequestHandler {
     /// Thread: loop. Answers what is kept in memory, to those who may have it; all else goes to a lane. So does everything when it is
     /// some time since anybody saw whether others have changed it.
     package func answerAtOnce(_ head: RequestHead, at now: MonotonicTime = .now) -> Response? {
-        // Whoever asks for it names a machine and not a cache's host.
-        if isHealth(head) { return context.health.response() }
-        do throws(Problem) { try checkHost(head) } catch { return error.response }
+        // Whoever asks how the server is names a machine and not a cache's host.
+        do throws(Problem) { try checkHost(head) } catch { return isHealth(head) ? context.health.response() : error.response }
         // Conditions and ranges are for the handler to answer.
         guard head.method == .get || head.method == .head, head.wantsWhole, context.freshness.ofAnswers(at: now),
-            let answer = unsafe head.target.withPath({ unsafe context.hot.find($0) })
-        else { return nil }
-        let time = context.time.now()
+            let answer = unsafe head.withPath({ unsafe context.hot.find($0) })
+        else { return isHealth(head) ? context.health.response() : nil }
         var response = answer.response
         if !answer.isPublic {
-            guard let known = context.visitors.find(head, time.seconds), known.permissions(on: answer.cache).contains(.pull) else {
+            guard let known = context.visitors.find(head, context.time.now().seconds), known.permissions(on: answer.cache).contains(.pull) else {
                 return nil
             }
             response.permit = BothPermits.of(response.permit, known.visitor.standing)
@@ -35,14 +33,14 @@ package final class Application: RequestHandler {
         if let nar = answer.nar {
             // And so is whatever has become of the packs.
             guard nar.assembly.isWhole else { return nil }
-            context.accessTimes.note(nar.objectID, at: time)
+            context.accessTimes.note(nar.objectID, at: context.time.now())
         }
         return response
     }
 
     private func isHealth(_ head: RequestHead) -> Bool {
         guard head.method == .get || head.method == .head else { return false }
-        return unsafe head.target.withPath { path in unsafe path.count == Endpoint.health.utf8.count && path.elementsEqual(Endpoint.health.utf8) }
+        return unsafe head.withPath { path in unsafe path.count == Endpoint.health.utf8.count && path.elementsEqual(Endpoint.health.utf8) }
     }
 
     /// Thread: loop.

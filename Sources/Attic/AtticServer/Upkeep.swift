@@ -8,15 +8,21 @@ import Platform
 package final class Upkeep: Sendable {
     private struct State {
         var isStopping = false
-        var answered = AccessBatch()
-        var lostRecords = 0
         /// A change of others was seen, and could not be followed yet.
         var isBehind = false
         var heartbeat: Heartbeat?
         var threads: [ThreadHandle] = []
     }
 
+    /// What is to be written into the access log. Only upkeep waits for it.
+    private struct Log {
+        var answered = AccessBatch()
+        var lostRecords = 0
+        var isStopping = false
+    }
+
     private let state = Monitor(State())
+    private let log = Monitor(Log())
     /// One at a time: who asks next must not hear that nothing has changed while the first is still at forgetting.
     private let looking = Monitor(())
     private let context: Context
@@ -32,10 +38,12 @@ package final class Upkeep: Sendable {
     private static let lookInterval = Duration.milliseconds(500)
     /// How long noted accesses are settled at a stretch.
     private static let settleTime = Duration.milliseconds(200)
-    /// How often the access log is written.
+    /// How often the access log is written at least, and the rest of upkeep's work looked at.
     private static let logInterval = Duration.milliseconds(250)
     /// How long nothing is collected after the clock was set forward: time to set it right again.
     private static let clockHoldTime = Duration.seconds(3600)
+    /// So many bytes of requests are written before their time: few enough to be in a core's own memory still.
+    private static let writtenBytesMin = 128 << 10
     /// Bytes of requests that wait to be logged at most; those beyond are counted, not kept.
     private static let answeredBytesMax = 16 << 20
 
@@ -67,13 +75,16 @@ package final class Upkeep: Sendable {
 
     /// Takes the answers of a loop's turn. Thread: loop.
     package func note(_ answered: AccessBatch) {
-        state.peek { state in
-            if state.answered.byteCount + answered.byteCount <= Upkeep.answeredBytesMax {
-                state.answered.append(answered)
+        let isDue = log.peek { log in
+            let before = log.answered.byteCount
+            if before + answered.byteCount <= Upkeep.answeredBytesMax {
+                log.answered.append(answered)
             } else {
-                state.lostRecords += answered.records.count
+                log.lostRecords += answered.records.count
             }
+            return before < Upkeep.writtenBytesMin && log.answered.byteCount >= Upkeep.writtenBytesMin
         }
+        if isDue { log.update { _ in } }
     }
 
     /// Ends the threads, a collection with its next step, after a last flush.
@@ -82,6 +93,7 @@ package final class Upkeep: Sendable {
             state.isStopping = true
             return (state.threads, state.heartbeat)
         }
+        log.update { $0.isStopping = true }
         for thread in threads { thread.join() }
         heartbeat?.stop()
         context.visitors.tellOfRevocations {}
@@ -129,10 +141,17 @@ package final class Upkeep: Sendable {
         var spare = AccessBatch()
         var isSettling = false
         var nextFlush = MonotonicTime.now + Upkeep.flushInterval
+        var nextTurn = MonotonicTime.now + Upkeep.logInterval
         while true {
-            let isStopping = state.wait(until: .now + Upkeep.logInterval) { $0.isStopping ? true : nil } ?? false
+            let isStopping = log.wait(until: nextTurn) { log -> Bool? in
+                if log.isStopping { return true }
+                return log.answered.byteCount >= Upkeep.writtenBytesMin ? false : nil
+            } ?? false
             writeAccessLog(&spare)
             let now = MonotonicTime.now
+            // A busy server's log is written more often, and nothing else is done more often for that.
+            if !isStopping && now < nextTurn { continue }
+            defer { nextTurn = .now + Upkeep.logInterval }
             if isStopping || now >= nextFlush {
                 context.accessTimes.flush(to: context.catalog, log: context.log)
                 isSettling = true
@@ -159,14 +178,14 @@ package final class Upkeep: Sendable {
 
     /// - Parameter spare: an empty batch, whose memory takes turns with that which is filled.
     private func writeAccessLog(_ spare: inout AccessBatch) {
-        let lost = state.peek { state in
-            defer { state.lostRecords = 0 }
-            swap(&state.answered, &spare)
-            return state.lostRecords
+        let lost = log.peek { log in
+            defer { log.lostRecords = 0 }
+            swap(&log.answered, &spare)
+            return log.lostRecords
         }
-        var log = AccessLog()
-        for record in spare.records { log.add(record, request: spare.request(of: record)) }
-        log.write()
+        var lines = AccessLog()
+        for record in spare.records { lines.add(record, request: spare.request(of: record)) }
+        lines.write()
         spare.removeAll()
         if lost > 0 { context.log.warning("\(lost) requests were not logged: the log could not keep up") }
     }

@@ -62,6 +62,11 @@ package struct RequestHead: MessageHead {
     /// What is asked for.
     package var target: Target { Target(bytes: fields.bytes, shape: targetShape) }
 
+    /// Lends the bytes of the target's path as they were sent, without making anything: the key of a hot table.
+    package func withPath<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        unsafe fields.bytes.span.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[targetShape.path])) }
+    }
+
     /// Host and port that the client meant: of the target where that names them, else the Host header (RFC 9112,
     /// section 3.2.2). Nil where neither says anything.
     package var authority: String? {
