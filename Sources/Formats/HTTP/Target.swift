@@ -46,11 +46,6 @@ package struct Target: Sendable, Hashable, CustomStringConvertible {
         } ?? []
     }
 
-    /// Lends the bytes of the path as they were sent, without making a String: the key of a hot table.
-    package func withPath<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
-        unsafe bytes.withUnsafeBytes { unsafe body(UnsafeRawBufferPointer(rebasing: $0[shape.path])) }
-    }
-
     /// As it was sent, from the path on.
     package var description: String { query.map { "\(path)?\($0)" } ?? path }
 

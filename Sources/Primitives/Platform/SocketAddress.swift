@@ -95,11 +95,6 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Whether both are of one host, whatever their ports.
-    package func hasHost(of other: SocketAddress) -> Bool {
-        high == other.high && low == other.low && isIPv6 == other.isIPv6 && scope == other.scope
-    }
-
     /// Lends the address in the kernel's form.
     func withRaw<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         if isIPv6 {

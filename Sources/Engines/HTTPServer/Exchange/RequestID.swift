@@ -5,18 +5,15 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
     package var description: String {
-        var text = ""
-        unsafe withText { text = unsafe String(decoding: $0, as: UTF8.self) }
-        return text
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Appends the digits, without making a string.
-    func append(to bytes: inout [UInt8]) { unsafe withText { unsafe bytes.append(contentsOf: $0) } }
-
-    /// Lends the digits, likewise.
-    package func withText(_ body: (UnsafeRawBufferPointer) -> Void) {
+    package func append(to bytes: inout [UInt8]) {
         let digits = (RequestID.digits(rawValue >> 32).bigEndian, RequestID.digits(rawValue & 0xffff_ffff).bigEndian)
-        unsafe withUnsafeBytes(of: digits) { unsafe body($0) }
+        unsafe withUnsafeBytes(of: digits) { unsafe bytes.append(contentsOf: $0) }
     }
 
     /// Eight hexadecimal digits of a number below 2^32, the first one in the highest byte.

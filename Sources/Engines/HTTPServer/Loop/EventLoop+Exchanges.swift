@@ -5,8 +5,8 @@ import Platform
 /// What a connection's machine says, and the only place that does it: requests begin, are answered, and end.
 extension EventLoop {
     /// Does what a machine says.
-    mutating func perform(_ action: consuming ConnectionMachine.Action, _ connection: inout Connection) {
-        switch consume action {
+    mutating func perform(_ action: ConnectionMachine.Action, _ connection: inout Connection) {
+        switch action {
         case .wait, .body: break
         case .begin(let head): begin(&connection, head)
         case .endOfBody: endBody(&connection, .complete)
@@ -18,7 +18,7 @@ extension EventLoop {
         }
     }
 
-    private mutating func exchange(_ head: consuming RequestHead?) -> Connection.Exchange {
+    private mutating func exchange(_ head: RequestHead?) -> Connection.Exchange {
         Connection.Exchange(id: requestIDs.next(), head: head, began: now, time: time)
     }
 

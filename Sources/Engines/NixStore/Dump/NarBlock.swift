@@ -3,7 +3,7 @@ import Nix
 import Platform
 
 /// Bytes of a NAR in a block of memory, put together from parts: small files are read into it; larger ones, and those for which
-/// there is no room left, stay open beside it, to be sent from the file system's memory.
+/// there is no room left, stand beside it as files, a few of them open, to be sent from the file system's memory.
 ///
 /// Thread: one at a time.
 struct NarBlock: Sendable {

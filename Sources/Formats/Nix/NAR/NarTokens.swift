@@ -32,9 +32,7 @@ package enum NarTokens {
 
     /// Appends one string: length, bytes, padding.
     package static func append(_ string: [UInt8], to bytes: inout [UInt8]) {
-        append(length: Int64(string.count), to: &bytes)
-        bytes.append(contentsOf: string)
-        bytes.append(contentsOf: repeatElement(0, count: paddingByteCount(after: Int64(string.count))))
+        unsafe string.span.withUnsafeBytes { unsafe append($0, to: &bytes) }
     }
 
     /// The same of bytes in memory.

@@ -46,7 +46,7 @@ enum MicroSuite: String, CaseIterable {
             let outcome = try unsafe bytes.span.withUnsafeBytes { buffer throws(ParseError) in
                 try unsafe parser.parse(buffer, space: &space)
             }
-            if case .head(let head, let count) = outcome { sum += unsafe count + head.target.withPath { $0.count } }
+            if case .head(let head, let count) = outcome { sum += unsafe count + head.withPath { $0.count } }
         }
         return (1, "head of \(bytes.count) bytes", sum)
     }
