@@ -133,6 +133,7 @@ struct BackupTests {
             substituter-endpoint = "https://b/"
             max-connections-per-address = 7
             proxies = ["192.0.2.1", "2001:db8::1"]
+            access-log = false
             soft-delete-caches = true
             require-proof-of-possession = false
             refused-read-status = 404

@@ -92,7 +92,7 @@ struct ConfigurationKey: CustomTestStringConvertible {
         integer("max-connections-per-address", "0", from: "0", to: "1000000", below: "-1", above: "1000001"),
         ConfigurationKey("proxies", "[\"192.0.2.1\"]", [("\"192.0.2.1\"", "write a list of strings"), ("[\"localhost\"]", "write it as in"), ("[\"192.0.2.0/24\"]", "write it as in")]),
         duration("drain-delay", "\"15 seconds\"", from: 0, to: "3600"),
-        ConfigurationKey("soft-delete-caches", "true", truth), ConfigurationKey("require-proof-of-possession", "false", truth),
+        ConfigurationKey("access-log", "false", truth), ConfigurationKey("soft-delete-caches", "true", truth), ConfigurationKey("require-proof-of-possession", "false", truth),
         ConfigurationKey("refused-read-status", "404", [("402", "write 401, 403 or 404"), ("200", "write an integer from 401 to 404"), ("\"404\"", "write an integer from 401 to 404")]),
         integer("max-nar-info-size", "4096", from: "4096", to: "67108864", below: "4095", above: "67108865"),
         integer("max-nar-size", "1048576", from: "1048576", to: "1099511627776", below: "1048575", above: "1099511627777"),

@@ -78,6 +78,7 @@ struct ConfigurationTests {
             substituter-endpoint = "http://cdn.example.org/caches/"
             max-connections-per-address = 0
             proxies = ["192.0.2.1"]
+            access-log = false
             soft-delete-caches = true
             require-proof-of-possession = false
             max-nar-info-size = 65536
@@ -113,6 +114,7 @@ struct ConfigurationTests {
         #expect(configuration.substituterEndpoint == "http://cdn.example.org/caches/")
         #expect(configuration.maxConnectionsPerAddress == 0)
         #expect(configuration.proxies.map(\.description) == ["192.0.2.1"])
+        #expect(!configuration.logsAccess)
         #expect(configuration.softDeleteCaches)
         #expect(!configuration.requireProofOfPossession)
         #expect(configuration.maxNarInfoSize == 65536)

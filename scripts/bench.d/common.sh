@@ -173,7 +173,8 @@ stop_atticd() {
   atticd_pid=
 }
 
-start_nginx() { # directory to serve; sets nginx_pid (the worker's) and nginx_url. The commands in `pin` run it.
+# Sets nginx_pid (the worker's) and nginx_url. The commands in `pin` run it.
+start_nginx() { # directory to serve, its access log (default: none)
   need nginx-light nginx
   local port
   port=$(free_port)
@@ -187,7 +188,7 @@ pid $work/nginx/pid;
 error_log $work/nginx/error.log crit;
 events { worker_connections 4096; }
 http {
-  access_log off;
+  access_log ${2:-off};
   sendfile on;
   tcp_nopush on;
   keepalive_requests 100000000;

@@ -26,6 +26,19 @@ section_narinfo() {
     load_token='' compare_load '404, 16 connections' "$paths.missing" 16 '>= 1.0'
     load_token='' compare_load 'public cache, 1 connection' "$paths" 1 '-' latency
   done
+
+  # Above atticd writes its access log, and nginx none. Where nginx does least that is a good part of the work, so: both, and neither.
+  stop_nginx
+  start_nginx "$work/www" "$work/nginx/access.log combined buffer=64k"
+  for ((pair = 1; pair <= pairs; pair++)); do
+    load_token='' compare_load '404, 16 connections, both with an access log' "$paths.missing" 16 '>= 1.0'
+  done
+  stop_all
+  start_atticd narinfo-quiet 'access-log = false'
+  start_nginx "$work/www"
+  for ((pair = 1; pair <= pairs; pair++)); do
+    load_token='' compare_load '404, 16 connections, neither with one' "$paths.missing" 16 '>= 1.0'
+  done
 }
 
 compare_load() { # measure, file of paths, connections, wanted of the rate, "latency" for the median too

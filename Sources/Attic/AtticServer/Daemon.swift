@@ -45,9 +45,10 @@ package final class Daemon: Sendable {
         if limits.connectionsMax < wanted {
             log.warning("this process may have \(openFilesMax) files open (ulimit -Hn; LimitNOFILE= of a systemd unit), so \(limits.connectionsMax) connections are taken at most; \(Limits.openFilesEnough(connectionsMax: wanted)) are enough for all \(wanted)")
         }
+        let noteAccess: @Sendable (AccessBatch) -> Void = { upkeep.note($0) }
         server = try Server(
             listen: listen, limits: limits, handler: Application(context), loopCount: Processors.count,
-            log: log, accessLog: { upkeep.note($0) })
+            log: log, accessLog: configuration.logsAccess ? noteAccess : nil)
     }
 
     /// The addresses in use, with the ports that were bound.

@@ -99,6 +99,15 @@ if LC_ALL=C grep -nP '[^\x20-\x7E]' "$server_log"; then die 'a control character
 if grep -n '^forged' "$server_log"; then die 'a stranger wrote a line of the log'; fi
 stop_server
 
+say 'no access log'
+cp "$config" "$work/server.toml"
+sed -i '1i access-log = false' "$config"
+start_server
+ask "$url/hello/nix-cache-info?unseen"
+stop_server
+if grep -F '/hello/nix-cache-info' "$server_log"; then die 'a request is in the log'; fi
+mv "$work/server.toml" "$config"
+
 say 'files that are open to everyone'
 start_server
 if grep -q 'everyone on this machine' "$server_log"; then die 'it warns of private files'; fi

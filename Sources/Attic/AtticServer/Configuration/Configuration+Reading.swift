@@ -79,6 +79,7 @@ extension Configuration {
             }
         }
         if let value = try root.seconds("drain-delay", in: 0...3600) { drainDelaySeconds = value }
+        if let value = try root.bool("access-log") { logsAccess = value }
         if let value = try root.bool("soft-delete-caches") { softDeleteCaches = value }
         if let value = try root.bool("require-proof-of-possession") { requireProofOfPossession = value }
         if let value = try root.integer("refused-read-status", in: 401...404) {

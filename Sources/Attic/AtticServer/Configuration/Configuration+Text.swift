@@ -24,6 +24,7 @@ extension Configuration {
         writer.value("max-connections-per-address", Int64(maxConnectionsPerAddress))
         writer.value("proxies", proxies.map(\.description))
         writer.value("drain-delay", "\(drainDelaySeconds) seconds")
+        writer.value("access-log", logsAccess)
         writer.value("soft-delete-caches", softDeleteCaches)
         writer.value("require-proof-of-possession", requireProofOfPossession)
         writer.value("refused-read-status", Int64(refusedReadStatus.code))

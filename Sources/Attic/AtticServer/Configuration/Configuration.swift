@@ -25,6 +25,8 @@ package struct Configuration: Sendable, Equatable {
     package internal(set) var proxies = ["127.0.0.1", "::1"].compactMap { HostAddress($0) }
     /// How long the server goes on serving when it is told to end, while `/_health` says that it will; in seconds.
     package internal(set) var drainDelaySeconds: Int64 = 0
+    /// Whether every request leaves a line in the log.
+    package internal(set) var logsAccess = true
     /// Whether a destroyed cache keeps its rows and its name.
     package internal(set) var softDeleteCaches = false
     /// Whether an uploader must show the bytes of a NAR unless its token could pull them anyway.
