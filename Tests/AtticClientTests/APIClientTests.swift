@@ -15,8 +15,8 @@ struct APIClientTests {
     private final class Notes: Sendable {
         let pauses = Monitor<[Duration]>([])
         let notices = Monitor<[String]>([])
-        var pauseCount: Int { pauses.peek { $0.count } }
-        var noticeTexts: [String] { notices.peek { $0 } }
+        var pauseCount: Int { pauses.withLock { $0.count } }
+        var noticeTexts: [String] { notices.withLock { $0 } }
     }
 
     private func client(_ endpoint: String, _ notes: Notes, attemptsMax: Int? = nil, afterPause: @escaping @Sendable () -> Void = {}) throws -> APIClient {
@@ -48,7 +48,7 @@ struct APIClientTests {
             #expect(server.requests.count == 8)
         }
         // Doubling from half a second on, and half of each by chance.
-        for (pause, most) in zip(notes.pauses.peek { $0 }, [500, 1000, 2000, 4000, 8000, 15_000]) {
+        for (pause, most) in zip(notes.pauses.withLock { $0 }, [500, 1000, 2000, 4000, 8000, 15_000]) {
             #expect((.milliseconds(most / 2)...(.milliseconds(most))).contains(pause))
         }
         #expect(notes.pauseCount == 6)
@@ -134,7 +134,7 @@ struct APIClientTests {
         try FakeServer.run(answering: answering(503, headers: [("Retry-After", "7")], 0..<1)) { server in
             _ = try client(server.endpoint, notes).configuration()
         }
-        #expect(notes.pauses.peek { $0 } == [.seconds(7)])
+        #expect(notes.pauses.withLock { $0 } == [.seconds(7)])
         try FakeServer.run(answering: answering(503, headers: [("Retry-After", "3600")], 0..<1)) { server in
             let failure = #expect(throws: ClientFailure.self) { try client(server.endpoint, notes).configuration() }
             #expect(failure?.kind == .failed && server.requests.count == 1)

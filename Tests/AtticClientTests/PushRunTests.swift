@@ -73,7 +73,7 @@ struct PushRunTests {
         let recorder = Recorder(meeting: count)
         let outcome = PushRun.run(infos, jobs: count, uploader: recorder, observer: recorder)
         #expect(outcome == PushRun.Outcome(pushedCount: 20, notPushedCount: 0))
-        #expect(recorder.notes.peek { $0.runningMax } == count)
+        #expect(recorder.notes.withLock { $0.runningMax } == count)
     }
 
     @Test("A chain goes one after the other, whatever the jobs")
@@ -81,8 +81,8 @@ struct PushRunTests {
         let infos = try (0..<30).map { try TestPaths.info($0, references: $0 == 0 ? [] : [$0 - 1]) }
         let recorder = Recorder()
         _ = PushRun.run(infos, jobs: 8, uploader: recorder, observer: recorder)
-        #expect(recorder.notes.peek { $0.pushed } == infos.map(\.path.baseName))
-        #expect(recorder.notes.peek { $0.runningMax } == 1)
+        #expect(recorder.notes.withLock { $0.pushed } == infos.map(\.path.baseName))
+        #expect(recorder.notes.withLock { $0.runningMax } == 1)
     }
 
     @Test("After a failure the others go on, and what needs it is said to be left out")
@@ -94,9 +94,9 @@ struct PushRunTests {
         let recorder = Recorder(failing: [infos[1].path.baseName])
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
         #expect(outcome == PushRun.Outcome(pushedCount: 2, notPushedCount: 3, advice: "try", kind: .failed))
-        #expect(recorder.notes.peek { Set($0.pushed) } == [infos[0].path.baseName, infos[4].path.baseName])
-        #expect(recorder.notes.peek { $0.failed } == [infos[1].path.baseName])
-        #expect(recorder.notes.peek { $0.dropped } == [infos[2].path.baseName, infos[3].path.baseName])
+        #expect(recorder.notes.withLock { Set($0.pushed) } == [infos[0].path.baseName, infos[4].path.baseName])
+        #expect(recorder.notes.withLock { $0.failed } == [infos[1].path.baseName])
+        #expect(recorder.notes.withLock { $0.dropped } == [infos[2].path.baseName, infos[3].path.baseName])
     }
 
     private let sharing = PushQueue.Sharing(pathsMax: 100, narBytesMax: 1 << 20)
@@ -106,8 +106,8 @@ struct PushRunTests {
         let infos = try (0..<30).map { try TestPaths.info($0, references: $0 == 0 ? [] : [$0 - 1]) }
         let recorder = Recorder(sharing: sharing)
         #expect(PushRun.run(infos, jobs: 5, uploader: recorder, observer: recorder) == PushRun.Outcome(pushedCount: 30))
-        #expect(recorder.notes.peek { $0.requests } == [infos.map(\.path.baseName)])
-        #expect(recorder.notes.peek { $0.pushed } == infos.map(\.path.baseName))
+        #expect(recorder.notes.withLock { $0.requests } == [infos.map(\.path.baseName)])
+        #expect(recorder.notes.withLock { $0.pushed } == infos.map(\.path.baseName))
     }
 
     @Test("Where one of several is refused each goes alone, and only what needs the bad one is left out")
@@ -117,9 +117,9 @@ struct PushRunTests {
         let recorder = Recorder(failing: [names[2]], sharing: sharing)
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
         #expect(outcome == PushRun.Outcome(pushedCount: 4, notPushedCount: 2, advice: "try", kind: .failed))
-        #expect(recorder.notes.peek { $0.requests.count } == 1 && recorder.notes.peek { $0.separatedCount } == 1)
-        #expect(recorder.notes.peek { Set($0.pushed) } == [names[0], names[1], names[4], names[5]])
-        #expect(recorder.notes.peek { $0.failed } == [names[2]] && recorder.notes.peek { $0.dropped } == [names[3]])
+        #expect(recorder.notes.withLock { $0.requests.count } == 1 && recorder.notes.withLock { $0.separatedCount } == 1)
+        #expect(recorder.notes.withLock { Set($0.pushed) } == [names[0], names[1], names[4], names[5]])
+        #expect(recorder.notes.withLock { $0.failed } == [names[2]] && recorder.notes.withLock { $0.dropped } == [names[3]])
     }
 
     @Test("Where a request of several fails as a whole, each of its paths is told once")
@@ -128,8 +128,8 @@ struct PushRunTests {
         let recorder = Recorder(sharing: sharing, isDown: true)
         let outcome = PushRun.run(infos, jobs: 2, uploader: recorder, observer: recorder)
         #expect(outcome == PushRun.Outcome(notPushedCount: 3, kind: .unreachable))
-        #expect(recorder.notes.peek { $0.failed } == infos[..<2].map(\.path.baseName))
-        #expect(recorder.notes.peek { $0.dropped } == [infos[2].path.baseName])
+        #expect(recorder.notes.withLock { $0.failed } == infos[..<2].map(\.path.baseName))
+        #expect(recorder.notes.withLock { $0.dropped } == [infos[2].path.baseName])
     }
 
     @Test("Nothing to push is no work")

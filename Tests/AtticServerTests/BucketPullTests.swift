@@ -66,7 +66,7 @@ struct BucketPullTests {
                 ask("POST", Endpoint.getMissingPaths, body: MissingPathsRequest(cache: cache, storePathHashes: [hash]).json()),
             ]
             for other in others { #expect(try other.receiveAnswer()?.status == 200) }
-            #expect(bucket.state.peek { $0.sizeQuestions } == 2, "the other pulls wait for a thread")
+            #expect(bucket.state.withLock { $0.sizeQuestions } == 2, "the other pulls wait for a thread")
             bucket.state.update { $0.isSilent = false }
             for pull in pulls { #expect(try pull.receiveAnswer(hasBody: false)?.status == 200) }
         }
@@ -80,10 +80,10 @@ struct BucketPullTests {
         try BucketReplica.run(of: fixture, redirects: true) { server in
             func status(_ method: String, _ url: String) throws -> Int { Int(try fixture.send(method, url, to: server.application).status.code) }
             for _ in 1...3 { #expect(try status("GET", url) == 307) }
-            #expect(server.state.peek { $0.sizeQuestions } == 1)
+            #expect(server.state.withLock { $0.sizeQuestions } == 1)
             fixture.advance(.seconds(61))
             #expect(try status("GET", url) == 307 && status("HEAD", url) == 307)
-            #expect(server.state.peek { $0.sizeQuestions } == 2)
+            #expect(server.state.withLock { $0.sizeQuestions } == 2)
             server.state.update { $0.loss = loss }
             fixture.advance(.seconds(59))
             #expect(try status("GET", url) == 307)
@@ -104,7 +104,7 @@ struct BucketPullTests {
                 #expect(answer.status == .ok)
                 fixture.advance(.seconds(3600))
             }
-            #expect(server.state.peek { $0.sizeQuestions } == 1)
+            #expect(server.state.withLock { $0.sizeQuestions } == 1)
         }
     }
 }

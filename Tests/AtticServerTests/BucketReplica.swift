@@ -58,7 +58,7 @@ final class BucketReplica {
         if request.path == "/chunks/VERSION" { return answer(200, "tetryx storage 1 (objects)\n") }
         bucket.update { if isHead { $0.sizeQuestions += 1 } }
         bucket.wait { $0.isSilent ? nil : () }
-        let loss = bucket.peek { $0.loss }
+        let loss = bucket.withLock { $0.loss }
         let name = PackName(request.path.dropFirst("/chunks/packs/".count))
         guard loss != .all, let byteCount = name.flatMap({ try? store.packByteCount($0) }) else {
             // HEAD tells no code; then the bucket is asked by GET.

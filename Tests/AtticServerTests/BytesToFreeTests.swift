@@ -50,7 +50,7 @@ struct BytesToFreeTests {
             return true
         }
         #expect(try collect().freedBytes > 250_000)
-        #expect(couldGoOn.peek { $0 } == [false, true])
+        #expect(couldGoOn.withLock { $0 } == [false, true])
         #expect(going.permit?.holds == false && staying.permit?.holds == true)
     }
 
@@ -64,7 +64,7 @@ struct BytesToFreeTests {
             return true
         }
         _ = try collect()
-        #expect(couldGoOn.peek { $0 } == false)
+        #expect(couldGoOn.withLock { $0 } == false)
     }
 
     @Test func `where those who send cannot be told in time, nothing goes until the next time`() throws {

@@ -266,9 +266,9 @@ struct CheckerTests {
             let report = try fixture.check(repairs: rounds % 2 == 1, contents: true)
             #expect(report.outcome == .clean, "\(report.findings.map { $0.line(isRehearsal: true) })")
             rounds += 1
-        } while left.peek { $0 } > 0
+        } while left.withLock { $0 } > 0
         for thread in threads { thread.join() }
-        #expect(refusals.peek { $0 } == [])
+        #expect(refusals.withLock { $0 } == [])
         #expect(try fixture.check(repairs: true, contents: true).outcome == .clean)
         for path in paths { #expect(try fixture.narInfo(path, in: cache).storePath == path.storePath) }
     }

@@ -52,7 +52,7 @@ final class Fixture {
         let catalog = try Catalog(configuration.database, readers: 2, log: log, options: options)
         try catalog.migrate()
         let clock = clock
-        let time = TimeSource { clock.peek { $0 } }
+        let time = TimeSource { clock.withLock { $0 } }
         store = try Fixture.openStore(configuration, catalog, sealByteCount: sealByteCount, time: time, log: log)
         context = Context(
             configuration: configuration, catalog: catalog, store: store,

@@ -63,7 +63,7 @@ struct HostileRequestTests {
         }
 
         var requests: [String] {
-            answered.peek { answered in answered.records.map { String(decoding: answered.request(of: $0), as: UTF8.self) } }
+            answered.withLock { answered in answered.records.map { String(decoding: answered.request(of: $0), as: UTF8.self) } }
         }
     }
 

@@ -140,10 +140,10 @@ struct HotReplicaTests {
         _ = look(replica)
         #expect(try replica.handled(urls[0], token: token).status == .ok)
         let permit = try #require(try replica.handled("/hello/nar/\(path.storePath.hash).nar", token: token).permit)
-        #expect(permit.holds && told.peek { $0 } == 0)
+        #expect(permit.holds && told.withLock { $0 } == 0)
         try revoke("test")
         #expect(try replica.handled(urls[0], token: token).status == .unauthorized)
-        #expect(!permit.holds && told.peek { $0 } == 1, "answers under way end, too")
+        #expect(!permit.holds && told.withLock { $0 } == 1, "answers under way end, too")
     }
 
     @Test func `where a look fails what is in memory counts to the end of its time, and no longer`() throws {

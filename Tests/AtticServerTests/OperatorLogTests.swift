@@ -28,7 +28,7 @@ struct OperatorLogTests {
         let lines = Monitor<[String]>([])
         let log = Logger(label: "test") { _ in EscapingLogHandler(KeepingHandler(lines: lines)) }
         log.error("database: \u{1B}[2Jx\n2026-11-23T00:00:00Z error forged", metadata: ["path": "/a\r\nb", "list": ["\u{9B}1m", "c"]])
-        let kept = lines.peek { $0 }
+        let kept = lines.withLock { $0 }
         #expect(kept.count == 1)
         #expect(kept.first?.hasPrefix("database: \\u{1b}[2Jx\\n2026-11-23T00:00:00Z error forged list=") == true)
         #expect(kept.first?.hasSuffix(" path=/a\\r\\nb") == true)

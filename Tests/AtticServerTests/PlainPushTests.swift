@@ -174,7 +174,7 @@ struct PlainPushTests {
             }
         }
         for thread in threads { thread.join() }
-        #expect(statuses.peek { $0 } == [201, 201, 201, 201, 201])
+        #expect(statuses.withLock { $0 } == [201, 201, 201, 201, 201])
         for coding in StreamCoding.allCases { #expect(try fixture.putNarInfo(PlainPush(path, coding), to: cache).status.isSuccess) }
         try fixture.sweep()
         #expect(try fixture.send("GET", "/hello/\(fixture.narInfo(path, in: cache).url)", token: token).bytes.count

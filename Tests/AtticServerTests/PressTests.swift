@@ -28,11 +28,11 @@ import Testing
             last.wait { $0 ? () : nil }
         }
         press.submit { _ in }
-        #expect(watch.peek { $0.held != nil }, "it waits with its job")
+        #expect(watch.withLock { $0.held != nil }, "it waits with its job")
 
         first.update { $0 = true }
         hasReachedLast.wait { $0 ? () : nil }
-        #expect(watch.peek { $0.held == nil })
+        #expect(watch.withLock { $0.held == nil })
         last.update { $0 = true }
         press.close()
     }
@@ -43,6 +43,6 @@ import Testing
         let seen = Monitor<[Int]>([])
         for number in 0..<count { press.submit { _ in seen.update { $0.append(number) } } }
         press.close()
-        #expect(seen.peek { $0 } == Array(0..<count))
+        #expect(seen.withLock { $0 } == Array(0..<count))
     }
 }

@@ -116,7 +116,7 @@ import Testing
         try fixture.overwrite(extent.pack, at: extent.offset + extent.byteCount - 10, with: [UInt8](repeating: 7, count: 10))
         #expect(throws: Problem.self) { try bytes(recoded.body(Int64(end - 1)..<Int64(end))) }
         #expect(throws: Problem.self) { try bytes(recoded.body(0..<Int64(end))) }
-        #expect(damage.peek { $0 }.count == 2)
+        #expect(damage.withLock { $0 }.count == 2)
         #expect(try bytes(recoded.body(10..<1000)) == Array(path.nar[10..<1000]), "what is behind a part is not read")
     }
 
@@ -134,7 +134,7 @@ import Testing
         try fixture.cut(pack, to: end)
         let error = #expect(throws: (any Error).self) { try bytes(recoded.body) }
         #expect(try LostBytes.isMeant(by: #require(error)))
-        #expect(damage.peek { $0 }.count == 2)
+        #expect(damage.withLock { $0 }.count == 2)
     }
 
     @Test("where it is damaged it is never as long as was promised, also where its end fills a block")

@@ -37,23 +37,23 @@ struct SharedReadingTests {
         reading.waitUntilShared(by: waiting)
         state.update { $0.isOpen = true }
         for thread in threads { thread.join() }
-        return heard.peek { $0 }
+        return heard.withLock { $0 }
     }
 
     @Test func `one reads for all who wait meanwhile, and for those who come later and want no more`() throws {
         let begun = MonotonicTime.now
         #expect(eight(since: { begun }, failing: false) == Array(repeating: nil, count: 8))
-        #expect(state.peek { $0.reads } == 1)
+        #expect(state.withLock { $0.reads } == 1)
         try reading.finish(since: begun) { () throws(DatabaseError) in try read(failing: true) }
-        #expect(state.peek { $0.reads } == 1)
+        #expect(state.withLock { $0.reads } == 1)
     }
 
     @Test func `where it fails, it has failed for all who waited, and the next one reads anew`() throws {
         let begun = MonotonicTime.now
         #expect(eight(since: { begun }, failing: true) == Array(repeating: Self.busy, count: 8))
-        #expect(state.peek { $0.reads } == 1)
+        #expect(state.withLock { $0.reads } == 1)
         try reading.finish(since: begun) { () throws(DatabaseError) in try read(failing: false) }
-        #expect(state.peek { $0.reads } == 2)
+        #expect(state.withLock { $0.reads } == 2)
     }
 
     @Test func `who wants what holds now is not served what was read before`() throws {
@@ -71,7 +71,7 @@ struct SharedReadingTests {
         // The first has asked the database before.
         #expect(eight(since: { .now }, failing: false, waiting: 8) == Array(repeating: nil, count: 8))
         first.join()
-        #expect((1...8).contains(state.peek { $0.reads }))
+        #expect((1...8).contains(state.withLock { $0.reads }))
     }
 }
 

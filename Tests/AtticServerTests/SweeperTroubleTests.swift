@@ -216,7 +216,7 @@ struct PushedTogetherTests {
             }
         }
         for thread in threads { thread.join() }
-        #expect(statuses.peek { $0 } == [200, 200, 200, 200])
+        #expect(statuses.withLock { $0 } == [200, 200, 200, 200])
         try fixture.sweep()
         let stored = try fixture.context.catalog.read { session throws(DatabaseError) in try session.namedByteCount() }
         let allocated = try fixture.store.packNames().reduce(0 as Int64) { sum, pack in sum + (try fixture.allocatedByteCount(pack)) }

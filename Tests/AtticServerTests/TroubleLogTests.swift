@@ -16,7 +16,7 @@ struct TroubleLogTests {
         troubles.tell("other", .error, at: start + .seconds(1), in: log) { "other" }
         troubles.tell("full", .error, at: start + TroubleLog.quietTime, in: log) { "full again" }
         troubles.tell("full", .error, at: start + TroubleLog.quietTime * 3, in: log) { "full for a third time" }
-        #expect(lines.peek { $0 } == [
+        #expect(lines.withLock { $0 } == [
             "full 0", "other", "full again (and 999 like it since the last such line)", "full for a third time",
         ])
     }

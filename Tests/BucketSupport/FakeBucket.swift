@@ -37,9 +37,9 @@ package final class FakeBucket: RequestHandler {
     private let listening = Monitor<Server?>(nil)
     private static let sharedServer = Result { try FakeBucket.start() }
 
-    package var address: String { listening.peek { $0?.boundAddresses[0] ?? "" } }
-    package var log: [String] { state.peek { $0.log } }
-    package func object(_ key: String) -> [UInt8]? { state.peek { $0.objects[key] } }
+    package var address: String { listening.withLock { $0?.boundAddresses[0] ?? "" } }
+    package var log: [String] { state.withLock { $0.log } }
+    package func object(_ key: String) -> [UInt8]? { state.withLock { $0.objects[key] } }
 
     package init(onWrite: @escaping @Sendable (String) -> Void = { _ in }) { self.onWrite = onWrite }
 
@@ -83,7 +83,7 @@ package final class FakeBucket: RequestHandler {
         if case .status(let code, let word)? = trouble {
             return Response(Status(code), contentType: "application/xml", Array("<Error><Code>\(word)</Code></Error>".utf8))
         }
-        if let key = state.peek({ $0.acceptedKey }), request.head.header("Authorization")?.contains("Credential=\(key)/") != true {
+        if let key = state.withLock({ $0.acceptedKey }), request.head.header("Authorization")?.contains("Credential=\(key)/") != true {
             return Response(.badRequest, contentType: "application/xml", Array("<Error><Code>ExpiredToken</Code></Error>".utf8))
         }
         if case .listCut? = trouble { return xml("<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>") }

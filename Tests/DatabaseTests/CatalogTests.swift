@@ -134,7 +134,7 @@ import Testing
                 } catch { failures.update { $0.append("\(error)") } }
             }
         }
-        #expect(failures.peek { $0 }.isEmpty)
+        #expect(failures.withLock { $0 }.isEmpty)
         #expect(try fixture.count("cache") == 200)
     }
 
@@ -170,7 +170,7 @@ import Testing
             catalog.writer.waitUntilQueued(8)
             gate.update { $0 = .open }
         }
-        #expect(outcomes.peek { $0 } == [
+        #expect(outcomes.withLock { $0 } == [
             1: "done", 2: "no", 3: "done", 4: "no", 5: "done", 6: "no", 7: "done", 8: "no",
         ])
         #expect(catalog.writeGeneration == before + 2)

@@ -16,7 +16,7 @@ struct FullDiskTests {
         let after = try File.status(fixture.path + "-wal")
         #expect(after.byteCount == before.byteCount)
         #expect(after.allocatedByteCount >= Catalog.reservedLogBytes)
-        #expect(catalog.hasReservedLog.peek { $0 })
+        #expect(catalog.hasReservedLog.withLock { $0 })
     }
 
     @Test("the log of a full disk is begun anew, and not again a moment later")

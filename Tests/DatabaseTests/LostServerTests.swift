@@ -132,7 +132,7 @@ struct LostServerTests {
             let id = try session.createCache(new)
             if isFirst {
                 try session.trying("cut the connection") { _ throws(SQLError) in
-                    try cutting.peek { cutter throws(SQLError) in
+                    try cutting.withLock { cutter throws(SQLError) in
                         _ = try cutter.execute(
                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1", [.text(name)])
                     }
@@ -140,7 +140,7 @@ struct LostServerTests {
             }
             return id
         }
-        #expect(runs.peek { $0 } == 2)
+        #expect(runs.withLock { $0 } == 2)
         #expect(try lonely.cacheNames() == ["once"])
     }
 
@@ -201,7 +201,7 @@ struct LostServerTests {
         let handle = Monitor(zombie)
         let ending = ThreadHandle(named: "ending") {
             let connection = handle
-            connection.peek { _ = try? $0.execute("ROLLBACK") }
+            connection.withLock { _ = try? $0.execute("ROLLBACK") }
         }
         let error = #expect(throws: SQLError.self) { try writing.settle(1, after: lost) }
         #expect(error == lost)

@@ -150,7 +150,7 @@ struct PoolTests {
             }
         }
         for writer in writers { writer.join() }
-        #expect(kinds.peek { $0 } == Array(repeating: .unreachable, count: 100))
+        #expect(kinds.withLock { $0 } == Array(repeating: .unreachable, count: 100))
         try door.open()
         // One at a time looks, twice a second.
         func isServed(_ what: () throws(DatabaseError) -> Void) -> Bool {

@@ -157,7 +157,7 @@ import Testing
             let outcome = try? catalog.write { session throws(DatabaseError) in try session.commitUpload(commit) }
             if let outcome { outcomes.update { $0.append(outcome) } }
         }
-        let committed = outcomes.peek { $0 }.flatMap { outcome -> [Committed] in
+        let committed = outcomes.withLock { $0 }.flatMap { outcome -> [Committed] in
             if case .committed(let done) = outcome { done } else { [] }
         }
         #expect(committed.count == 8 && Set(committed.map(\.narID)).count == 1)

@@ -29,7 +29,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(response.status == .ok)
             #expect(response.header("etag") == "\"e\"")
             #expect(text(response.body) == "hello")
-            #expect(seen.peek { $0 }
+            #expect(seen.withLock { $0 }
                 == "GET /base/a?b HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nAuthorization: Bearer t\r\n\r\n")
         }
     }
@@ -206,7 +206,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }], family: AF_INET6) { server in
             let session = try HTTPSession(endpoint: HTTPURL("http://[::1]:\(server.port)"), timeouts: patient)
             #expect(try text(session.send(ClientRequest(.get, "/")).body) == "ok")
-            #expect(seen.peek { $0 } == "GET / HTTP/1.1\r\nHost: [::1]:\(server.port)\r\n\r\n")
+            #expect(seen.withLock { $0 } == "GET / HTTP/1.1\r\nHost: [::1]:\(server.port)\r\n\r\n")
         }
     }
 }
@@ -233,7 +233,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(text(response.body) == "ok")
             #expect(server.connectionCount == 2)
         }
-        #expect(isClosed.peek { $0 })
+        #expect(isClosed.withLock { $0 })
     }
 
     @Test("that die under a request are replaced once, where it may be repeated", arguments: [
@@ -287,7 +287,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             first.join()
             second.join()
             third.join()
-            #expect(good.peek { $0 } == 60)
+            #expect(good.withLock { $0 } == 60)
             #expect(server.connectionCount <= 2)
         }
     }
@@ -313,7 +313,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         }]) { server in
             let response = try session(server).send(ClientRequest(.put, "/x", body: body.body))
             #expect(response.sentWholeBody)
-            #expect(seen.peek { $0 }
+            #expect(seen.withLock { $0 }
                 == "PUT /base/x HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\n\(field)\r\n\r\n\(expected)")
         }
     }
@@ -342,7 +342,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 try writer.write([1, 2, 3])
             }
             _ = try session(server).send(ClientRequest(.put, "/", body: body))
-            #expect(count.peek { $0 } == 500_003)
+            #expect(count.withLock { $0 } == 500_003)
         }
     }
 
@@ -378,7 +378,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             }
             _ = try session(server).send(ClientRequest(.put, "/", body: body))
         }
-        #expect(received.peek { $0 } == "one" + text(content) + "two")
+        #expect(received.withLock { $0 } == "one" + text(content) + "two")
     }
 
     @Test("wait for leave where asked to, and are not made where it is refused", arguments: [true, false])
@@ -404,8 +404,8 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 #expect(isMade == isGiven)
             }
         }
-        #expect(seen.peek { $0 }.contains("\r\nExpect: 100-continue\r\n\r\n"))
-        #expect(seen.peek { $0 }.hasSuffix(isGiven ? "hello" : "0"))
+        #expect(seen.withLock { $0 }.contains("\r\nExpect: 100-continue\r\n\r\n"))
+        #expect(seen.withLock { $0 }.hasSuffix(isGiven ? "hello" : "0"))
     }
 
     @Test("are sent unasked where leave does not come")

@@ -81,7 +81,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 network: network(["http_proxy": "http://user:pass@127.0.0.1:\(proxy.port)"]))
             #expect(try session.send(ClientRequest(.get, "/a?b", headers: [("Authorization", "Bearer t")])).status == .ok)
         }
-        #expect(seen.peek { $0 } == "GET http://cache.invalid/base/a?b HTTP/1.1\r\nHost: cache.invalid\r\n"
+        #expect(seen.withLock { $0 } == "GET http://cache.invalid/base/a?b HTTP/1.1\r\nHost: cache.invalid\r\n"
             + "Proxy-Authorization: Basic dXNlcjpwYXNz\r\nAuthorization: Bearer t\r\n\r\n")
     }
 
@@ -103,7 +103,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 network: network(["https_proxy": "http://user:pass@127.0.0.1:\(proxy.port)"], roots: TrustRoots(file: authority.certificate)))
             #expect(try session.send(ClientRequest(.get, "/a", headers: [("Authorization", "Bearer t")])).status == .ok)
         }
-        #expect(heads.peek { $0 } == [
+        #expect(heads.withLock { $0 } == [
             "CONNECT cache.invalid:443 HTTP/1.1\r\nHost: cache.invalid:443\r\nProxy-Authorization: Basic dXNlcjpwYXNz\r\n\r\n",
             "GET /a HTTP/1.1\r\nHost: cache.invalid\r\nAuthorization: Bearer t\r\n\r\n",
         ])

@@ -54,7 +54,7 @@ private func failure(_ text: String, _ request: ClientRequest = ClientRequest(.g
                 method, "/a", headers: [("Authorization", "Bearer t")], body: body.isEmpty ? .none : .bytes(Array(body.utf8)))
             let answer = try session(server.port).send(request)
             #expect(answer.status == .ok && answer.withheldFrom == nil)
-            let seen = heads.peek { $0 }
+            let seen = heads.withLock { $0 }
             #expect(seen.map { $0.prefix { $0 != "\r\n" } } == ["\(method.rawValue) /base/a HTTP/1.1", "\(method.rawValue) /other?x=1 HTTP/1.1"])
             #expect(seen.allSatisfy { $0.contains("\r\nAuthorization: Bearer t\r\n") && $0.hasSuffix("\r\n\r\n\(body)") })
         }
@@ -80,8 +80,8 @@ private func failure(_ text: String, _ request: ClientRequest = ClientRequest(.g
                 #expect(answer.withheldFrom == "http://127.0.0.1:\(other.port)")
             }
         }
-        #expect(first.peek { $0.count } == hops && first.peek { $0.allSatisfy { $0.contains("Bearer t") && $0.contains("c=d") } })
-        let seen = second.peek { $0.joined() }
+        #expect(first.withLock { $0.count } == hops && first.withLock { $0.allSatisfy { $0.contains("Bearer t") && $0.contains("c=d") } })
+        let seen = second.withLock { $0.joined() }
         #expect(seen.contains("X-Other: stays") && !seen.contains("Bearer") && !seen.lowercased().contains("cookie"))
     }
 
@@ -100,7 +100,7 @@ private func failure(_ text: String, _ request: ClientRequest = ClientRequest(.g
             let endless = #expect(throws: ClientError.self) { try session.send(ClientRequest(.get, "/a")) }
             #expect(endless?.description.contains("it is the 6th in a row") == true)
         }
-        #expect(heads.peek { $0.count } == 6)
+        #expect(heads.withLock { $0.count } == 6)
     }
 
     @Test("without a place, and those that nobody wants to follow, are answers") func answers() throws {

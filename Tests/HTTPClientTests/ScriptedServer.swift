@@ -14,7 +14,7 @@ final class ScriptedServer: Sendable {
     private let accepted = Monitor(0)
 
     /// How many connections have come.
-    var connectionCount: Int { accepted.peek { $0 } }
+    var connectionCount: Int { accepted.withLock { $0 } }
 
     /// Runs `body` while a server with those scripts is there.
     static func run(

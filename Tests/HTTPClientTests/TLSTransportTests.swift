@@ -53,7 +53,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
                 #expect(String(decoding: answer.body, as: UTF8.self) == body)
             }
             #expect(server.connectionCount == 1)
-            #expect(heads.peek { $0 } == Array(
+            #expect(heads.withLock { $0 } == Array(
                 repeating: "GET /base/x HTTP/1.1\r\nHost: 127.0.0.1:\(server.port)\r\nAuthorization: Bearer t\r\n\r\n", count: 2))
         }
     }
@@ -81,7 +81,7 @@ private let ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
             #expect(answer.sentWholeBody)
         }
         let text = String(decoding: content, as: UTF8.self)
-        #expect(received.peek { $0 == "one" + text + "two" + text })
+        #expect(received.withLock { $0 == "one" + text + "two" + text })
     }
 
     @Test("hears a refusal that comes before the body is sent", arguments: [true, false])

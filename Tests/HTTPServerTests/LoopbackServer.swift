@@ -56,7 +56,7 @@ final class LoopbackServer: Sendable {
 
     /// What was asked for, of all that has been logged.
     var requests: [String] {
-        answered.peek { answered in answered.records.map { String(decoding: answered.request(of: $0), as: UTF8.self) } }
+        answered.withLock { answered in answered.records.map { String(decoding: answered.request(of: $0), as: UTF8.self) } }
     }
 }
 

@@ -9,7 +9,7 @@ private final class SlowDisk: Disk {
     private let state = Monitor((read: [Range<Int64>](), asked: 0, isOpen: false))
 
     func isInMemory(_ extent: FileExtent) -> Bool {
-        state.peek { state in
+        state.withLock { state in
             var offset = extent.offset
             while offset < extent.offset + extent.byteCount {
                 guard let range = state.read.first(where: { $0.contains(offset) }) else { return false }
@@ -30,7 +30,7 @@ private final class SlowDisk: Disk {
 
     func open() { state.update { $0.isOpen = true } }
     func waitForReads(_ count: Int) { _ = state.wait { state -> Bool? in state.asked >= count ? true : nil } }
-    var windows: [Range<Int64>] { state.peek { $0.read } }
+    var windows: [Range<Int64>] { state.withLock { $0.read } }
 }
 
 @Suite struct ServerColdFilesTests {

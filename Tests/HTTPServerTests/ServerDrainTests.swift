@@ -36,7 +36,7 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(answer.header("Connection") == "close")
         busy.close()
         thread.join()
-        #expect(drained.peek { $0 } == true)
+        #expect(drained.withLock { $0 } == true)
     }
 
     @Test(arguments: 0..<20)

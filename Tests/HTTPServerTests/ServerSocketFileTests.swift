@@ -42,7 +42,7 @@ import Testing
         #expect(server.drain(timeout: .seconds(30)))
         #expect(!File.exists(path))
         #expect(throws: SystemError.self) { _ = try RawConnection(local: path) }
-        let records = answered.peek { $0.records }
+        let records = answered.withLock { $0.records }
         #expect(records.count == 20)
         #expect(records.allSatisfy { $0.peer.isLocal && $0.peer.host == "local" })
         var text: [UInt8] = []

@@ -139,7 +139,7 @@ extension RawConnection {
         let unknown = try #require(try client.receiveAnswer(hasBody: false))
         #expect(unknown.header("Content-Length") == nil && unknown.header("Transfer-Encoding") == nil)
         #expect(try client.receiveAnswer()?.status == 304)
-        #expect(made.peek { $0 } == 0)
+        #expect(made.withLock { $0 } == 0)
         try client.send("GET /known HTTP/1.1\r\nHost: h\r\n\r\n")
         #expect(try client.receiveAnswer()?.text == "hello")
     }
@@ -181,7 +181,7 @@ extension RawConnection {
         try client.send(get)
         let answer = try #require(try client.receiveAnswer())
         // The kernel's buffers take some megabytes, the rest waits here.
-        #expect(written.peek { $0 } < 300 * bytes.count)
+        #expect(written.withLock { $0 } < 300 * bytes.count)
         #expect(answer.header("Transfer-Encoding") == "chunked")
         var received: [UInt8] = []
         received.reserveCapacity(31 << 20)
@@ -421,7 +421,7 @@ extension RawConnection {
         try client.send(get)
         // It takes something all the time, and less than is made: while the producer is late, the client is not.
         for _ in 0..<3000 where ended.wait(until: .now + .milliseconds(10), { $0 }) == nil { _ = try? client.receive(1000) }
-        #expect(ended.peek { $0 } == .unwanted)
+        #expect(ended.withLock { $0 } == .unwanted)
     }
 
     @Test func aDrainWaitsForWhatIsBeingMade() throws {
@@ -448,7 +448,7 @@ extension RawConnection {
         #expect(try client.receiveAll() == Array("2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n".utf8))
         client.close()
         thread.join()
-        #expect(hasFinished.peek { $0 } == true)
+        #expect(hasFinished.withLock { $0 } == true)
     }
 
     @Test func aDrainThatWaitsNoLongerBreaksItOff() throws {

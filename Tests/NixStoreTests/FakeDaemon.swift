@@ -43,20 +43,20 @@ final class FakeDaemon: Sendable {
                 let raw = Glibc.accept(listener.descriptor.rawValue, nil, nil)
                 if raw < 0 { return }
                 let socket = OpenFile(FileDescriptor(owning: raw))
-                let isStopped = state.peek { state in
+                let isStopped = state.withLock { state in
                     state.connection = socket
                     return state.isStopped
                 }
                 if isStopped { return }
                 try? Connection(socket, behaviour).serve()
-                state.peek { $0.connection = nil }
+                state.withLock { $0.connection = nil }
             }
         }
     }
 
     /// Ends the connection that is served, and takes no more.
     func stop() {
-        state.peek { state in
+        state.withLock { state in
             state.isStopped = true
             // Wakes accept(2) and read(2), which then fail.
             for file in [listener, state.connection] { if let file { shutdown(file.descriptor.rawValue, Int32(SHUT_RDWR)) } }

@@ -27,9 +27,9 @@ private func put(_ outlet: ByteOutlet, _ bytes: [UInt8]) -> Bool {
         let patience = ByteOutlet.Patience(.milliseconds(1)) { asked.update { $0 += 1; return $0 < 3 } }
         let outlet = ByteOutlet(blockByteCount: 10, blockCountMax: 2, patience: patience, onBytes: {})
         #expect(put(outlet, [1]) && put(outlet, [2]))
-        #expect(asked.peek { $0 } == 0, "it did not have to wait")
+        #expect(asked.withLock { $0 } == 0, "it did not have to wait")
         #expect(!put(outlet, [3]))
-        #expect(asked.peek { $0 } == 3)
+        #expect(asked.withLock { $0 } == 3)
         #expect(take(outlet).bytes == [1])
         #expect(put(outlet, [4]))
     }
@@ -59,15 +59,15 @@ private func put(_ outlet: ByteOutlet, _ bytes: [UInt8]) -> Bool {
         let bells = Monitor(0)
         let outlet = ByteOutlet(blockByteCount: 100, blockCountMax: 4, onBytes: { bells.update { $0 += 1 } })
         #expect(put(outlet, [1]))
-        #expect(bells.peek { $0 } == 0, "nobody waited")
+        #expect(bells.withLock { $0 } == 0, "nobody waited")
         #expect(take(outlet).bytes == [1])
         #expect(take(outlet).found == .nothing)
         #expect(put(outlet, [2]) && put(outlet, [3]))
-        #expect(bells.peek { $0 } == 1)
+        #expect(bells.withLock { $0 } == 1)
         #expect(take(outlet).bytes == [2] && take(outlet).bytes == [3])
         #expect(take(outlet).found == .nothing)
         outlet.finish(isWhole: true)
-        #expect(bells.peek { $0 } == 2)
+        #expect(bells.withLock { $0 } == 2)
         #expect(take(outlet).found == .end && take(outlet).found == .end)
     }
 
@@ -90,7 +90,7 @@ private func put(_ outlet: ByteOutlet, _ bytes: [UInt8]) -> Bool {
         var taken: [UInt8] = []
         while taken.count < 5 {
             // Never more than the two that there are.
-            #expect(handed.peek { $0 } <= taken.count + 2)
+            #expect(handed.withLock { $0 } <= taken.count + 2)
             taken += take(outlet).bytes
         }
         source.join()
@@ -114,7 +114,7 @@ private func put(_ outlet: ByteOutlet, _ bytes: [UInt8]) -> Bool {
         _ = handed.wait { $0 == 2 ? true : nil }
         outlet.abandon()
         source.join()
-        #expect(handed.peek { $0 } == 2)
+        #expect(handed.withLock { $0 } == 2)
         #expect(outlet.takeBlock() == nil)
         outlet.finish(isWhole: true)
     }

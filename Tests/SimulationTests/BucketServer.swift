@@ -32,7 +32,7 @@ final class BucketServer: Sendable {
 
     /// One for all of this process, for as long as that lives.
     static func shared(_ stage: Stage) throws -> BucketServer {
-        let server = try started.peek({ $0 }) ?? BucketServer()
+        let server = try started.withLock({ $0 }) ?? BucketServer()
         server.state.update { $0.stage = stage }
         started.update { $0 = server }
         return server
@@ -59,7 +59,7 @@ final class BucketServer: Sendable {
 
     func removeBucket(_ name: String) { state.update { $0.buckets[name] = nil } }
 
-    func bucket(_ name: String) -> Bucket { state.peek { $0.buckets[name] ?? Bucket() } }
+    func bucket(_ name: String) -> Bucket { state.withLock { $0.buckets[name] ?? Bucket() } }
 
     /// Does what was late.
     func finishLate(_ name: String) { state.update { $0.buckets[name]?.finishLate() } }
@@ -116,7 +116,7 @@ final class BucketServer: Sendable {
         let errand = Errand(
             method: head.method, key: path.count > 1 ? String(path[1]) : "", query: BucketServer.parameters(head.target.query ?? ""),
             range: head.header("Range"), body: body)
-        switch state.peek({ $0.stage })?.strikeBucket(BucketServer.strikes(errand)) {
+        switch state.withLock({ $0.stage })?.strikeBucket(BucketServer.strikes(errand)) {
         case nil: return (perform(errand, name), true)
         case .slowDown: return (Answers.error(.serviceUnavailable, "SlowDown"), true)
         case .internalError: return (Answers.error(.internalServerError, "InternalError"), true)

@@ -18,8 +18,8 @@ final class Feed: Sendable {
         self.stage = stage
         end = isDropped ? .failed(.disconnected) : .complete
         let onRoom = onRoom
-        pipe = BytePipe(capacity: pieceByteCount) { onRoom.peek { $0 }?() }
-        onRoom.peek { $0 = { [weak self] in self?.next() } }
+        pipe = BytePipe(capacity: pieceByteCount) { onRoom.withLock { $0 }?() }
+        onRoom.withLock { $0 = { [weak self] in self?.next() } }
         pump()
     }
 
@@ -30,20 +30,20 @@ final class Feed: Sendable {
 
     /// The piece was read.
     private func next() {
-        stage.pause(at: "the body, after \(offset.peek { $0 }) of \(bytes.count) bytes")
+        stage.pause(at: "the body, after \(offset.withLock { $0 }) of \(bytes.count) bytes")
         if stage.isDead { return pipe.finish(.failed(.disconnected)) }
         pump()
     }
 
     private func pump() {
-        var start = offset.peek { $0 }
+        var start = offset.withLock { $0 }
         while start < bytes.count {
             let rest = bytes[start...]
             let count = unsafe rest.withUnsafeBytes { unsafe pipe.write($0) }
             if count == 0 { break }
             start += count
         }
-        offset.peek { $0 = start }
+        offset.withLock { $0 = start }
         // Asked, so that the pipe tells when it was read.
         if start == bytes.count { pipe.finish(end) } else { _ = pipe.room() }
     }

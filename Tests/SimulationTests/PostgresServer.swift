@@ -52,7 +52,7 @@ final class PostgresServer: SimulatedDatabase {
     /// Ends all sessions of the simulated server, and returns when they have: theirs are no locks any more.
     private func endSessions() throws(SQLError) {
         let name = SQLValue.text(applicationName)
-        try control.peek { control throws(SQLError) in
+        try control.withLock { control throws(SQLError) in
             while try control.first("""
                 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = $1
                 """, [name], { row throws(SQLError) in try row.integer(0) }) ?? 0 > 0 { MonotonicTime.sleep(.milliseconds(1)) }

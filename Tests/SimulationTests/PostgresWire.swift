@@ -64,7 +64,7 @@ private final class Carrier: Sendable {
         var pairs: [Pair] = []
         while true {
             let ready = Set(Sockets.wait(for: [listener.rawValue] + pairs.flatMap { [$0.client.rawValue, $0.server.rawValue] }))
-            if state.peek({ $0.isEnding }) { return }
+            if state.withLock({ $0.isEnding }) { return }
             var kept: [Pair] = []
             for (index, pair) in pairs.enumerated() {
                 var lives = true
@@ -111,7 +111,7 @@ private final class Pair {
         if answers.isComplete {
             // A request begins.
             answers.isComplete = false
-            let strike = isWriter ? state.peek { state in
+            let strike = isWriter ? state.withLock { state in
                 defer { state.strike = nil }
                 return state.strike
             } : nil

@@ -90,7 +90,7 @@ final class Simulation {
         }
         Faults.insert(stage)
         let clock = clock
-        current = try SimulatedServer(world, stage, TimeSource { clock.peek { $0 } })
+        current = try SimulatedServer(world, stage, TimeSource { clock.withLock { $0 } })
     }
 
     deinit {
@@ -110,10 +110,10 @@ final class Simulation {
         current = nil
     }
 
-    var now: WallTime { clock.peek { $0 } }
+    var now: WallTime { clock.withLock { $0 } }
     var time: TimeSource {
         let clock = clock
-        return TimeSource { clock.peek { $0 } }
+        return TimeSource { clock.withLock { $0 } }
     }
 
     // MARK: Steps

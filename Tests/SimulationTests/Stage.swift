@@ -93,21 +93,21 @@ final class Stage: FaultSource {
 
     // MARK: The director
 
-    var place: String { state.peek { $0.place } }
-    var injectedCount: Int { state.peek { $0.injectedCount } }
-    var hasTrouble: Bool { state.peek { $0.trouble.arrivalsLeft > 0 } }
+    var place: String { state.withLock { $0.place } }
+    var injectedCount: Int { state.withLock { $0.injectedCount } }
+    var hasTrouble: Bool { state.withLock { $0.trouble.arrivalsLeft > 0 } }
     var isDead: Bool {
-        get { state.peek { $0.isDead } }
-        set { state.peek { $0.isDead = newValue } }
+        get { state.withLock { $0.isDead } }
+        set { state.withLock { $0.isDead = newValue } }
     }
 
-    func set(_ trouble: Trouble) { state.peek { $0.trouble = trouble } }
-    func setPauseChance(_ ofHundred: Int) { state.peek { $0.pauseChance = ofHundred } }
+    func set(_ trouble: Trouble) { state.withLock { $0.trouble = trouble } }
+    func setPauseChance(_ ofHundred: Int) { state.withLock { $0.pauseChance = ofHundred } }
 
     /// Runs a request of the director's that may meet trouble.
     func exposed<Result>(_ body: () throws -> Result) rethrows -> Result {
-        state.peek { $0.isDirectorExposed = true }
-        defer { state.peek { $0.isDirectorExposed = false } }
+        state.withLock { $0.isDirectorExposed = true }
+        defer { state.withLock { $0.isDirectorExposed = false } }
         return try body()
     }
 
@@ -118,12 +118,12 @@ final class Stage: FaultSource {
     }
 
     /// What of a file a power cut leaves; nil where it was never synced.
-    func syncedByteCount(_ path: String) -> Int64? { state.peek { $0.syncedByteCounts[path] } }
-    func syncedNames(_ directory: String) -> Set<String> { state.peek { $0.syncedNames[directory] ?? [] } }
+    func syncedByteCount(_ path: String) -> Int64? { state.withLock { $0.syncedByteCounts[path] } }
+    func syncedNames(_ directory: String) -> Set<String> { state.withLock { $0.syncedNames[directory] ?? [] } }
 
     /// All that is there has been there before the last crash.
     func setSynced(_ byteCounts: [String: Int64], _ names: [String: Set<String>]) {
-        state.peek { ($0.syncedByteCounts, $0.syncedNames) = (byteCounts, names) }
+        state.withLock { ($0.syncedByteCounts, $0.syncedNames) = (byteCounts, names) }
     }
 
     /// A name for a pack, that no other has.
@@ -133,7 +133,7 @@ final class Stage: FaultSource {
     }
 
     private func nextPackText() -> String {
-        let (number, noise) = state.peek { state in
+        let (number, noise) = state.withLock { state in
             state.packCount += 1
             var dice = Dice(seed: state.packCount &* 77)
             return (state.packCount, dice.next())
@@ -152,7 +152,7 @@ final class Stage: FaultSource {
 
     /// What becomes of a request to the bucket: one of those, or nil where it is answered well. Thread: the bucket's.
     func strikeBucket<Strike: Sendable>(_ strikes: [Strike]) -> Strike? {
-        state.peek { state in
+        state.withLock { state in
             guard state.isExposed, state.trouble.target == .bucket, state.isStruck() else { return nil }
             return state.dice.pick(strikes)
         }
@@ -188,18 +188,18 @@ final class Stage: FaultSource {
     private static let unpausedSites: Set<String> = ["begin", "commit", "transaction-durable"]
 
     func limit(_ site: FaultSite, _ descriptor: Int32?, _ byteCount: Int64) throws(Errno) -> Int64 {
-        let pauses = state.peek { state in
+        let pauses = state.withLock { state in
             state.turn != 0 && !Stage.unpausedSites.contains(site.name) && state.pauseChance > 0
                 && state.dice.chance(state.pauseChance)
         }
         if pauses { pause(at: site.name) }
-        switch state.peek({ $0.arrive(at: site, byteCount) }) {
+        switch state.withLock({ $0.arrive(at: site, byteCount) }) {
         case .fails(let error): throw error
         case .takes(let count):
             if let descriptor { note(site, descriptor, count) }
             return count
         case .loses(let strike):
-            onStrike.peek { $0 }?(strike)
+            onStrike.withLock { $0 }?(strike)
             return byteCount
         }
     }
@@ -216,15 +216,15 @@ final class Stage: FaultSource {
             let path = try? File.resolve("/proc/self/fd/\(descriptor)"), let status = try? File.status(path)
         else { return }
         if site == .truncate {
-            return state.peek { state in
+            return state.withLock { state in
                 if let synced = state.syncedByteCounts[path] { state.syncedByteCounts[path] = min(synced, byteCount) }
             }
         }
         if status.kind == .directory {
             let names = Set((try? Directory.names(path)) ?? [])
-            state.peek { $0.syncedNames[path] = names }
+            state.withLock { $0.syncedNames[path] = names }
         } else {
-            state.peek { $0.syncedByteCounts[path] = status.byteCount }
+            state.withLock { $0.syncedByteCounts[path] = status.byteCount }
         }
     }
 }
@@ -249,7 +249,7 @@ final class Strand<Output: Sendable>: Sendable {
     }
 
     /// Nil until it has ended.
-    var output: Output? { result.peek { $0 } }
+    var output: Output? { result.withLock { $0 } }
 
     /// Lets it go on to where it stops next, or ends.
     func resume() {

@@ -133,8 +133,8 @@ import Testing
                 }
             } catch { failures.update { $0.append("\(error)") } }
         }
-        #expect(failures.peek { $0 }.isEmpty)
-        let all = written.peek { $0 }
+        #expect(failures.withLock { $0 }.isEmpty)
+        let all = written.withLock { $0 }
         #expect(all.count == 240)
         for (extent, seed) in all { #expect(try store.read(extent) == patterned(1000 + seed, seed: seed)) }
 
@@ -251,9 +251,9 @@ import Testing
                     }
                     writersLeft.update { $0 -= 1 }
                 } else {
-                    while writersLeft.peek({ $0 }) > 0 {
+                    while writersLeft.withLock({ $0 }) > 0 {
                         for pack in try collector.packNames() {
-                            _ = try collector.removePack(pack, ifStill: { rows.peek { $0[pack]?.isEmpty ?? true } })
+                            _ = try collector.removePack(pack, ifStill: { rows.withLock { $0[pack]?.isEmpty ?? true } })
                         }
                     }
                 }
@@ -262,8 +262,8 @@ import Testing
                 writersLeft.update { $0 = 0 }
             }
         }
-        #expect(failures.peek { $0 } == [])
-        for (_, extents) in rows.peek({ $0 }) {
+        #expect(failures.withLock { $0 } == [])
+        for (_, extents) in rows.withLock({ $0 }) {
             for (extent, seed) in extents { #expect(try store.read(extent) == patterned(700, seed: seed)) }
         }
     }

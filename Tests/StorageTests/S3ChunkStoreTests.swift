@@ -75,7 +75,7 @@ import Testing
         let key = "bucket/packs/\(extents[0].pack)"
         #expect(bed.server.object(key) == (0..<9).flatMap { patterned(700, seed: $0) })
         #expect(bed.server.log.count { $0.contains("partNumber=") } == 5)
-        #expect(bed.server.state.peek { $0.uploads.count } == 0)
+        #expect(bed.server.state.withLock { $0.uploads.count } == 0)
     }
 
     @Test func `a chunk whose part has been sent is read back, and the next goes into another pack`() throws {
@@ -98,7 +98,7 @@ import Testing
         for seed in 0..<5 { _ = try first.append(patterned(600, seed: seed)) }
         #expect(bed.journal.begun.count == 1)
         first.abandon()
-        #expect(bed.journal.begun.isEmpty && bed.server.state.peek { $0.uploads.isEmpty && $0.objects.count == 1 })
+        #expect(bed.journal.begun.isEmpty && bed.server.state.withLock { $0.uploads.isEmpty && $0.objects.count == 1 })
 
         bed.server.trouble("DELETE", .status(503, "SlowDown"), times: 4)
         let second = try store.borrowPack()
@@ -130,7 +130,7 @@ import Testing
             }
             #expect(error?.contains("is [storage] bucket the right one?") == (namesPacks ? true : nil))
         }
-        #expect(bed.server.state.peek { $0.objects.isEmpty })
+        #expect(bed.server.state.withLock { $0.objects.isEmpty })
     }
 
     @Test func `a 404 that is not the server's own says nothing of the object`() throws {
@@ -175,7 +175,7 @@ import Testing
         bed.server.trouble("GET /bucket/packs", .status(500, "InternalError"))
         bed.server.trouble("GET /bucket/packs", .status(429, "TooManyRequests"))
         #expect(try store.read(extent) == patterned(5000, seed: 1))
-        let waits = bed.waits.peek { $0 }
+        let waits = bed.waits.withLock { $0 }
         #expect(waits.count == 3)
         for (wait, most) in zip(waits, [50, 100, 200]) { #expect(wait >= .milliseconds(most / 2) && wait <= .milliseconds(most)) }
 
@@ -244,11 +244,11 @@ import Testing
         let extent = try bed.stored(40_000, in: store)
         var found: [UInt8] = []
         try unsafe store.read([extent]) { bytes in
-            #expect(store.ranges.budget.peek { $0 } >= 0)
+            #expect(store.ranges.budget.withLock { $0 } >= 0)
             unsafe found.append(contentsOf: bytes)
         }
         #expect(found == patterned(40_000, seed: 1))
-        #expect(store.ranges.budget.peek { $0 } == 3500)
+        #expect(store.ranges.budget.withLock { $0 } == 3500)
         struct Enough: Error {}
         #expect(throws: Enough.self) { try unsafe store.read([extent]) { _ in throw Enough() } }
         bed.server.trouble("bytes=20000-", .status(403, "AccessDenied"))
@@ -342,7 +342,7 @@ import Testing
         let pace = S3Pace(limits) { duration in waits.update { $0.append(duration) } }
         for _ in 0..<80 { pace.admit() }
         // The first ones make up for a quiet time; each after them waits a tenth of a second more than the one before.
-        let found = waits.peek { $0 }
+        let found = waits.withLock { $0 }
         #expect((15...17).contains(found.count))
         #expect(found.last.map { $0 > .milliseconds(1400) && $0 <= .milliseconds(1700) } == true)
     }

@@ -24,7 +24,7 @@ import Testing
         let place = file.map { S3CredentialsFile.Place(path: directory.file($0), profile: "default") }
         var log = Logger(label: "test")
         log.logLevel = .critical
-        return S3Keyring(key("A"), readFrom: place, region: "r", log: log, clock: { clock.peek { $0 } })
+        return S3Keyring(key("A"), readFrom: place, region: "r", log: log, clock: { clock.withLock { $0 } })
     }
 
     @Test func `a file is looked at once in a while, and not for each request`() throws {

@@ -5,11 +5,11 @@ import Platform
 /// A journal in memory.
 final class TestJournal: PackJournal {
     private let names = Monitor<Set<PackName>>([])
-    var begun: Set<PackName> { names.peek { $0 } }
+    var begun: Set<PackName> { names.withLock { $0 } }
     /// What is thrown instead of noting a name.
     let refusal = Monitor<StorageError?>(nil)
     func begin(_ name: PackName) throws {
-        if let refusal = refusal.peek({ $0 }) { throw refusal }
+        if let refusal = refusal.withLock({ $0 }) { throw refusal }
         names.update { _ = $0.insert(name) }
     }
     func renew(_ name: PackName) {}

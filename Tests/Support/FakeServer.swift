@@ -38,7 +38,7 @@ package final class FakeServer: Sendable {
     private let log = Monitor<[Request]>([])
 
     /// All requests so far, in the order in which they were answered.
-    package var requests: [Request] { log.peek { $0 } }
+    package var requests: [Request] { log.withLock { $0 } }
     package var endpoint: String { "http://127.0.0.1:\(port)" }
 
     /// Runs `body` while the server is there.

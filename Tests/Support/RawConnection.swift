@@ -57,7 +57,7 @@ package final class RawConnection: Sendable {
         socket = Monitor(OpenFile(descriptor))
     }
 
-    private var file: OpenFile? { socket.peek { $0 } }
+    private var file: OpenFile? { socket.withLock { $0 } }
 
     /// Sends all of `bytes`.
     package func send(_ bytes: [UInt8]) throws(SystemError) {
@@ -89,7 +89,7 @@ package final class RawConnection: Sendable {
 
     /// Some bytes; empty at the end.
     package func receiveSome() throws(SystemError) -> [UInt8] {
-        let kept = buffer.peek { buffer in
+        let kept = buffer.withLock { buffer in
             defer { buffer = [] }
             return buffer
         }
@@ -120,7 +120,7 @@ package final class RawConnection: Sendable {
             if some.isEmpty { break }
             bytes += some
         }
-        buffer.peek { $0 = Array(bytes.dropFirst(byteCount)) }
+        buffer.withLock { $0 = Array(bytes.dropFirst(byteCount)) }
         return Array(bytes.prefix(byteCount))
     }
 
@@ -134,7 +134,7 @@ package final class RawConnection: Sendable {
                 let head = String(decoding: bytes[..<end], as: UTF8.self)
                 var answer = RawAnswer(head: head, body: [])
                 let length = hasBody ? answer.header("Content-Length").flatMap { Int($0) } ?? 0 : 0
-                buffer.peek { $0 = Array(bytes[end...]) }
+                buffer.withLock { $0 = Array(bytes[end...]) }
                 answer.body = try receive(length)
                 return answer
             }

@@ -89,7 +89,7 @@ package final class BackgroundProcess: Sendable {
 
     deinit {
         // The reaping goes with the number: kill first, so that it cannot name another process.
-        if monitor.peek({ !$0.isReaped }) {
+        if monitor.withLock({ !$0.isReaped }) {
             kill(SIGKILL)
             _ = wait()
         }
@@ -98,7 +98,7 @@ package final class BackgroundProcess: Sendable {
 
     /// Sends a signal; nothing happens where the program has ended.
     package func kill(_ signal: Int32 = SIGKILL) {
-        monitor.peek { state in
+        monitor.withLock { state in
             if !state.isReaped { _ = Glibc.kill(processID, signal) }
         }
     }

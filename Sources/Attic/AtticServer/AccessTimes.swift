@@ -21,7 +21,7 @@ package final class AccessTimes: Sendable {
     package func note(buildLog id: Int64, at time: WallTime) { AccessTimes.note(id, at: time, in: buildLogs) }
 
     private static func note(_ id: Int64, at time: WallTime, in gathered: Monitor<[Int64: WallTime]>) {
-        gathered.peek { times in
+        gathered.withLock { times in
             if times.count < AccessTimes.gatheredMax || times[id] != nil { times[id] = time }
         }
     }
@@ -33,7 +33,7 @@ package final class AccessTimes: Sendable {
     private let flushing = Monitor(())
 
     /// Writes what was gathered, in short transactions. What cannot be written is kept for the next time.
-    package func flush(to catalog: Catalog, log: Logger) { flushing.peek { _ in flushAlone(catalog, log) } }
+    package func flush(to catalog: Catalog, log: Logger) { flushing.withLock { _ in flushAlone(catalog, log) } }
 
     private func flushAlone(_ catalog: Catalog, _ log: Logger) {
         AccessTimes.flush(objects, to: catalog, log) { session, batch throws(DatabaseError) in
@@ -48,7 +48,7 @@ package final class AccessTimes: Sendable {
         _ gathered: Monitor<[Int64: WallTime]>, to catalog: Catalog, _ log: Logger,
         _ write: @escaping @Sendable (CatalogSession, [(id: Int64, at: WallTime)]) throws(DatabaseError) -> Void
     ) {
-        let times = gathered.peek { times in
+        let times = gathered.withLock { times in
             defer { times = [:] }
             return times
         }
@@ -60,7 +60,7 @@ package final class AccessTimes: Sendable {
                 try catalog.write(surviving: .crash) { session throws(DatabaseError) in try write(session, batch) }
             } catch {
                 log.warning("could not write last access times, will try again: \(error)")
-                return gathered.peek { newer in
+                return gathered.withLock { newer in
                     for touch in touches[start...] where newer[touch.id] == nil { newer[touch.id] = touch.at }
                 }
             }

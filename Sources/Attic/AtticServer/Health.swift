@@ -47,7 +47,7 @@ package final class Health: Sendable {
 
     /// The answer to a client, from memory. Thread: any; a loop, as a rule.
     package func response(at now: MonotonicTime = .now) -> Response {
-        let (problem, isFirst) = state.peek { state -> (Problem?, Bool) in
+        let (problem, isFirst) = state.withLock { state -> (Problem?, Bool) in
             let isFirst = state.lastAsked.map { now - $0 > Health.attention } ?? true
             state.lastAsked = now
             if state.isLeaving { return (.notReady("The server is about to end."), isFirst) }
@@ -73,7 +73,7 @@ package final class Health: Sendable {
             while waitForTurn() {
                 ask(.database, log) { try catalog.ping() }
                 ask(.storage, log) { try store.ping() }
-                state.peek { $0.lastRound = .now }
+                state.withLock { $0.lastRound = .now }
             }
         }
         state.update { $0.thread = thread }
@@ -92,7 +92,7 @@ package final class Health: Sendable {
     /// Waits until the parts are to be asked; false where the server ends.
     private func waitForTurn() -> Bool {
         while true {
-            let due = state.peek { state in
+            let due = state.withLock { state in
                 state.isWoken = false
                 let isWatched = state.lastAsked.map { MonotonicTime.now - $0 < Health.attention } ?? false
                 return state.lastRound + (isWatched ? Health.interval : Health.idleInterval)
@@ -105,10 +105,10 @@ package final class Health: Sendable {
 
     /// Asks one part. What changes is told to the log, with what clients are not told.
     func ask(_ part: Part, _ log: Logger, at now: MonotonicTime = .now, _ question: () throws -> Void) {
-        state.peek { $0.asking = (part, now) }
+        state.withLock { $0.asking = (part, now) }
         var trouble: (any Error)?
         do { try question() } catch { trouble = error }
-        let isChange = state.peek { state in
+        let isChange = state.withLock { state in
             state.asking = nil
             return trouble == nil ? state.failing.remove(part) != nil : state.failing.insert(part).inserted
         }

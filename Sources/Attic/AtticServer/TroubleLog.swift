@@ -34,7 +34,7 @@ package final class TroubleLog: Sendable {
 
     /// How many of the kind were not told since the last that was; nil where this one is not to be told either.
     private func turn(of kind: String, _ now: MonotonicTime) -> Int? {
-        kinds.peek { kinds in
+        kinds.withLock { kinds in
             let known = kinds[kind]
             if let known, now < known.isToldAgainFrom {
                 kinds[kind]?.untoldCount += 1

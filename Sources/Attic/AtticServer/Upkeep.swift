@@ -75,7 +75,7 @@ package final class Upkeep: Sendable {
 
     /// Takes the answers of a loop's turn. Thread: loop.
     package func note(_ answered: AccessBatch) {
-        let isDue = log.peek { log in
+        let isDue = log.withLock { log in
             let before = log.answered.byteCount
             if before + answered.byteCount <= Upkeep.answeredBytesMax {
                 log.answered.append(answered)
@@ -84,7 +84,7 @@ package final class Upkeep: Sendable {
             }
             return before < Upkeep.writtenBytesMin && log.answered.byteCount >= Upkeep.writtenBytesMin
         }
-        if isDue { log.update { _ in } }
+        if isDue { log.wakeAll() }
     }
 
     /// Ends the threads, a collection with its next step, after a last flush.
@@ -99,7 +99,7 @@ package final class Upkeep: Sendable {
         context.visitors.tellOfRevocations {}
     }
 
-    private var isStopping: Bool { state.peek { $0.isStopping } }
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
 
     // MARK: Thread: watch
 
@@ -112,18 +112,18 @@ package final class Upkeep: Sendable {
     ///
     /// - Returns: false where the database could not be asked. What is in memory is left, and soon counts for nothing.
     @discardableResult
-    func noticeOthers() -> Bool { looking.peek { _ in noticeOthersAlone() } }
+    func noticeOthers() -> Bool { looking.withLock { _ in noticeOthersAlone() } }
 
     private func noticeOthersAlone() -> Bool {
         let begun = MonotonicTime.now
         do {
-            let isBehind = state.peek { $0.isBehind }
+            let isBehind = state.withLock { $0.isBehind }
             if try context.catalog.seesOtherProcessesChange() || isBehind {
-                state.peek { $0.isBehind = true }
+                state.withLock { $0.isBehind = true }
                 context.hot.forgetAll()
                 context.store.releaseRemovedFiles()
                 try context.readRevocations()
-                state.peek { $0.isBehind = false }
+                state.withLock { $0.isBehind = false }
             }
             context.freshness.looked(at: begun)
             return true
@@ -178,7 +178,7 @@ package final class Upkeep: Sendable {
 
     /// - Parameter spare: an empty batch, whose memory takes turns with that which is filled.
     private func writeAccessLog(_ spare: inout AccessBatch) {
-        let lost = log.peek { log in
+        let lost = log.withLock { log in
             defer { log.lostRecords = 0 }
             swap(&log.answered, &spare)
             return log.lostRecords

@@ -25,14 +25,14 @@ package final class ExclusiveLock: Sendable {
     package var isHeld: Bool {
         switch holding {
         case .file: true
-        case .session(let session): session.peek { $0.isConnected() }
+        case .session(let session): session.withLock { $0.isConnected() }
         }
     }
 
     /// Uses its connection, where it has one.
     func touch() {
         guard case .session(let session) = holding else { return }
-        session.peek { session in
+        session.withLock { session in
             if session.isConnected() { _ = try? session.execute("SELECT 1") }
         }
     }
@@ -102,7 +102,7 @@ extension Catalog {
                     """, [number]) { row throws(SQLError) in try row.integer(0) != 0 }
                 if isOurs == true {
                     let lock = ExclusiveLock(.session(Monitor(session)))
-                    sessionLocks.peek { locks in
+                    sessionLocks.withLock { locks in
                         locks.removeAll { $0.lock == nil }
                         locks.append(SessionLock(lock: lock))
                     }

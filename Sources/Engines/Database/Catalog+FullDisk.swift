@@ -18,7 +18,7 @@ extension Catalog {
     /// - Throws: `SystemError` where there is no room; or where the file system cannot take room in advance, which is no harm until the
     ///   disk is full.
     package func reserveLog() throws(SystemError) {
-        if hasReservedLog.peek({ $0 }) { return }
+        if hasReservedLog.withLock({ $0 }) { return }
         guard let database = location.path else { return }
         let path = database + "-wal"
         guard File.exists(path) else { return }
@@ -26,7 +26,7 @@ extension Catalog {
         do throws(Errno) {
             try file.reserve(byteCount: min(Catalog.reservedLogBytes, file.fileSystemByteCount() / Catalog.reservedLogPart))
         } catch { throw SystemError("take room for", path, error) }
-        hasReservedLog.peek { $0 = true }
+        hasReservedLog.withLock { $0 = true }
     }
 
     /// How often the log is begun anew at most: where that does not help, it does not help a second later.
@@ -38,7 +38,7 @@ extension Catalog {
     ///   still reading what the log holds.
     func restartsFullLog() -> Bool {
         guard let path = location.path else { return false }
-        let isDue = nextLogRestart.peek { next in
+        let isDue = nextLogRestart.withLock { next in
             guard MonotonicTime.now >= next else { return false }
             next = .now + Catalog.logRestartInterval
             return true

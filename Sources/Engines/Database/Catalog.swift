@@ -130,7 +130,7 @@ package final class Catalog: Sendable {
         readers.touch()
         // Where it is writing, it is in use.
         _ = try? writer.look(waitingAtMost: options.lookPatience)
-        for lock in sessionLocks.peek({ locks in locks.compactMap(\.lock) }) { lock.touch() }
+        for lock in sessionLocks.withLock({ locks in locks.compactMap(\.lock) }) { lock.touch() }
     }
 
     /// A number that moves with every commit of this process, before its caller hears of it.

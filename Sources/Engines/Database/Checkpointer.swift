@@ -41,7 +41,7 @@ final class Checkpointer: Sendable {
 
     func close() {
         state.update { $0.isClosed = true }
-        thread.peek { $0 }?.join()
+        thread.withLock { $0 }?.join()
     }
 
     // MARK: Thread: catalog writer
@@ -50,12 +50,12 @@ final class Checkpointer: Sendable {
     func committed(_ writer: SQLiteConnection) {
         guard note(pages: writer.logPageCount) else { return }
         // Where that fails, or somebody else is at it, another commit tries again.
-        if let log = try? writer.checkpoint(), log.movedCount >= 0 { state.peek { $0.movedCount = log.movedCount } }
+        if let log = try? writer.checkpoint(), log.movedCount >= 0 { state.withLock { $0.movedCount = log.movedCount } }
     }
 
     /// - Returns: whether the writer is to move what is left.
     func note(pages: Int) -> Bool {
-        let (isWanted, isLeft) = state.peek { state in
+        let (isWanted, isLeft) = state.withLock { state in
             if pages < state.movedCount {
                 state.movedCount = 0
                 state.isNearlyMoved = false
@@ -78,10 +78,10 @@ final class Checkpointer: Sendable {
             for _ in 0..<Checkpointer.passesMax {
                 // A disk that fails here fails writers as well, who say so; the next commits ask again. Less than nothing is moved
                 // where another process is at it.
-                guard let log = try? connection.peek({ connection throws(SQLError) in try connection.checkpoint() }),
+                guard let log = try? connection.withLock({ connection throws(SQLError) in try connection.checkpoint() }),
                     log.movedCount >= 0
                 else { break }
-                let left = state.peek { state in
+                let left = state.withLock { state in
                     state.movedCount = log.movedCount
                     return state.pageCount - log.movedCount
                 }

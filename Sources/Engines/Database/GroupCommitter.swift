@@ -102,7 +102,7 @@ final class GroupCommitter: Sendable {
                 return (batch, state.look.take())
             }
             if batch.isEmpty && look == nil { return }
-            writing.peek { writing in
+            writing.withLock { writing in
                 if let look { answer(look, on: writing) }
                 if !batch.isEmpty { commit(batch, on: writing) }
             }
@@ -267,7 +267,7 @@ private final class BodyJob<Result: Sendable>: WriteJob {
 
     func run(_ session: CatalogSession) throws(DatabaseError) {
         let result = try body(session)
-        state.peek { $0 = .ran(result) }
+        state.withLock { $0 = .ran(result) }
     }
 
     func succeed() {

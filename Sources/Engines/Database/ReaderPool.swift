@@ -66,7 +66,7 @@ final class ReaderPool: Sendable {
     }
 
     /// How many connections there are.
-    var openCount: Int { places.count - state.peek { $0.unopened.count } }
+    var openCount: Int { places.count - state.withLock { $0.unopened.count } }
 
     /// Lends a connection to `body`, inside a transaction; waits for one to be free.
     func read<Result: Sendable>(
@@ -87,7 +87,7 @@ final class ReaderPool: Sendable {
         let dialect = location.dialect
         var refusal: SQLError?
         defer { giveBack(place, refusal) }
-        return try places[place].peek { held throws(DatabaseError) in
+        return try places[place].withLock { held throws(DatabaseError) in
             guard let reading = held else { preconditionFailure("a connection that is lent is open") }
             // What is left of it holds nothing, neither here nor there.
             defer { if refusal != nil { held = nil } }
@@ -126,7 +126,7 @@ final class ReaderPool: Sendable {
             case .closed: throw DatabaseError(.closed, "read from the database", "", "the catalog was closed")
             case nil where end != deadline: end = deadline
             case nil:
-                let refusal = state.peek { $0.refusal.map { ", and another could not be opened: \($0.message)" } ?? "" }
+                let refusal = state.withLock { $0.refusal.map { ", and another could not be opened: \($0.message)" } ?? "" }
                 throw DatabaseError(
                     .busy, "read from the database", location.name,
                     "all \(openCount) connections were in use for \(options.readerPatience.components.seconds) seconds\(refusal)")
@@ -162,7 +162,7 @@ final class ReaderPool: Sendable {
     /// Opens the connection of a place, or has it wait for another day: there are others, one of which will be free.
     private func openNow(_ place: Int) -> Bool {
         do throws(SQLError) {
-            try places[place].peek { reading throws(SQLError) in reading = try ReaderPool.open(location, options, absence) }
+            try places[place].withLock { reading throws(SQLError) in reading = try ReaderPool.open(location, options, absence) }
             state.update { state in
                 state.isOpening = false
                 state.refusal = nil
@@ -182,13 +182,13 @@ final class ReaderPool: Sendable {
     /// Uses each connection that nobody else does.
     func touch() {
         for index in places.indices {
-            let isTaken = state.peek { state -> Bool in
+            let isTaken = state.withLock { state -> Bool in
                 guard let place = state.free.firstIndex(of: index) else { return false }
                 state.free.remove(at: place)
                 return true
             }
             guard isTaken else { continue }
-            places[index].peek { $0?.touch() }
+            places[index].withLock { $0?.touch() }
             state.update { $0.free.append(index) }
         }
     }

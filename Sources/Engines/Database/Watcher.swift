@@ -33,7 +33,7 @@ final class Watcher: Sendable {
     /// Whether another process has committed since this was asked last, as far as was visible when this was called; also true where
     /// nobody can tell, as the first time.
     func look() throws(DatabaseError) -> Bool {
-        try state.peek { state throws(DatabaseError) in
+        try state.withLock { state throws(DatabaseError) in
             if state.isClosed { throw DatabaseError(.closed, "look for others' changes", "", "the catalog was closed") }
             var isChanged = state.connection == nil
             do throws(SQLError) {
@@ -59,7 +59,7 @@ final class Watcher: Sendable {
 
     /// Ends the connection; who asks later is refused.
     func close() {
-        state.peek { state in
+        state.withLock { state in
             state.connection = nil
             state.isClosed = true
         }

@@ -72,7 +72,7 @@ final class Connector: Sendable {
 
     private func loadTrust(for host: String) throws(ClientError) -> TLSTrust {
         let roots = network.roots
-        return try trust.peek { trust throws(ClientError) in
+        return try trust.withLock { trust throws(ClientError) in
             if let trust { return trust }
             let loaded = try roots.load(for: host)
             trust = loaded

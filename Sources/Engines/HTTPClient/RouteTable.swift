@@ -24,7 +24,7 @@ final class RouteTable: Sendable {
     func route(to url: HTTPURL) throws(ClientError) -> Route {
         let make = make
         let own = own
-        return try routes.peek { routes throws(ClientError) in
+        return try routes.withLock { routes throws(ClientError) in
             if let known = routes.first(where: { $0.server.isSameServer(as: url) }) { return known.route }
             let route = try make(url)
             if routes.count >= Self.serversMax, let place = routes.firstIndex(where: { !$0.server.isSameServer(as: own) }) {

@@ -42,7 +42,7 @@ final class TLSTransport: Transport {
 
     /// The server should hear that this end was meant (RFC 8446, section 6.1); nobody waits for it.
     deinit {
-        state.peek { $0.session.end() }
+        state.withLock { $0.session.end() }
         _ = try? flush(more: false)
     }
 
@@ -51,7 +51,7 @@ final class TLSTransport: Transport {
         while true {
             let isDone: Bool
             do throws(TLSError) {
-                isDone = try state.peek { state throws(TLSError) in try state.session.shakeHands() }
+                isDone = try state.withLock { state throws(TLSError) in try state.session.shakeHands() }
             } catch {
                 // The server should hear why.
                 _ = try? flush(more: false)
@@ -75,11 +75,11 @@ final class TLSTransport: Transport {
         var hasFilled = false
         while true {
             let isBlocked = try !flush(more: false)
-            if interest.contains(.readable), state.peek({ $0.session.hasNews() }) { return .readable }
+            if interest.contains(.readable), state.withLock({ $0.session.hasNews() }) { return .readable }
             // Keys and tickets without end are no news, either.
             if hasFilled, MonotonicTime.now >= deadline { return [] }
             // One that can send no more is ready to say so.
-            if interest.contains(.writable), state.peek({ $0.sendFailure != nil }) { return .writable }
+            if interest.contains(.writable), state.withLock({ $0.sendFailure != nil }) { return .writable }
             let found = try carrier.wait(for: isBlocked ? interest.union(.writable) : interest, until: deadline)
             if found.isEmpty { return [] }
             // What came may be no plain byte at all.
@@ -88,7 +88,7 @@ final class TLSTransport: Transport {
                 hasFilled = true
             }
             if found.contains(.writable), !isBlocked {
-                let isReadable = interest.contains(.readable) && state.peek { $0.session.hasNews() }
+                let isReadable = interest.contains(.readable) && state.withLock { $0.session.hasNews() }
                 return isReadable ? [.readable, .writable] : .writable
             }
         }
@@ -102,7 +102,7 @@ final class TLSTransport: Transport {
 
     private func read(into buffer: UnsafeMutableRawBufferPointer) throws(Errno) -> Int? {
         do throws(TLSError) {
-            return try state.peek { state throws(TLSError) in try unsafe state.session.read(into: buffer) }
+            return try state.withLock { state throws(TLSError) in try unsafe state.session.read(into: buffer) }
         } catch { throw .connectionReset }
     }
 
@@ -111,7 +111,7 @@ final class TLSTransport: Transport {
         let taken = unsafe UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.bufferBytes))
         if taken.count == 0 { return 0 }
         do throws(TLSError) {
-            try state.peek { state throws(TLSError) in try unsafe state.session.write(taken) }
+            try state.withLock { state throws(TLSError) in try unsafe state.session.write(taken) }
         } catch { throw .connectionReset }
         // What the connection does not take now goes with the next call, or with the next wait.
         _ = try flush(more: more)
@@ -120,12 +120,12 @@ final class TLSTransport: Transport {
 
     func sendFile(_ file: borrowing FileDescriptor, at offset: Int64, byteCountMax: Int) throws(Errno) -> Int? {
         guard try flushed() else { return nil }
-        var room = state.peek { state in
+        var room = state.withLock { state in
             let room = state.room
             state.room = []
             return room
         }
-        defer { state.peek { [room] state in state.room = room } }
+        defer { state.withLock { [room] state in state.room = room } }
         let most = min(byteCountMax, room.count)
         var span = room.mutableSpan
         let count = try unsafe span.withUnsafeMutableBytes { buffer throws(Errno) in
@@ -142,14 +142,14 @@ final class TLSTransport: Transport {
     /// Whether everything is sent; throws where nothing can be any more.
     private func flushed() throws(Errno) -> Bool {
         let isFlushed = try flush(more: true)
-        if let failure = state.peek({ $0.sendFailure }) { throw failure }
+        if let failure = state.withLock({ $0.sendFailure }) { throw failure }
         return isFlushed
     }
 
     /// Sends what waits; false where something waits still. A connection that takes nothing more is noted.
     private func flush(more: Bool) throws(Errno) -> Bool {
         let carrier = carrier
-        return state.peek { state in
+        return state.withLock { state in
             while state.sendFailure == nil {
                 if state.sentCount == state.unsentCount {
                     state.sentCount = 0
@@ -173,7 +173,7 @@ final class TLSTransport: Transport {
     @discardableResult
     private func fill() throws(Errno) -> Bool {
         let carrier = carrier
-        return try state.peek { state throws(Errno) in
+        return try state.withLock { state throws(Errno) in
             if state.isEnded { return false }
             var span = state.room.mutableSpan
             let count = try unsafe span.withUnsafeMutableBytes { buffer throws(Errno) in

@@ -44,7 +44,7 @@ final class ClientShares: Sendable {
 
     /// Takes memory for a body that is to be sent, or awaited; false where all clients, or this one, have as much as they may have.
     func takeHeld(_ byteCount: Int, of client: HostAddress?) -> Bool {
-        state.peek { state in
+        state.withLock { state in
             // One that is larger than all bounds is sent when nothing else is.
             if state.heldBytes > 0, state.heldBytes + byteCount > limits.heldBytesMax { return false }
             if let client {
@@ -59,19 +59,19 @@ final class ClientShares: Sendable {
     }
 
     func giveBackHeld(_ byteCount: Int, of client: HostAddress?) {
-        state.peek { $0.heldBytes -= byteCount }
+        state.withLock { $0.heldBytes -= byteCount }
         giveBack(client) { $0.heldBytes -= byteCount }
     }
 
     /// Bytes of bodies that are counted.
-    var heldBytes: Int { state.peek { $0.heldBytes } }
+    var heldBytes: Int { state.withLock { $0.heldBytes } }
 
     /// Clients that have something.
-    var clientCount: Int { state.peek { $0.shares.count } }
+    var clientCount: Int { state.withLock { $0.shares.count } }
 
     private func take(_ client: HostAddress?, where isLeft: (Share) -> Bool, by change: (inout Share) -> Void) -> Bool {
         guard let client else { return true }
-        return state.peek { state in
+        return state.withLock { state in
             var share = state.shares[client] ?? Share()
             guard isLeft(share) else { return false }
             change(&share)
@@ -82,7 +82,7 @@ final class ClientShares: Sendable {
 
     private func giveBack(_ client: HostAddress?, _ change: (inout Share) -> Void) {
         guard let client else { return }
-        state.peek { state in
+        state.withLock { state in
             guard var share = state.shares[client] else { return }
             change(&share)
             state.shares[client] = share.isNothing ? nil : share

@@ -48,7 +48,7 @@ package final class Server: Sendable {
 
     /// Starts the loops.
     package func start() {
-        threads.peek { threads in
+        threads.withLock { threads in
             precondition(threads.isEmpty, "a server is started once")
             shared.runningLoops.update { $0 = loops.count }
             for (index, context) in loops.enumerated() {
@@ -84,7 +84,7 @@ package final class Server: Sendable {
         }
         let limit = MonotonicTime.now + patience
         // Loops that have ended send nothing.
-        return awaited.wait(until: limit) { $0 == 0 ? true : nil } ?? shared.runningLoops.peek { $0 == 0 }
+        return awaited.wait(until: limit) { $0 == 0 ? true : nil } ?? shared.runningLoops.withLock { $0 == 0 }
     }
 
     /// Whether every loop takes its mail within so long, as one that hangs does not. Thread: any but a loop's.
@@ -98,7 +98,7 @@ package final class Server: Sendable {
     /// - Returns: whether everything that had begun was finished.
     @discardableResult
     package func drain(timeout: Duration) -> Bool {
-        let running = threads.peek { threads in
+        let running = threads.withLock { threads in
             defer { threads = [] }
             return threads
         }

@@ -38,11 +38,11 @@ package final class ByteBlockPool: Sendable {
     }
 
     /// A block to oneself, with what an earlier user left in it.
-    package func take() -> ByteBlock { free.peek { $0.popLast() } ?? ByteBlock(byteCount: blockByteCount) }
+    package func take() -> ByteBlock { free.withLock { $0.popLast() } ?? ByteBlock(byteCount: blockByteCount) }
 
     /// Gives a block back that nobody touches any more.
     package func giveBack(_ block: ByteBlock) {
-        free.peek { free in
+        free.withLock { free in
             if free.count < keptMax { free.append(block) }
         }
     }

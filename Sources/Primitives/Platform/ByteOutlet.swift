@@ -66,7 +66,7 @@
     }
 
     /// Whether nobody wants any of it.
-    package var isAbandoned: Bool { monitor.peek { $0.isAbandoned } }
+    package var isAbandoned: Bool { monitor.withLock { $0.isAbandoned } }
 
     // MARK: The source
 
@@ -89,7 +89,7 @@
     /// Hands a block over that `takeBlock` gave, with the part of it that was filled; not empty.
     package func hand(_ block: ByteBlock, _ range: Range<Int>) {
         precondition(!range.isEmpty, "what is handed over has bytes")
-        let isAwaited = monitor.peek { state in
+        let isAwaited = monitor.withLock { state in
             if state.isAbandoned { return false }
             state.filled.append((block, range))
             return Self.wake(&state)
@@ -100,7 +100,7 @@
 
     /// Ends the stream. What was handed over is still taken where it is whole; a failure overtakes it. The first end counts.
     package func finish(isWhole: Bool) {
-        let isAwaited = monitor.peek { state in
+        let isAwaited = monitor.withLock { state in
             if state.isWhole == nil { state.isWhole = isWhole }
             return Self.wake(&state)
         }
@@ -124,7 +124,7 @@
     package func take<Failure: Error>(
         atMost byteCountMax: Int, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Int
     ) throws(Failure) -> Found {
-        let next: Next = monitor.peek { state in
+        let next: Next = monitor.withLock { state in
             if state.isWhole == false { return .other(.failure) }
             if let first = state.filled.first { return .bytes(first.block, first.range) }
             if state.isWhole == true { return .other(.end) }
@@ -146,7 +146,7 @@
                 state.free.append(block)
             }
         } else if count > 0 {
-            monitor.peek { $0.filled[0].range = range.dropFirst(count) }
+            monitor.withLock { $0.filled[0].range = range.dropFirst(count) }
         }
         return .bytes(taken: count)
     }

@@ -41,7 +41,7 @@
 
     /// How many bytes fit now. Answering 0 counts as a refusal: `onRoom` follows.
     package func room() -> Int {
-        monitor.peek { state in
+        monitor.withLock { state in
             if state.isAbandoned { return .max }
             let room = capacity - state.byteCount
             if room == 0 { state.isSourceWaiting = true }
@@ -58,7 +58,7 @@
         atMost byteCountMax: Int, _ body: (UnsafeMutableRawBufferPointer) -> Int
     ) -> Int? {
         // The part that is free now stays so until this very thread fills it.
-        let lent: (ring: ByteBlock, range: Range<Int>)? = monitor.peek { state in
+        let lent: (ring: ByteBlock, range: Range<Int>)? = monitor.withLock { state in
             if state.isAbandoned { return nil }
             guard state.byteCount < capacity else {
                 state.isSourceWaiting = true
@@ -87,7 +87,7 @@
                 unsafe room.copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<room.count]))
                 return room.count
             }
-            guard let count else { return monitor.peek { $0.isAbandoned } ? bytes.count : written }
+            guard let count else { return monitor.withLock { $0.isAbandoned } ? bytes.count : written }
             written += count
         }
         return written
@@ -138,7 +138,7 @@
     }
 
     private func taken(_ count: Int) {
-        let announcesRoom = monitor.peek { state in
+        let announcesRoom = monitor.withLock { state in
             // Abandoned meanwhile: there is nothing to count any more.
             if state.isAbandoned { return false }
             state.head = (state.head + count) % capacity

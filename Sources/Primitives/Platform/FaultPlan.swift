@@ -77,7 +77,7 @@ package final class FaultPlan: Sendable {
     /// What is to happen at this arrival at a site.
     func action(at site: FaultSite) -> Action? {
         guard rules.contains(where: { $0.site == site.name }) else { return nil }
-        return state.peek { state in
+        return state.withLock { state in
             let count = state.counts[site.name, default: 0] + 1
             state.counts[site.name] = count
             for rule in rules where rule.site == site.name {

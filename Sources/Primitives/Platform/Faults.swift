@@ -56,7 +56,7 @@ package enum Faults {
     /// Fails, or ends the process, where the plan says so.
     package static func check(_ site: FaultSite, _ descriptor: Int32? = nil, byteCount: Int64 = 1) throws(Errno) {
         try plan?.reach(site)
-        _ = try inserted.peek { $0 }?.limit(site, descriptor, byteCount)
+        _ = try inserted.withLock { $0 }?.limit(site, descriptor, byteCount)
     }
 
     /// As `check`, for a step that cannot fail by itself: only the end of the process can be put there.
@@ -65,7 +65,7 @@ package enum Faults {
     /// How many of the bytes a write is to take: all, or less where the plan says so.
     package static func limit(_ site: FaultSite, _ descriptor: Int32? = nil, _ byteCount: Int) throws(Errno) -> Int {
         let planned = try plan?.limit(site, byteCount) ?? byteCount
-        guard let source = inserted.peek({ $0 }) else { return planned }
+        guard let source = inserted.withLock({ $0 }) else { return planned }
         return Int(try source.limit(site, descriptor, Int64(planned)))
     }
     #else

@@ -16,7 +16,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
 
     /// Puts a message in. Thread: any.
     package func post(_ message: Message) {
-        let wasEmpty = messages.peek { box in
+        let wasEmpty = messages.withLock { box in
             box.append(message)
             return box.count == 1
         }
@@ -32,7 +32,7 @@ package final class Mailbox<Message: Sendable>: Sendable {
         _ = unsafe read(descriptor.rawValue, &count, 8)
         var taken = spent
         taken.removeAll(keepingCapacity: true)
-        messages.peek { box in swap(&box, &taken) }
+        messages.withLock { box in swap(&box, &taken) }
         return taken
     }
 

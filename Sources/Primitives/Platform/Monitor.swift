@@ -41,14 +41,17 @@ import Glibc
         return try body(&state)
     }
 
-    /// Reads the state, or changes what no waiter waits for; wakes nobody.
-    package func peek<Result, Failure: Error>(
+    /// Reads or changes the state, and wakes nobody: for what nobody waits for. The body must not call into this monitor again.
+    package func withLock<Result, Failure: Error>(
         _ body: (inout State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         return try body(&state)
     }
+
+    /// Wakes all who wait, where `withLock` has found that it is time.
+    package func wakeAll() { unsafe pthread_cond_broadcast(condition) }
 
     /// Waits until `body` answers something, and gives that. `body` may change the state when it answers; the
     /// change is announced. It is asked at once, and again after every `update`.

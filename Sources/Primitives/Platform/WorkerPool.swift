@@ -34,7 +34,7 @@ package final class WorkerPool: Sendable {
     /// Runs a job on one of the threads, soon. Never blocks. False where the queue is full or the pool stops: the job
     /// will not run.
     package func submit(_ job: @escaping Job) -> Bool {
-        let plan: Plan = state.peek { state in
+        let plan: Plan = state.withLock { state in
             if state.isStopping { return .refused }
             if let worker = state.idle.popLast() { return .wake(worker) }
             if state.workers.count < threadsMax {
@@ -59,11 +59,11 @@ package final class WorkerPool: Sendable {
     }
 
     /// Whether a job waits for a thread.
-    package var hasWaitingJobs: Bool { state.peek { $0.queueHead < $0.queue.count } }
+    package var hasWaitingJobs: Bool { state.withLock { $0.queueHead < $0.queue.count } }
 
     /// Takes no more jobs, finishes those that were taken, and joins the threads. Thread: any but the pool's own.
     package func stop() {
-        let (idle, workers) = state.peek { state in
+        let (idle, workers) = state.withLock { state in
             state.isStopping = true
             defer { state.idle = [] }
             return (state.idle, state.workers)
@@ -74,7 +74,7 @@ package final class WorkerPool: Sendable {
 
     /// What a worker does next: a waiting job, the end, or nil to sleep until one is given to it.
     private func next(after worker: Worker) -> Order? {
-        state.peek { state in
+        state.withLock { state in
             if state.queueHead < state.queue.count {
                 let job = state.queue[state.queueHead]
                 state.queue[state.queueHead] = nil
@@ -110,12 +110,12 @@ package final class WorkerPool: Sendable {
                     }
                 }
             }
-            thread.peek { $0 = handle }
+            thread.withLock { $0 = handle }
         }
 
         func give(_ next: Order) { order.update { $0 = next } }
 
-        func join() { thread.peek { $0 }?.join() }
+        func join() { thread.withLock { $0 }?.join() }
 
         private static func await(_ order: Monitor<Order?>) -> Order {
             order.wait { order in

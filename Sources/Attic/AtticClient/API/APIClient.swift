@@ -178,7 +178,7 @@ package final class APIClient: Sendable {
         while true {
             let outcome = Result(catching: { () throws(ClientError) in try session.send(request) })
             let isAway = RetryPolicy.isPassing(outcome, request)
-            let policy = reach.peek { reach in
+            let policy = reach.withLock { reach in
                 if !isAway, case .success = outcome { reach = Reach(hasAnswered: true, isTold: reach.isTold) }
                 var policy = reach.hasAnswered && waits ? Self.patience : Self.firstPatience
                 if let attemptsMax { policy.attemptsMax = attemptsMax }
@@ -188,11 +188,11 @@ package final class APIClient: Sendable {
             let delay = policy.pause(
                 after: outcome, of: request, attempt: attempt, now: time.now(), chance: Double.random(in: 0..<1))
             guard let delay else {
-                if isAway { reach.peek { $0.isGivenUp = true } }
+                if isAway { reach.withLock { $0.isGivenUp = true } }
                 return outcome
             }
             // A short hiccup is none of the person's business.
-            if attempt > 1 || delay > .seconds(1), reach.peek({ reach in !reach.isTold && { reach.isTold = true; return true }() }) {
+            if attempt > 1 || delay > .seconds(1), reach.withLock({ reach in !reach.isTold && { reach.isTold = true; return true }() }) {
                 notice("⏳ Waiting for \(target.endpoint): \(Self.cause(outcome))")
             }
             pause(delay)

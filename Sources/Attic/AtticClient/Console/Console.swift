@@ -29,7 +29,7 @@ package final class Console: Sendable {
     /// Says one or more lines to the person. Other control characters than the ends of its lines are written out.
     package func say(_ text: String) {
         let text = text.escapingControls(keepingLineEnds: true)
-        state.peek { state in
+        state.withLock { state in
             let erase = Self.erase(state.drawnCount)
             let bars = style.map { draw(&state, $0, at: .now) } ?? ""
             Terminal.put("\(erase)\(text)\n\(bars)", on: Terminal.standardError)
@@ -56,7 +56,7 @@ package final class Console: Sendable {
     package func moveBar(_ slot: Int, to sent: Int64) { change { $0.move(slot: slot, to: sent) } }
 
     /// Takes the bar away; it is gone from the screen when that is drawn next.
-    package func endBar(_ slot: Int) { state.peek { $0.board.end(slot: slot) } }
+    package func endBar(_ slot: Int) { state.withLock { $0.board.end(slot: slot) } }
 
     /// Takes the bar away, and says what came of it in its place.
     package func endBar(_ slot: Int, saying text: String) {
@@ -66,7 +66,7 @@ package final class Console: Sendable {
 
     private func change(_ body: (inout ProgressBoard) -> Void) {
         guard let style else { return }
-        state.peek { state in
+        state.withLock { state in
             body(&state.board)
             let now = MonotonicTime.now
             if let last = state.lastDraw, now - last < Self.drawInterval { return }

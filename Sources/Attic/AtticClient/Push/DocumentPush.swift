@@ -85,7 +85,7 @@ struct DocumentPush {
             }
         }
         for thread in threads { thread.join() }
-        return state.peek { state in
+        return state.withLock { state in
             for document in documents[state.next...] { Self.note(document, isSent: false, &state.outcome) }
             return state.outcome
         }
@@ -100,9 +100,9 @@ struct DocumentPush {
     private func send(_ document: Document, _ state: Monitor<State>) {
         do {
             let isSent = try send(document)
-            if isSent { state.peek { Self.note(document, isSent: true, &$0.outcome) } }
+            if isSent { state.withLock { Self.note(document, isSent: true, &$0.outcome) } }
         } catch {
-            state.peek { state in
+            state.withLock { state in
                 Self.note(document, isSent: false, &state.outcome)
                 state.outcome.reason = state.outcome.reason ?? (error as? ClientFailure)?.message ?? "\(error)"
                 let kind = (error as? ClientFailure)?.kind

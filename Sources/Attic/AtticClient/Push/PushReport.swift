@@ -10,7 +10,7 @@ struct PushReport: PushObserver {
     init(console: Console) { self.console = console }
 
     /// What was pushed so far.
-    var pushedPaths: [PathInfo] { sent.peek { $0 } }
+    var pushedPaths: [PathInfo] { sent.withLock { $0 } }
 
     func began(_ infos: [PathInfo], slot: Int) {
         let name = infos.count == 1 ? infos[0].path.baseName : "\(infos.count) small paths"
@@ -20,7 +20,7 @@ struct PushReport: PushObserver {
     func moved(_ byteCount: Int64, slot: Int) { console.moveBar(slot, to: byteCount) }
 
     func pushed(_ paths: [(info: PathInfo, result: UploadPathResult)], slot: Int, elapsed: Duration) {
-        sent.peek { $0 += paths.map(\.info) }
+        sent.withLock { $0 += paths.map(\.info) }
         // Of a request that several share, each path has its part of the time by its bytes.
         let byteCount = paths.reduce(0) { $0 + $1.info.narSize }
         let lines = paths.map { info, result in

@@ -98,7 +98,7 @@ package struct StoreUploader: PathUploader {
     /// Threads that read ahead of this NAR's sender: none where it is small, or where as many as may be have them.
     private func takeReaders(_ info: PathInfo) -> Int {
         guard info.narSize >= Self.readAheadBytesMin else { return 0 }
-        return readAheadsFree.peek { free in
+        return readAheadsFree.withLock { free in
             guard free > 0 else { return 0 }
             free -= 1
             return Self.readerCount
@@ -110,7 +110,7 @@ package struct StoreUploader: PathUploader {
         let location = store.location(of: info.path)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
         let readers = takeReaders(info)
-        defer { if readers > 0 { readAheadsFree.peek { $0 += 1 } } }
+        defer { if readers > 0 { readAheadsFree.withLock { $0 += 1 } } }
         var sent: Int64 = 0
         func check(adding byteCount: Int64) throws {
             guard sent + byteCount > info.narSize else { return }

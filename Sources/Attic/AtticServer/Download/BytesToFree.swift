@@ -30,14 +30,14 @@ package final class BytesToFree: Sendable {
         }
         defer { going.update { $0 = [:] } }
         rounds.add(1, ordering: .sequentiallyConsistent)
-        return breakOff.peek({ $0 })() ? body() : nil
+        return breakOff.withLock({ $0 })() ? body() : nil
     }
 
     fileprivate var round: Int { rounds.load(ordering: .sequentiallyConsistent) }
 
     /// Whether any of the places is about to go.
     fileprivate func takes(_ places: [StoredExtent]) -> Bool {
-        going.peek { going in
+        going.withLock { going in
             !going.isEmpty && places.contains { place in
                 let range = place.offset..<(place.offset + place.byteCount)
                 return going[place.pack]?.contains { $0.overlaps(range) } ?? false

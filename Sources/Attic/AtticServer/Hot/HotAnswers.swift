@@ -111,22 +111,22 @@ package final class HotAnswers: Sendable {
     /// The answer to a path, whoever asks; nil where there is none ready.
     func find(_ path: UnsafeRawBufferPointer) -> Answer? {
         let key = unsafe HotAnswers.key(path)
-        guard let answer = shard(key).peek({ $0.answer(key) }) else { return nil }
+        guard let answer = shard(key).withLock({ $0.answer(key) }) else { return nil }
         // Two paths may share a key; the bytes decide.
         return unsafe answer.path.withUnsafeBytes { unsafe Bytes.equal($0, path) } ? answer : nil
     }
 
     /// The generation to be read before the database is, for an answer that is to be kept.
-    var currentGeneration: UInt64 { books.peek { $0.generation } }
+    var currentGeneration: UInt64 { books.withLock { $0.generation } }
 
     /// Keeps an answer, unless something changed since `readAt`.
     func keep(_ answer: Answer, readAt: UInt64) {
         let key = unsafe answer.path.withUnsafeBytes { unsafe HotAnswers.key($0) }
         // Under the books' lock, so that no `forget` can come between the check and the keeping.
-        books.peek { books in
+        books.withLock { books in
             guard books.generation == readAt else { return }
             if let nar = answer.nar { return keep(answer, nar, key, &books) }
-            shard(key).peek { shard in
+            shard(key).withLock { shard in
                 if answer.response.status == .notFound {
                     shard.missing.keep(answer, key, byteCountMax: missingBytesMax)
                 } else {
@@ -143,11 +143,11 @@ package final class HotAnswers: Sendable {
         let newFiles = packs.count { books.files[ObjectIdentifier($0.file)] == nil }
         if books.narBytes + answer.byteCount > narBytesMax || books.files.count + newFiles > filesMax { forgetNars(&books) }
         // Two who asked for it first at once: it is kept once.
-        let former = shard(key).peek { $0.nars[key]?.byteCount } ?? 0
+        let former = shard(key).withLock { $0.nars[key]?.byteCount } ?? 0
         books.narBytes += answer.byteCount - former
         if books.narKeys[nar.objectID]?.contains(key) != true { books.narKeys[nar.objectID, default: []].append(key) }
         for pack in packs { books.files[ObjectIdentifier(pack.file)] = pack.file }
-        shard(key).peek { $0.nars[key] = answer }
+        shard(key).withLock { $0.nars[key] = answer }
     }
 
     /// Forgets what was kept for an object: it was committed anew.
@@ -158,35 +158,35 @@ package final class HotAnswers: Sendable {
     func forget(narInfo: String, objectID: Int64) {
         let bytes = Array(narInfo.utf8)
         let key = unsafe bytes.span.withUnsafeBytes { unsafe HotAnswers.key($0) }
-        books.peek { books in
+        books.withLock { books in
             books.generation += 1
-            shard(key).peek { shard in
+            shard(key).withLock { shard in
                 shard.found.forget(key)
                 shard.missing.forget(key)
             }
             // Their bytes stay counted until all NARs begin anew.
             guard let narKeys = books.narKeys.removeValue(forKey: objectID) else { return }
-            for key in narKeys { shard(key).peek { $0.nars[key] = nil } }
+            for key in narKeys { shard(key).withLock { $0.nars[key] = nil } }
         }
     }
 
     /// Forgets everything: a cache was changed, objects were collected, or another process committed.
     package func forgetAll() {
-        books.peek { books in
+        books.withLock { books in
             books.generation += 1
             forgetNars(&books)
-            for shard in shards { shard.peek { $0 = Shard() } }
+            for shard in shards { shard.withLock { $0 = Shard() } }
         }
     }
 
     /// Lets go of every pack, too.
     private func forgetNars(_ books: inout Books) {
-        for shard in shards { shard.peek { $0.nars = [:] } }
+        for shard in shards { shard.withLock { $0.nars = [:] } }
         (books.narKeys, books.narBytes, books.files) = ([:], 0, [:])
     }
 
     /// Packs that are kept open here.
-    var fileCount: Int { books.peek { $0.files.count } }
+    var fileCount: Int { books.withLock { $0.files.count } }
 
     /// Seeded anew in each process, so that nobody outside can make keys collide.
     private static func key(_ path: UnsafeRawBufferPointer) -> Int {

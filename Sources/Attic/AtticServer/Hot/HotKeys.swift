@@ -15,9 +15,9 @@ package final class HotKeys: Sendable {
     ///
     /// - Throws: as `SigningKey` does.
     func key(_ text: String) throws(NixFormatError) -> SigningKey {
-        if let known = keys.peek({ $0[text] }) { return known }
+        if let known = keys.withLock({ $0[text] }) { return known }
         let key = try SigningKey(parsing: text)
-        keys.peek { keys in
+        keys.withLock { keys in
             if keys.count >= HotKeys.keysMax { keys = [:] }
             keys[text] = key
         }

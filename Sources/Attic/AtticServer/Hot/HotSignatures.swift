@@ -18,9 +18,9 @@ package final class HotSignatures: Sendable {
     /// `name:base64` of that key for a narinfo's fingerprint.
     func signature(of fingerprint: [UInt8], by key: SigningKey) -> String {
         let place = HotSignatures.place(fingerprint, key)
-        if let known = signatures.peek({ $0[place] }) { return known }
+        if let known = signatures.withLock({ $0[place] }) { return known }
         let signature = key.sign(fingerprint)
-        signatures.peek { signatures in
+        signatures.withLock { signatures in
             if signatures.count >= countMax { signatures = [:] }
             signatures[place] = signature
         }

@@ -16,7 +16,7 @@ package final class HotVisitors: Sendable {
 
         /// What the token says of a cache; its patterns are tried once a cache.
         func permissions(on cache: CacheName) -> Permissions {
-            permissions.peek { known in
+            permissions.withLock { known in
                 if let held = known[cache] { return held }
                 let held = visitor.permissions(on: cache, isPublic: false)
                 if known.count >= HotVisitors.cachesMax { known = [:] }
@@ -52,7 +52,7 @@ package final class HotVisitors: Sendable {
             token: token, refusal: stranger.refusal, standing: TokenStanding(token, revocations, goodAt: generation))
         if let header = unsafe head.withHeader("Authorization", { unsafe [UInt8]($0) }) {
             let key = unsafe header.span.withUnsafeBytes { unsafe HotVisitors.key($0) }
-            known.peek { known in
+            known.withLock { known in
                 guard revocations.generation == generation else { return }
                 if known.count >= HotVisitors.tokensMax { known = [:] }
                 known[key] = Known(header: header, visitor: visitor)
@@ -62,20 +62,20 @@ package final class HotVisitors: Sendable {
     }
 
     /// Calls `action` when other tokens are revoked than before.
-    func tellOfRevocations(_ action: @escaping @Sendable () -> Void) { onRevocation.peek { $0 = action } }
+    func tellOfRevocations(_ action: @escaping @Sendable () -> Void) { onRevocation.withLock { $0 = action } }
 
     /// Takes the revocations that hold from now on, and verifies everyone anew where they are others than before.
     func take(_ revocations: Revocations) {
         guard self.revocations.take(revocations) else { return }
-        known.peek { $0 = [:] }
-        onRevocation.peek({ $0 })()
+        known.withLock { $0 = [:] }
+        onRevocation.withLock({ $0 })()
     }
 
     /// Who brings the request's token, where that is known; nil where it must be verified first.
     func find(_ head: RequestHead, _ nowSeconds: Int64) -> Known? {
         let found: Known?? = unsafe head.withHeader("Authorization") { value in
             let key = unsafe HotVisitors.key(value)
-            guard let candidate = known.peek({ $0[key] }) else { return nil }
+            guard let candidate = known.withLock({ $0[key] }) else { return nil }
             return unsafe candidate.header.withUnsafeBytes { unsafe Bytes.equal($0, value) } ? candidate : nil
         }
         guard let known = found ?? nil else { return nil }

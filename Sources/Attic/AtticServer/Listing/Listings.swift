@@ -28,12 +28,12 @@ final class Listings: Sendable {
     ///   to be made of a large NAR, and another is being made.
     func find(_ nar: NarRecord) throws -> ListingRecord {
         if let found = try findCheaply(nar) { return found }
-        let isFirst = isReading.peek { isReading in
+        let isFirst = isReading.withLock { isReading in
             defer { isReading = true }
             return !isReading
         }
         guard isFirst else { throw Problem.busy(retryAfterSeconds: 5) }
-        defer { isReading.peek { $0 = false } }
+        defer { isReading.withLock { $0 = false } }
         let listing = try make(nar)
         try catalog.write { session throws(DatabaseError) in try session.keepListing(listing, ofNar: nar.id) }
         return listing

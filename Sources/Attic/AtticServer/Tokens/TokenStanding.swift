@@ -14,7 +14,7 @@ final class RevocationList: Sendable {
 
     /// Takes the revocations that hold from now on; false where they are those that held before.
     func take(_ new: Revocations) -> Bool {
-        let isNew = revocations.peek { held in
+        let isNew = revocations.withLock { held in
             guard held != new else { return false }
             held = new
             return true
@@ -23,7 +23,7 @@ final class RevocationList: Sendable {
         return isNew
     }
 
-    func refuses(_ token: Token) -> Bool { revocations.peek { $0.refuse(token) } }
+    func refuses(_ token: Token) -> Bool { revocations.withLock { $0.refuse(token) } }
 }
 
 /// A token that was found good, and whether it has been revoked since: uploads and answers that take long rest on it to their end.

@@ -80,7 +80,7 @@ final class UploadScope: Sendable {
     /// Batches may be pressed out of order. A later batch that claims first does not take the chunk from an earlier
     /// one: both press it then, and the writer, which works in order, stores it once.
     func claim(_ hashes: [SHA256Digest], batch: Int) -> [Bool] {
-        claims.peek { claims in
+        claims.withLock { claims in
             var here: Set<SHA256Digest> = []
             return hashes.map { hash in
                 guard here.insert(hash).inserted else { return false }

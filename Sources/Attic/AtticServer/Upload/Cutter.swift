@@ -12,6 +12,8 @@ struct Cutter: ~Copyable {
         let byteCounts: [Int]
         /// For each chunk the NAR that it belongs to, counted from 0.
         let nars: [Int]
+        /// The bytes of the NAR that had not ended before they were handed on; none where all had.
+        let narUnderWay: Range<Int>
     }
 
     /// The size of a piece in bytes.
@@ -30,6 +32,8 @@ struct Cutter: ~Copyable {
     /// The bytes of `byteCounts`; behind them, up to `tail`, is what was not cut yet.
     private var cutEnd = 0
     private var tail = 0
+    /// Where the bytes of the NAR under way begin.
+    private var narStart = 0
 
     /// - Parameter blocks: what `blocks(for:)` made for these rules.
     init(_ rules: ChunkingRules, blocks: ByteBlockPool) {
@@ -52,6 +56,7 @@ struct Cutter: ~Copyable {
     mutating func begin(isChunked: Bool) {
         precondition(tail == cutEnd, "a NAR ends before the next begins")
         nar += 1
+        narStart = tail
         self.isChunked = isChunked
         undecidedByteCount = 0
     }
@@ -85,8 +90,14 @@ struct Cutter: ~Copyable {
         if cutEnd >= gatheredBytesTarget { try full(turn()) }
     }
 
+    /// The bytes of the NAR under way that were not handed on; valid until the next call.
+    var bytesAtHand: UnsafeRawBufferPointer { unsafe block.bytes(narStart..<tail) }
+
     /// What is gathered when no more NARs come; nil where nothing is.
-    mutating func rest() -> Gathered? { byteCounts.isEmpty ? nil : turn() }
+    mutating func rest() -> Gathered? {
+        narStart = cutEnd
+        return byteCounts.isEmpty ? nil : turn()
+    }
 
     /// Cuts what waits as far as the cuts are certain: a chunk's maximum decides it, or the end of the NAR.
     private mutating func cut(whileAtLeast byteCountMin: Int) {
@@ -101,13 +112,14 @@ struct Cutter: ~Copyable {
 
     /// What is gathered; what was not cut yet moves on to a new block.
     private mutating func turn() -> Gathered {
-        let gathered = Gathered(block: block, byteCounts: byteCounts, nars: nars)
+        let gathered = Gathered(block: block, byteCounts: byteCounts, nars: nars, narUnderWay: narStart..<cutEnd)
         let next = blocks.take()
         let pending = unsafe block.bytes(cutEnd..<tail)
         unsafe next.memory(0..<pending.count).copyMemory(from: pending)
         block = next
         tail = pending.count
         cutEnd = 0
+        narStart = 0
         byteCounts = []
         nars = []
         return gathered

@@ -75,7 +75,7 @@ package final class Press: Sendable {
     /// cuts wait for some milliseconds, and no press thread should run out of work meanwhile. All uploads share these, so
     /// that memory does not grow with their number.
     func lendBatch() -> Bool {
-        lent.peek { lent in
+        lent.withLock { lent in
             guard lent < lentMax else { return false }
             lent += 1
             return true
@@ -83,7 +83,7 @@ package final class Press: Sendable {
     }
 
     /// A batch that was lent is done.
-    func takeBackBatch() { lent.peek { $0 -= 1 } }
+    func takeBackBatch() { lent.withLock { $0 -= 1 } }
 
     /// Runs what is queued, then ends the threads.
     package func close() {

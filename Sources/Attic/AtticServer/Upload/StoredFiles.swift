@@ -93,8 +93,8 @@ final class StoredFiles: Sendable {
     /// - Parameter narCount: how many NARs there were; a file for each.
     func finish(narCount: Int) throws -> (files: [File], packs: [WrittenPack]) {
         settle()
-        if let failure = order.peek({ $0.failure }) { throw failure }
-        return try writing.peek { writing in
+        if let failure = order.withLock({ $0.failure }) { throw failure }
+        return try writing.withLock { writing in
             StoredFiles.turn(to: narCount, writing)
             try writing.writer.makeDurable()
             return (Array(writing.files[..<narCount]), writing.writer.packs)
@@ -102,15 +102,15 @@ final class StoredFiles: Sendable {
     }
 
     /// The bytes stay: they are committed.
-    func keep() { writing.peek { $0.writer.giveBack() } }
+    func keep() { writing.withLock { $0.writer.giveBack() } }
 
     /// The bytes stay until the next start finds out whether they are committed.
-    func leave() { writing.peek { $0.writer.leave() } }
+    func leave() { writing.withLock { $0.writer.leave() } }
 
     /// What was written is cut off again, once nothing is being pressed any more.
     func abandon() {
         settle()
-        writing.peek { $0.writer.abandon() }
+        writing.withLock { $0.writer.abandon() }
     }
 
     private func settle() { order.wait { $0.underWayCount == 0 ? () : nil } }
@@ -155,7 +155,7 @@ final class StoredFiles: Sendable {
     }
 
     private func write(_ batch: Batch) throws {
-        try writing.peek { writing in
+        try writing.withLock { writing in
             for (pressed, nar) in zip(batch.pressed, batch.nars) {
                 StoredFiles.turn(to: nar, writing)
                 try write(pressed, writing)

@@ -23,7 +23,7 @@ final class UploadLease: Sendable {
     }
 
     /// The lease's number, nil where it never began.
-    var id: Int64? { state.peek { $0.id } }
+    var id: Int64? { state.withLock { $0.id } }
 
     /// Finds chunks and holds them. Thread: press or transfer.
     ///
@@ -56,7 +56,7 @@ final class UploadLease: Sendable {
     /// Renews the lease when it is due; called as the upload makes progress.
     func keepAlive() throws(DatabaseError) {
         let now = time.now()
-        let due: Int64? = state.peek { state in
+        let due: Int64? = state.withLock { state in
             guard let id = state.id, now.seconds - state.renewedAt.seconds > Bounds.leaseRenewalSeconds else { return nil }
             state.renewedAt = now
             return id

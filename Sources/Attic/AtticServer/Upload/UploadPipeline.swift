@@ -12,8 +12,8 @@ import Storage
 ///     let stored = try pipeline.finish()
 ///     commit, then pipeline.keep()
 ///
-/// The transfer thread reads, hashes and cuts; press threads hash, look up and compress batches of chunks beside it, and
-/// write what is next (`StoredFiles`). A batch may hold the chunks of many small NARs. A commit is *bytes first, then one
+/// The transfer thread reads and cuts; press threads hash the NAR (`NarHasher`) and its chunks beside it, look these up, compress what is
+/// new (`ChunkBatch`), and write what is next (`StoredFiles`). A batch may hold the chunks of many small NARs. A commit is *bytes first, then one
 /// transaction*: whatever a crash leaves is bytes that no row names. Memory is a few batches, and some hundred bytes a chunk.
 ///
 /// Thread: transfer.
@@ -44,12 +44,11 @@ final class UploadPipeline {
     }
 
     private let context: Context
-    private let scope: UploadScope
     private let lease: UploadLease
     private let visitor: Visitor?
     private let files: StoredFiles
     private var cutter: Cutter
-    private var narHash = SHA256()
+    private let hasher: NarHasher
     /// Of the NAR that is being taken in.
     private var scan = NarScan()
     private var nars: [Intake] = []
@@ -61,10 +60,17 @@ final class UploadPipeline {
         self.lease = lease
         self.visitor = visitor
         cutter = Cutter(context.configuration.chunking, blocks: context.chunkBlocks)
-        scope = UploadScope(
+        let scope = UploadScope(
             catalog: context.catalog, store: context.store, lease: lease,
             compression: context.configuration.compressionKind)
-        files = try StoredFiles(context.store, context.press)
+        let files = try StoredFiles(context.store, context.press)
+        let blocks = context.chunkBlocks
+        hasher = NarHasher(context.press) { batch, number, tools in
+            let pressed = Result { try ChunkBatch.press(batch, number: number, for: scope, with: &tools) }
+            blocks.giveBack(batch.block)
+            files.bring(pressed.map { StoredFiles.Batch(pressed: $0, nars: batch.nars) }, number: number)
+        }
+        self.files = files
     }
 
     /// Begins the next NAR. Its size decides whether it is cut by content.
@@ -89,7 +95,6 @@ final class UploadPipeline {
     /// - Throws: `Problem.request` where they are no NAR's.
     func receive(_ bytes: UnsafeRawBufferPointer) throws {
         do throws(NarError) { try unsafe scan.take(bytes) } catch { throw Problem.request("\(error).") }
-        unsafe narHash.update(bytes)
         nars[nars.count - 1].byteCount += Int64(bytes.count)
         try unsafe cutter.feed(bytes) { gathered in try submit(gathered) }
     }
@@ -108,7 +113,7 @@ final class UploadPipeline {
 
     private func end(_ check: (SHA256Digest, Int64) throws(Problem) -> Void) throws {
         try cutter.end { gathered in try submit(gathered) }
-        let (hash, size) = (narHash.finish(), nars[nars.count - 1].byteCount)
+        let (hash, size) = unsafe (hasher.finish(cutter.bytesAtHand), nars[nars.count - 1].byteCount)
         try check(hash, size)
         do throws(NarError) { try scan.finish() } catch { throw Problem.request("\(error).") }
         nars[nars.count - 1].hash = hash
@@ -166,13 +171,8 @@ final class UploadPipeline {
     private func submit(_ gathered: Cutter.Gathered) throws {
         try visitor?.requireStanding()
         try files.admit()
-        let (number, scope, files, blocks) = (batchCount, scope, files, context.chunkBlocks)
+        hasher.add(gathered, number: batchCount)
         batchCount += 1
-        context.press.submit { tools in
-            let pressed = Result { try ChunkBatch.press(gathered, number: number, for: scope, with: &tools) }
-            blocks.giveBack(gathered.block)
-            files.bring(pressed.map { StoredFiles.Batch(pressed: $0, nars: gathered.nars) }, number: number)
-        }
         try lease.keepAlive()
     }
 }

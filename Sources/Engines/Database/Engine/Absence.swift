@@ -32,7 +32,7 @@ final class Absence: Sendable {
     /// - Parameter connect: tries it once.
     /// - Throws: what the last try came to, where the server has been away for longer than one waits.
     func wait(connecting connect: () throws(SQLError) -> Void) throws(SQLError) {
-        let begun = state.peek { state in
+        let begun = state.withLock { state in
             let begun = state.since ?? .now
             state.since = begun
             return begun
@@ -59,7 +59,7 @@ final class Absence: Sendable {
     }
 
     private func takeTurn() -> Bool {
-        state.peek { state in
+        state.withLock { state in
             guard !state.isTrying, MonotonicTime.now >= state.nextTry else { return false }
             state.isTrying = true
             return true
@@ -67,14 +67,14 @@ final class Absence: Sendable {
     }
 
     /// It is back.
-    private func found() { state.peek { $0 = State() } }
+    private func found() { state.withLock { $0 = State() } }
 
     private func failed(_ failure: SQLError, since begun: MonotonicTime, pause: Duration) {
-        state.peek { $0 = State(since: $0.since ?? begun, isTrying: false, nextTry: .now + pause, failure: failure) }
+        state.withLock { $0 = State(since: $0.since ?? begun, isTrying: false, nextTry: .now + pause, failure: failure) }
     }
 
     private var refusal: SQLError {
-        state.peek { $0.failure } ?? SQLError(
+        state.withLock { $0.failure } ?? SQLError(
             kind: .disconnected, code: "", operation: "connect to", subject: "the database's server", message: "it does not answer")
     }
 }

@@ -79,8 +79,8 @@ final class OtherAnswer: Sendable {
 
     /// As long as nothing else was set: that there is a fault of ours.
     var response: Response {
-        found.peek { $0 } ?? Refusal(.internalServerError, "the server encountered an internal error").response
+        found.withLock { $0 } ?? Refusal(.internalServerError, "the server encountered an internal error").response
     }
 
-    func set(_ response: Response?) { found.peek { $0 = response } }
+    func set(_ response: Response?) { found.withLock { $0 = response } }
 }

@@ -18,7 +18,7 @@ final class LoopContext: Sendable {
 
     /// Gives the listeners up to the loop, so that they are closed when it closes them.
     func takeListeners() -> [OpenFile] {
-        listeners.peek { listeners in
+        listeners.withLock { listeners in
             defer { listeners = [] }
             return listeners
         }

@@ -31,7 +31,7 @@ package final class NixDaemon: StoreReader {
     }
 
     /// The minor number of the protocol that was agreed on.
-    package var protocolMinor: Int { state.peek { $0.connection?.minor ?? 0 } }
+    package var protocolMinor: Int { state.withLock { $0.connection?.minor ?? 0 } }
 
     package func pathInfos(of paths: [StorePath]) throws(NixStoreError) -> [PathInfo] {
         let infos = try asking { connection throws(NixStoreError) in try connection.pathInfos(of: paths) }
@@ -69,7 +69,7 @@ package final class NixDaemon: StoreReader {
     private func asking<Result: Sendable>(
         _ body: (DaemonConnection) throws(NixStoreError) -> Result
     ) throws(NixStoreError) -> Result {
-        try state.peek { state throws(NixStoreError) in
+        try state.withLock { state throws(NixStoreError) in
             if let kept = state.connection {
                 do throws(NixStoreError) {
                     return try body(kept)

@@ -82,7 +82,7 @@ final class NarReadAhead: Sendable {
             keptMax: Self.partsMax)
         for number in 0..<threadCount {
             let thread = ThreadHandle(named: "read-\(number)") { [self] in work() }
-            threads.peek { $0.append(thread) }
+            threads.withLock { $0.append(thread) }
         }
     }
 
@@ -102,19 +102,19 @@ final class NarReadAhead: Sendable {
     /// Takes back the memory of a part.
     func giveBack(_ block: NarBlock) {
         rooms.giveBack(block.room)
-        let isTold = progress.peek { progress in
+        let isTold = progress.withLock { progress in
             progress.sent += 1
             guard progress.sent % Self.partsAtOnce == 0 else { return false }
             progress.told = progress.sent
             return true
         }
-        if isTold { progress.update { _ in } }
+        if isTold { progress.wakeAll() }
     }
 
     /// Ends the threads, whether all was read or not.
     func stop() {
         progress.update { $0.isStopped = true }
-        for thread in threads.peek({ $0 }) { thread.join() }
+        for thread in threads.withLock({ $0 }) { thread.join() }
     }
 
     private func work() {
@@ -148,7 +148,7 @@ final class NarReadAhead: Sendable {
     }
 
     private func takeTurn(_ last: Sample?) -> Turn {
-        walk.peek { walk in
+        walk.withLock { walk in
             if walk.hasEnded { return .over }
             if let last, last.fileCount > 0 { walk.meanFileBytes = (3 * walk.meanFileBytes + last.fileBytes / last.fileCount) / 4 }
             let number = walk.count
@@ -168,10 +168,10 @@ final class NarReadAhead: Sendable {
 
     /// Wakes the one that sends only where it waits for this.
     private func bring(_ block: Result<NarBlock, NarDumpError>, _ number: Int) {
-        let isAwaited = ready.peek { ready in
+        let isAwaited = ready.withLock { ready in
             ready.blocks[number] = block
             return number == ready.taken
         }
-        if isAwaited { ready.update { _ in } }
+        if isAwaited { ready.wakeAll() }
     }
 }

@@ -20,10 +20,10 @@ final class OpenPackCache: Sendable {
         self.countMax = countMax
     }
 
-    var count: Int { state.peek { $0.entries.count } }
+    var count: Int { state.withLock { $0.entries.count } }
 
     func find(_ name: PackName) -> OpenFile? {
-        state.peek { state in
+        state.withLock { state in
             state.uses += 1
             state.entries[name]?.lastUse = state.uses
             return state.entries[name]?.file
@@ -32,7 +32,7 @@ final class OpenPackCache: Sendable {
 
     /// Keeps a file that was just opened. Where another thread was faster its file is the one to use.
     func keep(_ file: OpenFile, for name: PackName) -> OpenFile {
-        state.peek { state in
+        state.withLock { state in
             state.uses += 1
             if let present = state.entries[name] { return present.file }
             if state.entries.count >= countMax {
@@ -44,14 +44,14 @@ final class OpenPackCache: Sendable {
         }
     }
 
-    func drop(_ name: PackName) { state.peek { $0.entries[name] = nil } }
+    func drop(_ name: PackName) { state.withLock { $0.entries[name] = nil } }
 
     /// Lets all go; readers that have one keep it.
-    func dropAll() { state.peek { $0.entries = [:] } }
+    func dropAll() { state.withLock { $0.entries = [:] } }
 
     /// Lets files go whose name was removed, by another process: while one is open its space is not freed.
     func dropRemoved() -> Int {
-        let open = state.peek { state in state.entries.map { (name: $0.key, file: $0.value.file) } }
+        let open = state.withLock { state in state.entries.map { (name: $0.key, file: $0.value.file) } }
         let removed = open.filter { (try? $0.file.descriptor.status().linkCount) == 0 }
         for pack in removed { drop(pack.name) }
         return removed.count

@@ -13,13 +13,13 @@ final class PackPool: Sendable {
 
     /// Takes the fullest pack, so that few packs are unsealed at any time; nil where none is idle.
     func takeFullest() -> Idle? {
-        idle.peek { packs in
+        idle.withLock { packs in
             guard let index = packs.indices.max(by: { packs[$0].byteCount < packs[$1].byteCount }) else { return nil }
             return packs.remove(at: index)
         }
     }
 
-    func put(_ pack: Idle) { idle.peek { $0.append(pack) } }
+    func put(_ pack: Idle) { idle.withLock { $0.append(pack) } }
 
-    func drop(_ name: PackName) { idle.peek { packs in packs.removeAll { $0.name == name } } }
+    func drop(_ name: PackName) { idle.withLock { packs in packs.removeAll { $0.name == name } } }
 }

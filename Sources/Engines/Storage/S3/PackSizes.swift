@@ -14,11 +14,11 @@ final class PackSizes: Sendable {
         self.time = time
     }
 
-    func find(_ name: PackName) -> Int64? { known.peek { $0[name]?.byteCount } }
+    func find(_ name: PackName) -> Int64? { known.withLock { $0[name]?.byteCount } }
 
     /// Whether a size is known, and the bucket told it so long ago at most.
     func isKnown(_ name: PackName, since patience: Duration) -> Bool {
-        guard let seen = known.peek({ $0[name]?.seen }) else { return false }
+        guard let seen = known.withLock({ $0[name]?.seen }) else { return false }
         let now = time.now()
         // A clock that was set back says nothing.
         return seen <= now && now - patience < seen
@@ -27,11 +27,11 @@ final class PackSizes: Sendable {
     /// Keeps a size that the bucket has just told, or was just given.
     func keep(_ byteCount: Int64, of name: PackName) {
         let now = time.now()
-        known.peek { known in
+        known.withLock { known in
             if known.count >= countMax { known = [:] }
             known[name] = (byteCount, now)
         }
     }
 
-    func drop(_ name: PackName) { known.peek { $0[name] = nil } }
+    func drop(_ name: PackName) { known.withLock { $0[name] = nil } }
 }

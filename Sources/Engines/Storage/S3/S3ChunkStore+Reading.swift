@@ -111,7 +111,7 @@ struct S3Ranges: Sendable {
     let budget: Monitor<Int64>
 
     func takeBudget(_ byteCount: Int64) -> Bool {
-        budget.peek { left in
+        budget.withLock { left in
             if left < byteCount { return false }
             left -= byteCount
             return true
@@ -156,7 +156,7 @@ private final class Sizing: Sendable {
     init(_ names: [PackName]) { state = Monitor(State(left: names[...], unansweredCount: names.count)) }
 
     /// One that nobody asks for yet; nil where there is none, or the bucket has failed.
-    func next() -> PackName? { state.peek { $0.failure == nil ? $0.left.popFirst() : nil } }
+    func next() -> PackName? { state.withLock { $0.failure == nil ? $0.left.popFirst() : nil } }
 
     func answered() { state.update { $0.unansweredCount -= 1 } }
 
@@ -190,11 +190,11 @@ private final class Ahead: Sendable {
 
     private let state = Monitor(State())
 
-    var isWanted: Bool { state.peek { $0.isWanted } }
+    var isWanted: Bool { state.withLock { $0.isWanted } }
 
     /// Whether one more may be under way; it is then.
     func begin(_ number: Int, byteCount: Int64, bytesMax: Int64, countMax: Int) -> Bool {
-        state.peek { state in
+        state.withLock { state in
             let isFirst = state.byteCounts.isEmpty
             guard isFirst || state.byteCounts.count < countMax && state.byteCount + byteCount <= bytesMax else { return false }
             state.byteCounts[number] = byteCount
@@ -204,7 +204,7 @@ private final class Ahead: Sendable {
     }
 
     /// It is not under way after all.
-    func forget(_ number: Int) { state.peek { _ = $0.remove(number) } }
+    func forget(_ number: Int) { state.withLock { _ = $0.remove(number) } }
 
     /// False where nobody waits for it any more: its bytes are the bringer's to give back.
     func bring(_ result: Result<[UInt8], StorageError>, number: Int) -> Bool {
@@ -226,7 +226,7 @@ private final class Ahead: Sendable {
     ///
     /// - Returns: the bytes of what was ready.
     func end() -> Int64 {
-        state.peek { state in
+        state.withLock { state in
             state.isWanted = false
             let left = state.ready.keys.reduce(0) { $0 + (state.byteCounts[$1] ?? 0) }
             state.ready = [:]

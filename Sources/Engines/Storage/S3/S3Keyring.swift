@@ -38,7 +38,7 @@ final class S3Keyring: Sendable {
     /// What the next request is signed with.
     func signer() -> S3Signer {
         let now = clock()
-        let (signer, isDue) = state.peek { state in
+        let (signer, isDue) = state.withLock { state in
             let isDue = place != nil && now - state.looked >= S3Keyring.lookInterval
             // The others do not wait for who looks.
             if isDue { state.looked = now }
@@ -51,19 +51,19 @@ final class S3Keyring: Sendable {
     /// looked at since they were used.
     func hasOthers(than used: S3Credentials) -> Bool {
         if place == nil { return false }
-        if state.peek({ $0.signer.credentials }) != used { return true }
+        if state.withLock({ $0.signer.credentials }) != used { return true }
         return look().credentials != used
     }
 
     /// Reads the file. What is not there, or half written, changes nothing.
     private func look() -> S3Signer {
-        guard let place else { return state.peek { $0.signer } }
+        guard let place else { return state.withLock { $0.signer } }
         let found: S3Credentials?
         do throws(SystemError) { found = try place.read() } catch {
             log.warning("the keys to the bucket stay as they were: \(error)")
-            return state.peek { $0.signer }
+            return state.withLock { $0.signer }
         }
-        let (signer, isNew) = state.peek { state in
+        let (signer, isNew) = state.withLock { state in
             guard let found, found != state.signer.credentials else { return (state.signer, false) }
             state.signer = S3Signer(found, region: region)
             return (state.signer, true)

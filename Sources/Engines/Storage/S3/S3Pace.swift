@@ -21,7 +21,7 @@ final class S3Pace: Sendable {
     func admit() {
         let now = MonotonicTime.now
         let earliest = now + .nanoseconds(-interval.wholeNanoseconds * Int64(S3Pace.burst))
-        let turn = next.peek { next in
+        let turn = next.withLock { next in
             next = max(next, earliest) + interval
             return next
         }

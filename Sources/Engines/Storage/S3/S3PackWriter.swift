@@ -186,7 +186,7 @@ final class S3PackUpload {
         try sendRest()
         if let uploadID {
             settle()
-            let (tags, failure) = parts.peek { ($0.tags, $0.failure) }
+            let (tags, failure) = parts.withLock { ($0.tags, $0.failure) }
             if let failure { throw failure }
             let ordered = tags.sorted { $0.key < $1.key }.map(\.value)
             try store.client.endUpload(key, upload: uploadID, tags: ordered, byteCount: byteCount)
@@ -200,7 +200,7 @@ final class S3PackUpload {
     func discard() {
         settle()
         store.sizes.drop(name)
-        if parts.peek({ $0.failure != nil }) { isInDoubt = true }
+        if parts.withLock({ $0.failure != nil }) { isInDoubt = true }
         do throws(StorageError) {
             if let uploadID, !isComplete { try store.client.abortUpload(key, uploadID) }
             // Also where its PUT failed: the answer may have been lost.

@@ -21,8 +21,8 @@ struct FillCommand: ParsableCommand {
         let (end, size) = (first + count, size)
         let threads = (0..<max(jobs, 1)).map { number in
             ThreadHandle(named: "fill-\(number)") {
-                while failure.peek({ $0 }) == nil {
-                    let seed = next.peek { next in
+                while failure.withLock({ $0 }) == nil {
+                    let seed = next.withLock { next in
                         defer { next += 1 }
                         return next
                     }
@@ -34,7 +34,7 @@ struct FillCommand: ParsableCommand {
             }
         }
         for thread in threads { thread.join() }
-        if let failure = failure.peek({ $0 }) { throw failure }
+        if let failure = failure.withLock({ $0 }) { throw failure }
     }
 }
 

@@ -18,11 +18,11 @@ final class TrafficLog: Sendable {
         let (begin, clock) = (WallTime.now, MonotonicTime.now)
         try request()
         let line = Line(kind: kind, begin: begin, microseconds: (MonotonicTime.now - clock).wholeNanoseconds / 1000)
-        lines.peek { $0.append(line) }
+        lines.withLock { $0.append(line) }
     }
 
     func fail(_ failure: BenchFailure) {
-        lines.peek { $0.append(Line(kind: "failed", begin: .now, microseconds: 0)) }
+        lines.withLock { $0.append(Line(kind: "failed", begin: .now, microseconds: 0)) }
         let count = failures.update { count in
             count += 1
             return count
@@ -32,7 +32,7 @@ final class TrafficLog: Sendable {
 
     /// Writes all lines to standard output: kind, beginning, duration, with tabs between.
     func print() throws(BenchFailure) {
-        let text = lines.peek { lines in
+        let text = lines.withLock { lines in
             lines.map { "\($0.kind)\t\($0.begin.milliseconds)\t\($0.microseconds)\n" }.joined()
         }
         try unsafe Array(text.utf8).span.withUnsafeBytes { bytes throws(BenchFailure) in try unsafe StandardStream.write(bytes) }
