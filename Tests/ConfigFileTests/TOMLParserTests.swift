@@ -74,7 +74,7 @@ struct TOMLParserTests {
     @Test("An error says what is wrong, and where", arguments: [
         ("a = {\n", "a.toml:1:6: the line ends here where a key should stand; write A-Z a-z 0-9 _ - or put the key in quotes"),
         ("a = [1, 2", "a.toml:1:10: the file ends here where a \",\" or the array's \"]\" should stand"), ("[:torage]", "a.toml:1:2: \":\" is not expected here where a key should stand; write A-Z a-z 0-9 _ - or put the key in quotes"),
-        ("a = C:", "a.toml:1:5: what stands here is no value; write text in quotes"), ("\na = \"x", "a.toml:2:5: a string that begins here has no closing quotation mark on its line"),
+        ("a = C:", "a.toml:1:5: what stands here is no value; write true or false in small letters, a number, or text in quotes"), ("\na = \"x", "a.toml:2:5: a string that begins here has no closing quotation mark on its line"),
         ("a = \"\\x\"", "a.toml:1:6: an unknown escape sequence; write \\\\ for a backslash, or put the string in single quotes"),
         ("a.b = 1\n\n[a]", "a.toml:3:1: the table \"a\" comes twice"), ("a = 99999999999999999999", "a.toml:1:5: this number does not fit 64 bits"),
     ])

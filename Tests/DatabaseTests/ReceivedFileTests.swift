@@ -79,7 +79,11 @@ import Testing
         _ = try fixture.commit(Self.commit(cache, 1))
         let nar = try #require(try find(fixture, cache, 1)).nar
         _ = try fixture.commit(Commit(existingNarID: nar.id, hash: nar.narHash, object: Fixture.object(cache, 1)))
-        guard case .committed(let again) = try fixture.commit(Self.commit(cache, 1, at: 200, until: 1200)) else { return }
+        let outcome = try fixture.commit(Self.commit(cache, 1, at: 200, until: 1200))
+        guard case .committed(let again) = outcome else {
+            Issue.record("the file that comes again is not taken: \(outcome)")
+            return
+        }
         #expect(!again[0].isNewNar && !again[0].isRewritten)
         #expect(try fixture.sweep(at: 1200).fileCount == 1)
         #expect(try find(fixture, cache, 1)?.objectID != nil)

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import Testing
 
@@ -23,12 +24,21 @@ import Testing
 
     @Test func anIdleThreadIsUsedAgain() {
         let pool = WorkerPool(name: "test", threadsMax: 1, queueMax: 0)
-        let done = Monitor(0)
+        let threads = Monitor<[UInt]>([])
         for round in 1...100 {
             // The thread is idle only a moment after it said that it was done.
-            while !pool.submit({ done.update { $0 += 1 } }) {}
-            _ = done.wait { count -> Bool? in count == round ? true : nil }
+            let limit = MonotonicTime.now + .seconds(30)
+            var isTaken = false
+            while !isTaken && MonotonicTime.now < limit {
+                isTaken = pool.submit { threads.update { $0.append(UInt(pthread_self())) } }
+            }
+            guard isTaken else {
+                Issue.record("the idle thread takes no job in round \(round)")
+                break
+            }
+            threads.wait { $0.count == round ? () : nil }
         }
+        #expect(Set(threads.withLock { $0 }).count == 1)
         pool.stop()
     }
 }

@@ -211,7 +211,7 @@ import Testing
         try writer.makeDurable()
         writer.giveBack()
         let dead: Set<Int> = [0, 3, 4, 5, 8, 11]
-        guard try store.punchesHoles(dead.map { extents[$0] }) else { return }
+        guard try store.punchesHoles(dead.map { extents[$0] }, in: directory.path) else { return }
         for (seed, extent) in extents.enumerated() {
             let expected = dead.contains(seed) ? [UInt8](repeating: 0, count: 13_001) : patterned(13_001, seed: seed)
             #expect(try store.read(extent) == expected)

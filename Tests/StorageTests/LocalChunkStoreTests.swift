@@ -97,7 +97,7 @@ import Testing
         let extents = try (0..<8).map { try writer.append(patterned(64 << 10, seed: $0)) }
         try writer.makeDurable()
         writer.giveBack()
-        guard try store.punchesHoles(Array(extents[1...6])) else { return }
+        guard try store.punchesHoles(Array(extents[1...6]), in: path) else { return }
         let status = try File.status(path(of: extents[0].pack))
         #expect(status.byteCount == 512 << 10)
         #expect(status.allocatedByteCount <= 256 << 10)

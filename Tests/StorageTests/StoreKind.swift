@@ -3,6 +3,7 @@ import Crypto
 import Platform
 import S3
 import Support
+import Testing
 
 @testable import Storage
 
@@ -76,14 +77,16 @@ func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
 }
 
 extension ChunkStore {
-    /// Punches, or says that the file system under the test has no holes.
-    func punchesHoles(_ extents: [Extent]) throws(StorageError) -> Bool {
-        do throws(StorageError) {
-            try punch(extents)
-            return true
-        } catch {
-            if error.cause == .unsupported { return false }
-            throw error
+    /// Punches, or says that the file system under the test has no holes; it is asked itself whether that is so.
+    ///
+    /// - Parameter directory: on that file system.
+    func punchesHoles(_ extents: [Extent], in directory: String) throws -> Bool {
+        do throws(StorageError) { try punch(extents) } catch {
+            guard error.cause == .unsupported else { throw error }
+            let file = try File.open(directory + "/probe", .create(permissions: 0o600))
+            #expect(throws: Errno.notSupported) { try file.punchHole(at: 0, byteCount: 4096) }
+            return false
         }
+        return true
     }
 }

@@ -95,7 +95,6 @@ int clinux_start_writeback(int descriptor, int64_t offset, int64_t size) {
     return sync_file_range(descriptor, offset, size, SYNC_FILE_RANGE_WRITE);
 }
 int clinux_lock_exclusive(int descriptor) { return flock(descriptor, LOCK_EX | LOCK_NB); }
-int clinux_lock_shared(int descriptor) { return flock(descriptor, LOCK_SH | LOCK_NB); }
 int clinux_unlock(int descriptor) { return flock(descriptor, LOCK_UN); }
 ssize_t clinux_getdents(int descriptor, void *buffer, size_t size) {
     return syscall(SYS_getdents64, descriptor, buffer, size);

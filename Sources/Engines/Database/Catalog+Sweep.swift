@@ -126,7 +126,7 @@ extension Catalog {
         }
         try run.steps(\.narCount) { session, rows throws(DatabaseError) in try session.deleteOrphanNars(limit: rows) }
         try run.steps(\.chunkCount) { session, rows throws(DatabaseError) in
-            try session.deleteOrphanChunks(limit: rows, at: now).step
+            try session.deleteOrphanChunks(limit: rows, at: now)
         }
     }
 

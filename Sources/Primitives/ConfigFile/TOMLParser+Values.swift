@@ -177,7 +177,7 @@ extension TOMLParser {
         if TOMLMoment.isMoment(word) { return .moment }
         if let number = try TOMLNumber.read(word, { message in fail(message, at: start) }) { return number }
         // The word is not shown: it may be a secret, whose owner forgot the quotes.
-        throw fail("what stands here is no value; write text in quotes", at: start)
+        throw fail("what stands here is no value; write true or false in small letters, a number, or text in quotes", at: start)
     }
 
     /// Up to what can follow a value.

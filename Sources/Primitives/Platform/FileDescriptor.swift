@@ -125,9 +125,6 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// ends with the last descriptor of this open file, so it cannot outlive the process.
     package func tryLockExclusive() throws(Errno) -> Bool { try locked(clinux_lock_exclusive(rawValue)) }
 
-    /// Tries once for a shared lock on the file (flock(2)).
-    package func tryLockShared() throws(Errno) -> Bool { try locked(clinux_lock_shared(rawValue)) }
-
     /// Lets go of the lock.
     package func unlock() throws(Errno) { try retryingInterrupts { clinux_unlock(rawValue) } }
 

@@ -29,16 +29,27 @@ extension Terminal {
         return Size(columns: Int(columns), rows: Int(rows))
     }
 
-    /// Writes all of `text`; what cannot be written (the reader has gone) is dropped, since nobody is left to be told.
+    /// Why results that were put on standard output are lost, as on a full disk; nil where they are not, or where their reader has gone, and
+    /// wanted no more. Tools ask when they end: a script must not go on without what it asked for.
+    package static var lostOutput: SystemError? {
+        outputFailure.withLock { $0 }.map { SystemError("write", "standard output", $0) }
+    }
+
+    private static let outputFailure = Monitor<Errno?>(nil)
+
+    /// Writes all of `text`. What cannot be written is dropped; of standard output `lostOutput` then says why.
     package static func put(_ text: String, on descriptor: Int32) {
         let bytes = Array(text.utf8)
         unsafe bytes.span.withUnsafeBytes { buffer in
             var written = 0
             while written < buffer.count {
                 let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[written...])
-                guard let count = try? retryingInterrupts({ unsafe Glibc.write(descriptor, rest.baseAddress, rest.count) })
-                else { return }
-                written += count
+                do throws(Errno) {
+                    written += try retryingInterrupts { unsafe Glibc.write(descriptor, rest.baseAddress, rest.count) }
+                } catch {
+                    if descriptor == standardOutput && error != .brokenPipe { outputFailure.withLock { $0 = $0 ?? error } }
+                    return
+                }
             }
         }
     }

@@ -68,6 +68,16 @@ extension SQLConnection {
         return elements
     }
 
+    /// Runs one statement that has a row whatever is in the database (`RETURNING`, `count(*)`), and gives what `make` makes of it.
+    ///
+    /// - Throws: also where there is none after all.
+    package func one<Element>(
+        _ sql: String, _ values: [SQLValue] = [], _ make: (borrowing SQLRow) throws(SQLError) -> Element
+    ) throws(SQLError) -> Element {
+        if let element = try first(sql, values, make) { return element }
+        throw SQLError(kind: .mismatch, code: "", operation: "run", subject: sql, message: "it gave no row, and has one always")
+    }
+
     /// Runs one statement and gives what `make` makes of its first row; nil where there is none.
     package func first<Element>(
         _ sql: String, _ values: [SQLValue] = [], _ make: (borrowing SQLRow) throws(SQLError) -> Element

@@ -83,10 +83,6 @@ package struct SQLRow: ~Copyable {
         isNull(column) ? nil : try text(column)
     }
 
-    package func optionalBlob(_ column: Int) throws(SQLError) -> [UInt8]? {
-        isNull(column) ? nil : try blob(column)
-    }
-
     /// The column, whatever it holds.
     package func value(_ column: Int) -> SQLValue {
         switch source.kind(of: column) {

@@ -9,7 +9,7 @@ struct AtticAdm: ParsableCommand {
         commandName: "atticadm",
         abstract: "Administers a Tetryx server.",
         discussion: """
-            Ends with 0 (done), 1 (failed, with one line that says what to do), 2 (the arguments are wrong); fsck and backup \
+            Ends with 0 (done), 1 (failed, with one line that says what to do), 2 (the arguments are wrong); fsck \
             also with 6 (something was wrong, and is put right) and 7 (something is wrong, and is left).
             """,
         subcommands: [MakeTokenCommand.self, TokenCommand.self, FsckCommand.self, BackupCommand.self])
@@ -25,11 +25,13 @@ struct AtticAdm: ParsableCommand {
         do {
             var command = try parseAsRoot()
             try command.run()
+            if let lost = Terminal.lostOutput { throw Failure(sentence: "\(lost)") }
         } catch let failure as Failure {
             Terminal.say("atticadm: \(failure.sentence.escapingControls())")
             Glibc.exit(1)
         } catch let code as ExitCode {
-            // What there is to say was said.
+            if let lost = Terminal.lostOutput { Terminal.say("atticadm: \(lost)") }
+            // What else there is to say was said.
             Glibc.exit(code.rawValue)
         } catch {
             // Help and completions are errors to the parser too, with status 0 and text for standard output.

@@ -10,7 +10,12 @@ enum Entry {
         // A server or a daemon that hangs up is an error number, not the end of the process.
         signal(SIGPIPE, SIG_IGN)
         ProcessMemory.keepToItself()
-        exit(status().rawValue)
+        var status = status()
+        if let lost = Terminal.lostOutput {
+            Terminal.say("❌ \(lost)")
+            if status == .done { status = .failed }
+        }
+        exit(status.rawValue)
     }
 
     private static func status() -> ExitStatus {
@@ -25,7 +30,7 @@ enum Entry {
             let message = Tetryx.fullMessage(for: error)
             // --help and --version are thrown too.
             if Tetryx.exitCode(for: error) == .success {
-                print(message)
+                Terminal.put(message + "\n", on: Terminal.standardOutput)
                 return .done
             }
             Terminal.say(unknownCommand(CommandLine.arguments.dropFirst().first) ?? message)

@@ -53,6 +53,9 @@ struct Refusal {
             return status.code == 401 ? unauthorized : forbidden
         case 404 where serverError?.error == "NoSuchCache":
             return failure(.failed, sentence, advice: "Create it with: tetryx cache create \(target.reference)")
+        case 404 where serverError?.error == "NotFound":
+            return failure(
+                .failed, sentence, advice: "Is \(target.endpoint) the URL of a server, and not of a cache? tetryx login changes it.")
         case 404 where serverError == nil:
             return failure(
                 .failed, sentence, advice: "Is \(target.endpoint) the endpoint of an atticd? tetryx login changes it.")
@@ -104,7 +107,7 @@ struct Refusal {
         }
         return failure(
             .notPermitted, "the server did not accept the token (\(sentence))",
-            advice: "Was it made for this server? If the cache does not exist, it has to be created first.")
+            advice: "Was it made for this server? If the cache does not exist, it has to be created first. Else: \(makeToken), then run: tetryx login \(loginName) \(target.endpoint) TOKEN")
     }
 
     private var forbidden: ClientFailure {

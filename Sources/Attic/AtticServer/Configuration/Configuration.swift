@@ -98,6 +98,6 @@ package struct ChunkingRules: Sendable, Equatable {
         } catch { preconditionFailure("the default chunk sizes are refused: \(error)") }
     }()
 
-    /// Whether a NAR of this size is cut; otherwise it is one chunk.
+    /// Whether a NAR of this size is cut; otherwise its chunks are pieces of 1 MiB.
     package func isChunked(narSize: Int64) -> Bool { narSizeThreshold > 0 && narSize >= narSizeThreshold }
 }

@@ -4,7 +4,7 @@ import Encoding
 import Logging
 import Platform
 
-/// `atticadm token`: which tokens are refused. A running server hears of a change within a second or so, since it looks for
+/// `atticadm token`: which tokens are refused. A running server hears of a change within 5 seconds, most often within one, since it looks for
 /// what other processes commit.
 package struct RevokedTokens {
     private let catalog: Catalog
@@ -41,7 +41,7 @@ package struct RevokedTokens {
         case .id: return "Revoked the token \(name)."
         case .subject:
             // Tokens say in whole seconds when they were made: one that is made after this must not fall into this second.
-            _ = Monitor(false).wait(until: .now + .milliseconds(1000 - now.milliseconds % 1000)) { $0 ? true : nil }
+            MonotonicTime.sleep(.milliseconds(1000 - now.milliseconds % 1000))
             return "Revoked all tokens of \"\(name)\" that were made until now."
         }
     }

@@ -53,7 +53,6 @@ int64_t clinux_file_system_size(int descriptor);
 int clinux_processor_count(void);
 // One flock(2) attempt that does not wait.
 int clinux_lock_exclusive(int descriptor);
-int clinux_lock_shared(int descriptor);
 int clinux_unlock(int descriptor);
 // getdents64(2) into `buffer`; bytes filled, 0 at the end, -1 with errno.
 ssize_t clinux_getdents(int descriptor, void *buffer, size_t size);

@@ -59,10 +59,10 @@ extension CatalogSession {
 
     /// The objects that dangle themselves, or whose NARs have references that do.
     package func claims(of rows: DanglingRows, limit: Int) throws(DatabaseError) -> Claims {
-        switch rows.link.description {
-        case "object.nar_id": try claims(ofNar: rows.missingID, limit: limit)
-        case "chunk_reference.chunk_id": try claims(ofChunk: rows.missingID, limit: limit)
-        case "chunk.pack_id": try claims(ofPack: rows.missingID, beyond: .min, limit: limit)
+        switch rows.link {
+        case .objectNar: try claims(ofNar: rows.missingID, limit: limit)
+        case .referenceChunk: try claims(ofChunk: rows.missingID, limit: limit)
+        case .chunkPack: try claims(ofPack: rows.missingID, beyond: .min, limit: limit)
         default: .none
         }
     }

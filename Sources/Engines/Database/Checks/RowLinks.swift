@@ -8,6 +8,13 @@ package struct RowLink: Sendable, Hashable, CustomStringConvertible {
     package let parent: String
 
     package var description: String { "\(table).\(column)" }
+
+    // Those that are treated each in its own way.
+    package static let objectNar = RowLink(table: "object", column: "nar_id", parent: "nar")
+    package static let objectCache = RowLink(table: "object", column: "cache_id", parent: "cache")
+    package static let chunkPack = RowLink(table: "chunk", column: "pack_id", parent: "pack")
+    package static let referenceChunk = RowLink(table: "chunk_reference", column: "chunk_id", parent: "chunk")
+    package static let referenceNar = RowLink(table: "chunk_reference", column: "nar_id", parent: "nar")
 }
 
 /// Rows that name a row which is not there.
@@ -24,7 +31,7 @@ package struct DanglingRows: Sendable, Hashable {
 extension CatalogSession {
     /// The links that are no foreign keys: a NAR's references outlive its row for a while, and candidates may be of what is gone.
     private static let otherLinks = [
-        RowLink(table: "chunk_reference", column: "nar_id", parent: "nar"),
+        .referenceNar,
         RowLink(table: "chunk_candidate", column: "chunk_id", parent: "chunk"),
         RowLink(table: "pack_candidate", column: "pack_id", parent: "pack"),
     ]
@@ -49,7 +56,7 @@ extension CatalogSession {
         _ link: RowLink, after: Int64, limit: Int
     ) throws(DatabaseError) -> (found: [DanglingRows], last: Int64?) {
         // A NAR's row goes first and its references in steps: it is a candidate until they are gone.
-        let excuse = link.description == "chunk_reference.nar_id" ? "OR EXISTS (SELECT 1 FROM nar_candidate WHERE nar_id = named.id)" : ""
+        let excuse = link == .referenceNar ? "OR EXISTS (SELECT 1 FROM nar_candidate WHERE nar_id = named.id)" : ""
         let named = try trying("look for rows of \(link.table) without \(link.parent)") { connection throws(SQLError) in
             try connection.query(
                 """
@@ -84,23 +91,23 @@ extension CatalogSession {
         guard try count(rows) > 0 else { return 0 }
         let (table, column, id) = (rows.link.table, rows.link.column, SQLValue.integer(rows.missingID))
         return try trying("remove rows of \(table) without \(rows.link.parent)") { connection throws(SQLError) in
-            switch rows.link.description {
-            case "object.nar_id", "object.cache_id":
+            switch rows.link {
+            case .objectNar, .objectCache:
                 let objectIDs = try connection.query(
                     "SELECT id FROM object WHERE \(column) = $1 LIMIT $2", [id, .integer(Int64(limit))]
                 ) { row throws(SQLError) in try row.integer(0) }
                 for objectID in objectIDs { try connection.removeObject(objectID) }
                 return objectIDs.count
-            case "chunk.pack_id":
+            case .chunkPack:
                 let chunkIDs = try connection.query(
                     "SELECT id FROM chunk WHERE pack_id = $1 LIMIT $2", [id, .integer(Int64(limit))]
                 ) { row throws(SQLError) in try row.integer(0) }
                 for chunkID in chunkIDs { try connection.removeChunk(chunkID) }
                 return chunkIDs.count
-            case "chunk_reference.chunk_id":
+            case .referenceChunk:
                 try connection.removeReferences(toChunk: rows.missingID)
                 return 1
-            case "chunk_reference.nar_id":
+            case .referenceNar:
                 // The next collection takes them away in steps, and their chunks where nothing else needs those.
                 return try connection.execute(
                     "INSERT INTO nar_candidate (nar_id) VALUES ($1) ON CONFLICT DO NOTHING", [id])

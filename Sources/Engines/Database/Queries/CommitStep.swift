@@ -130,7 +130,7 @@ final class CommitStep {
         }
         if let former, !former.isDamaged, !repairs {
             for case .stored(let hash, _, let frame, let repair) in chunks {
-                try giveUp(hash, nar.compression, frame, repair, connection)
+                try settle(hash, nar.compression, frame, repair, connection)
             }
             return (former.id, isNew: false, isWritten: false)
         }
@@ -139,17 +139,17 @@ final class CommitStep {
             narID = former.id
             try rewrite(nar, chunkCount: chunks.count, former.id, connection)
         } else {
-            narID = freshNarIDs[nar.narHash] ?? 0
+            narID = try CommitStep.row(freshNarIDs[nar.narHash], of: "NAR", nar.narHash)
         }
         knownNars[nar.narHash] = (id: narID, isDamaged: false)
         writtenNarIDs.insert(narID)
         let storedIDs = try putStored(chunks, nar.compression, connection)
         try connection.executeLater(
             "INSERT INTO chunk_reference (nar_id, position, chunk_id) VALUES ($1, $2, $3)",
-            chunks.enumerated().map { position, chunk in
+            try chunks.enumerated().map { position, chunk throws(SQLError) in
                 let chunkID = switch chunk {
                 case .known(let id, _, _): id
-                case .stored(let hash, _, _, _): storedIDs[hash] ?? 0
+                case .stored(let hash, _, _, _): try CommitStep.row(storedIDs[hash], of: "chunk", hash)
                 }
                 return [.integer(narID), .integer(Int64(position)), .integer(chunkID)]
             })
@@ -167,9 +167,18 @@ final class CommitStep {
             learnt.sorted { $0.key < $1.key }.map { [.integer(Int64(bitPattern: $0.value)), .integer($0.key)] })
     }
 
-    private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) {
+    /// The id of a row that a statement before has made or found: without one the references of a NAR would lead nowhere.
+    private static func row(_ id: Int64?, of what: String, _ hash: SHA256Digest) throws(SQLError) -> Int64 {
+        if let id { return id }
+        throw SQLError(
+            kind: .corrupt, code: "", operation: "commit", subject: "\(what) sha256:\(hash.hex)",
+            message: "its row was neither made nor found; atticadm fsck says what is wrong with the database")
+    }
+
+    @discardableResult
+    private func put(_ pack: PackState, _ connection: any SQLConnection) throws(SQLError) -> Int64 {
         // Two uploads that used the pack one after another may commit in the other order: sizes only grow.
-        packIDs[pack.name] = try connection.first(
+        let id = try connection.one(
             """
             INSERT INTO pack (name, byte_count, is_sealed) VALUES ($1, $2, $3)
             ON CONFLICT (name) DO UPDATE SET
@@ -179,13 +188,14 @@ final class CommitStep {
             RETURNING id
             """, [.text(pack.name), .integer(pack.byteCount), .bool(pack.isSealed)]
         ) { row throws(SQLError) in try row.integer(0) }
+        packIDs[pack.name] = id
+        return id
     }
 
     private func packID(_ extent: StoredExtent, _ connection: any SQLConnection) throws(SQLError) -> Int64 {
         if let id = packIDs[extent.pack] { return id }
         // Not among the commit's packs: a pack of which nothing more is known.
-        try put(PackState(name: extent.pack, byteCount: extent.offset + extent.byteCount, isSealed: false), connection)
-        return packIDs[extent.pack] ?? 0
+        return try put(PackState(name: extent.pack, byteCount: extent.offset + extent.byteCount, isSealed: false), connection)
     }
 
     /// Takes over the row of the NAR that was here and is damaged; its chunks become candidates.
@@ -244,7 +254,7 @@ final class CommitStep {
         }
         for (index, (hash, position)) in stored.enumerated() where inserted[index] == nil {
             guard case .stored(_, _, let frame, let repair) = chunks[position] else { continue }
-            ids[hash] = try giveUp(hash, compression, frame, repair, connection) ?? 0
+            ids[hash] = try CommitStep.row(try settle(hash, compression, frame, repair, connection), of: "chunk", hash)
         }
         return ids
     }
@@ -252,7 +262,7 @@ final class CommitStep {
     /// Settles who keeps the chunk where it may have a place already: the first, unless that is damaged. The other's bytes are
     /// dead, unless another path of this upload makes a chunk of them. The chunk's id; nil where there is no such chunk.
     @discardableResult
-    private func giveUp(
+    private func settle(
         _ hash: SHA256Digest, _ compression: String, _ frame: StoredFrame, _ repair: Bool, _ connection: any SQLConnection
     ) throws(SQLError) -> Int64? {
         let extent = frame.extent

@@ -119,7 +119,7 @@ extension CatalogSession {
     /// between this and giving the bytes back loses nothing.
     package func deleteOrphanChunks(
         limit: Int, at now: WallTime
-    ) throws(DatabaseError) -> (step: SweepStep, extents: [StoredExtent]) {
+    ) throws(DatabaseError) -> SweepStep {
         try trying("delete chunks without NAR") { connection throws(SQLError) in
             let candidates = try connection.query(
                 """
@@ -134,20 +134,7 @@ extension CatalogSession {
                 places.append((try row.integer(0), try row.integer(1), try row.integer(2)))
             }
             try connection.noteDeadExtents(places, at: now)
-            var extents: [StoredExtent] = []
-            var packNames: [Int64: String] = [:]
-            for place in places {
-                if packNames[place.pack] == nil {
-                    packNames[place.pack] = try connection.first(
-                        "SELECT name FROM pack WHERE id = $1", [.integer(place.pack)]
-                    ) { row throws(SQLError) in try row.text(0) }
-                }
-                extents.append(StoredExtent(
-                    pack: packNames[place.pack] ?? "", offset: place.offset, byteCount: place.byteCount))
-            }
-            return (
-                SweepStep(deletedCount: extents.count, isFinished: candidates.count < limit), extents
-            )
+            return SweepStep(deletedCount: places.count, isFinished: candidates.count < limit)
         }
     }
 

@@ -7,9 +7,9 @@ extension CatalogSession {
     /// Begins an upload; its id. It ends by `endUpload`, by its commit, or by `expireUploads` after its lease. Needs `write`.
     package func beginUpload(expiresAt: WallTime) throws(DatabaseError) -> Int64 {
         try trying("begin an upload") { connection throws(SQLError) in
-            try connection.first("INSERT INTO upload (expires_at) VALUES ($1) RETURNING id", [.time(expiresAt)]) {
+            try connection.one("INSERT INTO upload (expires_at) VALUES ($1) RETURNING id", [.time(expiresAt)]) {
                 row throws(SQLError) in try row.integer(0)
-            } ?? 0
+            }
         }
     }
 
@@ -128,10 +128,7 @@ extension SQLConnection {
             """, narIDs.map { [.integer($0)] })
     }
 
-    /// Notes that the chunk may have lost the last that kept it.
-    func noteChunkCandidate(_ chunkID: Int64) throws(SQLError) { try noteChunkCandidates([chunkID]) }
-
-    /// As `noteChunkCandidate`, for each of them.
+    /// Notes that each of the chunks may have lost the last that kept it.
     func noteChunkCandidates(_ chunkIDs: some Sequence<Int64>) throws(SQLError) {
         try executeLater(
             "INSERT INTO chunk_candidate (chunk_id) VALUES ($1) ON CONFLICT DO NOTHING", chunkIDs.map { [.integer($0)] })

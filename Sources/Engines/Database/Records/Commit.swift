@@ -21,7 +21,7 @@ package struct Commit: Sendable {
         /// One that was uploaded, and its chunks in order; a chunk may come more than once. Where the database has its hash by
         /// now, the first stays.
         case uploaded(NewNar, chunks: [Chunk])
-        /// One that is there already. The id and the hash must both fit: ids are given anew.
+        /// One that is there already. The id and the hash must both fit: a collection may have removed the row meanwhile, and a restored database given its id to another.
         case existing(id: Int64, hash: SHA256Digest)
     }
 

@@ -24,7 +24,7 @@ struct ConnectionMachine {
         case endOfBody
         /// The body will not be whole: tell whoever reads it.
         case failBody(RequestBodyError)
-        /// Answer this; `reply` has been called already.
+        /// Answer this. For the machine it is answered already.
         case refuse(Refusal)
         /// Close at once.
         case close

@@ -4,7 +4,7 @@ import Platform
 
 /// One loop: its share of the connections, and everything that happens to them.
 ///
-/// One turn reads the clock once, waits in epoll until the next deadline, handles what is ready, takes the mail, goes on
+/// One turn waits in epoll until the next deadline, reads the clocks once, handles what is ready, takes the mail, goes on
 /// with connections that used up their turn before, expires deadlines, and hands over the turn's access log. Nothing in
 /// it waits for anything else; `EventLoop+Pump` and `EventLoop+Receive` have what a turn does with one connection.
 ///

@@ -31,7 +31,7 @@ struct MakeTokenCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Allow to push to these caches.", valueName: "pattern"))
     var push: [PatternArgument] = []
 
-    @Option(help: ArgumentHelp("Allow to delete paths from these caches.", valueName: "pattern"))
+    @Option(help: ArgumentHelp("Allow to delete paths from these caches. Attic has it too; nothing asks for it yet: paths go when they were not pulled for long.", valueName: "pattern"))
     var delete: [PatternArgument] = []
 
     @Option(help: ArgumentHelp("Allow to create these caches.", valueName: "pattern"))
@@ -58,7 +58,8 @@ struct MakeTokenCommand: ParsableCommand {
             if request.allowsNothing {
                 Terminal.say("atticadm: warning: the token allows nothing; name caches with --pull, --push and the others")
             }
-            print(try request.output(for: configuration, nowSeconds: WallTime.now.seconds, dumpsClaims: dumpClaims))
+            let output = try request.output(for: configuration, nowSeconds: WallTime.now.seconds, dumpsClaims: dumpClaims)
+            Terminal.put(output + "\n", on: Terminal.standardOutput)
         } catch { throw Failure(sentence: "\(error)") }
     }
 

@@ -59,7 +59,7 @@ struct ListRevokedCommand: ParsableCommand {
     @Flag(help: "Print a JSON array.")
     var json = false
 
-    func run() throws { try revokedTokens(options) { print(try $0.list(asJSON: json), terminator: "") } }
+    func run() throws { try revokedTokens(options) { Terminal.put(try $0.list(asJSON: json), on: Terminal.standardOutput) } }
 }
 
 /// What WHAT is, where its form does not tell.
