@@ -106,7 +106,7 @@ enum LostBytes {
     /// How often a NAR is read that changes meanwhile.
     private static let triesMax = 5
 
-    private static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
+    static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
         let place = chunk.place
         context.log.error(
             """
