@@ -86,6 +86,29 @@ struct SweeperTests {
         #expect(try isThere(fixture, paths[1], in: cache))
     }
 
+    @Test("a narinfo counts as use for who may push, and so need not send what it is of; for others it does not", arguments: [true, false])
+    func narInfo(isPublic: Bool) throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello", isPublic: isPublic)
+        let paths = try (0..<4).map { try TestPath("p\($0)", seeds: [UInt64($0)], byteCount: 100) }
+        for path in paths { _ = try fixture.push(path, to: cache) }
+        try setRetention(fixture, cache, .period(seconds: 60))
+        let pusher = try fixture.token([("hello", [.pull, .push])])
+        let reader = try fixture.token([("hello", .pull)])
+        func url(_ number: Int) -> String { "/hello/\(paths[number].storePath.hash).narinfo" }
+        // From now on loops know them, and the second.
+        for token in [pusher, reader] { _ = try fixture.send("GET", "/hello/nix-cache-info", token: token) }
+        _ = try fixture.send("GET", url(1), token: reader)
+        fixture.advance(.seconds(50))
+        #expect(try fixture.send("GET", url(0), token: pusher).status == .ok)
+        #expect(try HotTests().atOnce(fixture, url(1), token: pusher)?.status == .ok)
+        #expect(try fixture.send("GET", url(2), token: reader).status == .ok)
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == 2)
+        fixture.context.hot.forgetAll()
+        for number in 0..<4 { #expect(try isThere(fixture, paths[number], in: cache) == (number < 2), "\(number)") }
+    }
+
     @Test("a pull counts for every path of the cache that has the NAR, and for none of another")
     func sharedNar() throws {
         let fixture = try Fixture()

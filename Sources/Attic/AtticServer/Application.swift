@@ -24,11 +24,16 @@ package final class Application: RequestHandler {
             let answer = unsafe head.withPath({ unsafe context.hot.find($0) })
         else { return isHealth(head) ? context.health.response() : nil }
         var response = answer.response
-        if !answer.isPublic {
-            guard let known = context.visitors.find(head, context.time.now().seconds), known.permissions(on: answer.cache).contains(.pull) else {
-                return nil
+        if !answer.isPublic || answer.objectID != nil && head.hasCredentials {
+            guard let known = context.visitors.find(head, context.time.now().seconds) else { return nil }
+            let permissions = known.permissions(on: answer.cache)
+            if let objectID = answer.objectID, permissions.contains(.push) {
+                context.accessTimes.note(objectID, at: context.time.now())
             }
-            response.permit = BothPermits.of(response.permit, known.visitor.standing)
+            if !answer.isPublic {
+                guard permissions.contains(.pull) else { return nil }
+                response.permit = BothPermits.of(response.permit, known.visitor.standing)
+            }
         }
         if let nar = answer.nar {
             // And so is whatever has become of the packs.

@@ -96,9 +96,11 @@ package struct Call: Sendable {
     ///
     /// - Parameters:
     ///   - path: as ordinary clients write it. A client that escapes characters finds nothing ready, and nothing stale.
+    ///   - objectID: of a narinfo, its object.
     ///   - readAt: the generation before the database was read.
-    func keepHot(_ response: Response, path: String, of cache: CacheRecord, readAt generation: UInt64) {
-        let answer = HotAnswers.Answer(path: Array(path.utf8), cache: cache.name, isPublic: cache.isPublic, response: response.prepared())
+    func keepHot(_ response: Response, path: String, of cache: CacheRecord, objectID: Int64? = nil, readAt generation: UInt64) {
+        let answer = HotAnswers.Answer(
+            path: Array(path.utf8), cache: cache.name, isPublic: cache.isPublic, response: response.prepared(), objectID: objectID)
         context.hot.keep(answer, readAt: generation)
     }
 

@@ -12,6 +12,8 @@ package struct RequestHead: MessageHead {
     package let expectsContinue: Bool
     /// Whether all of what the target names is asked for, whatever the client has: without Range and If-None-Match.
     package let wantsWhole: Bool
+    /// Whether there is an Authorization header.
+    package let hasCredentials: Bool
     private let methodRange: Range<Int>
     private let targetShape: TargetShape
     private let fields: HeadFields
@@ -27,6 +29,7 @@ package struct RequestHead: MessageHead {
         // RFC 9110, section 10.1.1: a server ignores the expectation of a client of HTTP/1.0.
         expectsContinue = facts.expectsContinue && version == .http11 && bodyFraming.hasBytes
         wantsWhole = !facts.isConditional
+        hasCredentials = facts.hasCredentials
         self.method = method
         self.methodRange = methodRange
         self.targetShape = targetShape

@@ -20,13 +20,16 @@ package final class HotAnswers: Sendable {
         let response: Response
         /// Where the answer is a NAR, whole.
         let nar: Nar?
+        /// Where the answer is a narinfo, its object: who may push and is told of it counts as having pulled it.
+        let objectID: Int64?
 
-        init(path: [UInt8], cache: CacheName, isPublic: Bool, response: Response, nar: Nar? = nil) {
+        init(path: [UInt8], cache: CacheName, isPublic: Bool, response: Response, nar: Nar? = nil, objectID: Int64? = nil) {
             self.path = path
             self.cache = cache
             self.isPublic = isPublic
             self.response = response
             self.nar = nar
+            self.objectID = objectID
         }
 
         /// What it takes in memory, in bytes; the constants stand for the objects themselves and their rendered heads.
