@@ -3,6 +3,7 @@ import Database
 import HTTPServer
 import Platform
 import Storage
+import Support
 import Synchronization
 import Testing
 
@@ -75,14 +76,24 @@ struct BytesToFreeTests {
         #expect(try sweeper.punch(now: fixture.context.time.now()).freedBytes > 250_000)
     }
 
-    @Test func `a collection beside a server leaves the bytes to that`() throws {
+    @Test(arguments: [true, false]) func `a collection beside a server leaves the bytes to that, however late it started`(startsLate: Bool) throws {
+        let path = try TemporaryDirectory()
+        // The directory as a server has it, and as a collection takes it for each batch.
+        let server = Monitor<OpenFile?>(nil)
+        func start() throws {
+            let lock = try #require(try LocalChunkStore.lockDirectory(path.path))
+            server.update { $0 = lock }
+        }
+        if !startsLate { try start() }
         let beside = Sweeper(
-            catalog: fixture.context.catalog, store: fixture.store, defaultRetentionSeconds: 0, punchDelay: nil,
-            log: fixture.context.log)
+            catalog: fixture.context.catalog, store: fixture.store, defaultRetentionSeconds: 0, punchDelay: .zero,
+            takeDirectory: { () throws(StorageError) in try LocalChunkStore.lockDirectory(path.path) }, log: fixture.context.log)
         let other = try TestPath("other", seeds: [3], byteCount: 1000)
         #expect(try fixture.push(TestPath(storePath: collected.storePath, nar: other.nar), to: cache).status == .ok)
-        let report = try beside.sweep(now: fixture.context.time.now())
+        let report = try beside.sweep(
+            now: fixture.context.time.now(), rowsRemoved: { if startsLate && server.withLock({ $0 == nil }) { try? start() } })
         #expect(report.nars == 1 && report.freedBytes == 0)
-        #expect(try sweeper.punch(now: fixture.context.time.now()).freedBytes > 250_000)
+        server.update { $0 = nil }
+        #expect(try beside.punch(now: fixture.context.time.now()).freedBytes > 250_000, "nobody has it")
     }
 }

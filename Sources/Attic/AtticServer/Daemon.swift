@@ -170,16 +170,14 @@ package final class Daemon: Sendable {
         guard let lock = turn.lock else {
             throw RunnerError("another collection is at work\(turn.holder): it does what this one would; try again when it has ended")
         }
+        let take: @Sendable () throws(StorageError) -> OpenFile? = { [path = configuration.storagePath] () throws(StorageError) in
+            try LocalChunkStore.lockDirectory(path)
+        }
         let sweeper = Sweeper(
-            catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds,
-            punchDelay: store.packKind == .file && isServed(configuration.storagePath) ? nil : .zero,
+            catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds, punchDelay: .zero,
+            takeDirectory: store.packKind == .file ? take : nil,
             grace: .seconds(configuration.s3?.graceSeconds ?? 0), log: log)
         return try sweeper.sweep(now: .now, while: { goesOn() && lock.isHeld })
-    }
-
-    /// Whether a server has the storage directory: then it may have readers.
-    private static func isServed(_ path: String) -> Bool {
-        (try? LocalChunkStore.lockDirectory(path)) == nil
     }
 
     /// Cuts off what a crash left behind: bytes at the end of open packs that no row names.

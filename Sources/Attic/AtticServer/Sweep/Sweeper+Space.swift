@@ -83,7 +83,6 @@ extension Sweeper {
 
     /// Gives the space of dead chunks back where their pack lives on.
     func punchDeadExtents(_ now: WallTime, _ report: inout Report, while goesOn: () -> Bool) throws(DatabaseError) {
-        guard let punchDelay else { return }
         let cutoff = punchDelay == .zero ? nil : now - punchDelay
         var last: DeadExtent?
         while goesOn() {
@@ -95,6 +94,15 @@ extension Sweeper {
             // What fails stays recorded, and is gone past.
             guard let end = dead.last else { return }
             last = end
+            let directory: OpenFile?
+            do throws(StorageError) { directory = try takeDirectory?() } catch {
+                report.failures += 1
+                log.warning("could not free bytes of dead chunks, will try again: \(error)")
+                return
+            }
+            // A server may have begun to send what was collected meanwhile, however late it started.
+            if takeDirectory != nil && directory == nil { return }
+            defer { withExtendedLifetime(directory) {} }
             guard let done = withoutReaders(of: dead, { punch(dead, &report) }) else {
                 log.warning("could not free bytes of dead chunks, will try again: those who are being sent some could not be told in time")
                 return

@@ -49,7 +49,8 @@ package struct Sweeper: Sendable {
     let catalog: Catalog
     let store: any ChunkStore
     private let defaultRetentionSeconds: Int64
-    let punchDelay: Duration?
+    let punchDelay: Duration
+    let takeDirectory: (@Sendable () throws(StorageError) -> OpenFile?)?
     let bytesToFree: BytesToFree?
     let grace: Duration
     private let tellInterval: Duration
@@ -59,8 +60,9 @@ package struct Sweeper: Sendable {
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a retention period of their own; 0 is for ever.
     ///   - punchDelay: how long an extent must have been dead before its bytes are given back. Who began to download a NAR
-    ///     just before it was collected reads on; zero where no server is running. Nil leaves it to the server that is, which knows
-    ///     who reads.
+    ///     just before it was collected reads on; zero where nobody reads.
+    ///   - takeDirectory: takes the storage directory from servers while bytes are given back; nil where a server has it, which knows who
+    ///     reads, and gives them back itself. For a collection outside of the server.
     ///   - bytesToFree: what knows who is being sent what; nil where nobody is.
     ///   - grace: how long a pack of a bucket stays when nothing lives in it any more.
     ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
@@ -68,13 +70,14 @@ package struct Sweeper: Sendable {
     ///   - rowsOfStep: nil for steps that take a short while each, and rests between them; a number for steps of so many rows
     ///     and no rests: always the same, however long they take.
     package init(
-        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration?,
-        bytesToFree: BytesToFree? = nil, grace: Duration = .seconds(900), tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
+        catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration,
+        takeDirectory: (@Sendable () throws(StorageError) -> OpenFile?)? = nil, bytesToFree: BytesToFree? = nil, grace: Duration = .seconds(900), tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
     ) {
         self.catalog = catalog
         self.store = store
         self.defaultRetentionSeconds = defaultRetentionSeconds
         self.punchDelay = punchDelay
+        self.takeDirectory = takeDirectory
         self.bytesToFree = bytesToFree
         self.grace = grace
         self.tellInterval = tellInterval

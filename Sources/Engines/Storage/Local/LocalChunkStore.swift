@@ -46,8 +46,7 @@ package final class LocalChunkStore: ChunkStore {
         files = OpenPackCache(countMax: openFilesMax)
         self.newName = newName
         try sorted { () throws(SystemError) in try Directory.make(path, permissions: 0o700, isDurable: true) }
-        // A collector that looks whether a server is here holds the lock for an instant.
-        serverLock = forServing ? try Self.lockDirectory(path) : nil
+        serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: Self.serverPatience) : nil
         if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }
         self.id = try StorageVersion.check(layout, id: id ?? PackName.random().text, forServing: forServing)
         try sorted { () throws(SystemError) in
@@ -55,6 +54,10 @@ package final class LocalChunkStore: ChunkStore {
             try File.syncDirectory(path)
         }
     }
+
+    /// How long a server waits for the lock of its directory: a collection outside of it has that for as long as a batch of bytes takes
+    /// to be given back.
+    private static let serverPatience = Duration.seconds(2)
 
     /// Takes the lock of a storage directory, as who writes there does, and touches nothing else; nil where somebody has it.
     package static func lockDirectory(_ path: String) throws(StorageError) -> OpenFile? {
