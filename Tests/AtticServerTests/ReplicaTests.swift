@@ -70,17 +70,17 @@ struct ReplicaTests {
     @Test func `a server does not start on a schema that is older than it`() throws {
         let fixture = try Fixture()
         let configuration = fixture.context.configuration
-        try Daemon.openReadyCatalog(configuration, log: fixture.context.log).close()
+        try Opening.readyCatalog(configuration, log: fixture.context.log).close()
         let connection = try configuration.database.connect()
         let names = try connection.query("SELECT name FROM migration ORDER BY name") { row throws(SQLError) in try row.text(0) }
         let last = try #require(names.last)
         try connection.execute("DELETE FROM migration WHERE name = $1", [.text(last)])
-        let error = #expect(throws: RunnerError.self) { try Daemon.openReadyCatalog(configuration, log: fixture.context.log) }
+        let error = #expect(throws: RunnerError.self) { try Opening.readyCatalog(configuration, log: fixture.context.log) }
         #expect(error?.description.contains("(it lacks the step \"\(last)\")") == true)
         #expect(error?.description.contains("bring it up to date with atticd --mode db-migrations") == true)
         // Nor does one go on that had opened it before.
         #expect(throws: RunnerError.self) {
-            try Daemon.collect(configuration, fixture.context.catalog, log: fixture.context.log) { true }
+            try SingleCollection.run(configuration, fixture.context.catalog, log: fixture.context.log) { true }
         }
     }
 }

@@ -271,7 +271,7 @@ package final class Upkeep: Sendable {
             context.log.info("garbage collection: \(report)")
             // Without its lock it ends early, as where the database was started again.
             if report.isStopped && !isStopping { failed() }
-            Daemon.reserveLog(of: context.catalog, log: context.log)
+            Opening.reserveLog(of: context.catalog, log: context.log)
             return report
         } catch {
             failed()

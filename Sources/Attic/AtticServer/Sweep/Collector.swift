@@ -32,7 +32,7 @@ struct Collector {
         guard interval > 0 else {
             throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
         }
-        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        let catalog = try Opening.readyCatalog(configuration, log: log)
         let heartbeat = Heartbeat(configuration, catalog)
         defer {
             heartbeat?.stop()
@@ -63,7 +63,7 @@ struct Collector {
             return
         }
         do {
-            let report = try Daemon.collect(configuration, catalog, log: log) { goesOn() }
+            let report = try SingleCollection.run(configuration, catalog, log: log) { goesOn() }
             log.info("garbage collection: \(report)")
             if report.isStopped { times.failed(at: .now) }
         } catch {
