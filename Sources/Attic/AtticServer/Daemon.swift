@@ -37,15 +37,14 @@ package final class Daemon: Sendable {
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules),
             hot: HotAnswers(filesMax: packsMax), accessTimes: AccessTimes(), press: press, time: .system, log: log)
         try context.readRevocations()
-        let upkeep = Upkeep(
-            context, sweepIntervalSeconds: collects ? configuration.garbageCollectionIntervalSeconds : 0)
-        self.upkeep = upkeep
+        let collectionSeconds = collects ? configuration.garbageCollectionIntervalSeconds : 0
+        upkeep = Upkeep(context, collectsEvery: collectionSeconds == 0 ? nil : .seconds(collectionSeconds))
         let limits = Limits(configuration, openFilesMax: openFilesMax)
         let wanted = configuration.limits.connectionsMax
         if limits.connectionsMax < wanted {
             log.warning("this process may have \(openFilesMax) files open (ulimit -Hn; LimitNOFILE= of a systemd unit), so \(limits.connectionsMax) connections are taken at most; \(Limits.openFilesEnough(connectionsMax: wanted)) are enough for all \(wanted)")
         }
-        let noteAccess: @Sendable (AccessBatch) -> Void = { upkeep.note($0) }
+        let noteAccess: @Sendable (AccessBatch) -> Void = { [accesses = upkeep.accesses] in accesses.note($0) }
         server = try Server(
             listen: listen, limits: limits, handler: Application(context), loopCount: Processors.count,
             log: log, accessLog: configuration.logsAccess ? noteAccess : nil)
