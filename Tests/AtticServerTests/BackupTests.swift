@@ -24,7 +24,7 @@ struct BackupTests {
         let catalog = try Catalog(configuration.database, readers: 2, log: log)
         #expect(try catalog.pendingMigrations().isEmpty)
         let store = try LocalChunkStore(path: configuration.storagePath, log: log)
-        try Daemon.recover(store, catalog, log: log)
+        try Opening.recover(store, catalog, log: log)
         let context = Context(
             configuration: configuration, catalog: catalog, store: store,
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), accessTimes: AccessTimes(),

@@ -112,7 +112,7 @@ struct BucketIdentityTests {
     @Test("is compared by check-config, which writes nothing there")
     func checked() throws {
         let context = fixture.context
-        func findings() -> [String] { Daemon.findings(context.configuration, listen: [], log: context.log) }
+        func findings() -> [String] { ConfigurationCheck.findings(context.configuration, listen: [], log: context.log) }
         #expect(findings() == [])
         #expect(try open().id == nil)
         #expect(try refusal(context.catalog) == nil)
@@ -122,6 +122,6 @@ struct BucketIdentityTests {
         #expect(words.count == 1 && words[0].contains("its VERSION says another"))
         var absent = context.configuration
         absent.database = .sqlite(path: fixture.directory.file("absent.db"))
-        #expect(Daemon.findings(absent, listen: [], log: context.log).first?.contains("which names no packs, nothing") == true)
+        #expect(ConfigurationCheck.findings(absent, listen: [], log: context.log).first?.contains("which names no packs, nothing") == true)
     }
 }

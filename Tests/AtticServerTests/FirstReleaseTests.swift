@@ -40,11 +40,11 @@ struct FirstReleaseTests {
         let log = try Fixture().context.log
         let catalog = try Catalog(configuration.database, readers: 2, log: log)
         #expect(try catalog.pendingMigrations().count >= 5, "it is as the first release left it")
-        #expect(throws: RunnerError.self) { try Daemon.requireSchema(of: catalog) }
+        #expect(throws: RunnerError.self) { try Opening.requireSchema(of: catalog) }
         try catalog.migrate()
-        try Daemon.requireSchema(of: catalog)
+        try Opening.requireSchema(of: catalog)
         let store = try LocalChunkStore(path: configuration.storagePath, log: log)
-        try Daemon.recover(store, catalog, log: log)
+        try Opening.recover(store, catalog, log: log)
         let context = Context(
             configuration: configuration, catalog: catalog, store: store,
             access: Access(key: configuration.tokenKey, rules: configuration.tokenRules), accessTimes: AccessTimes(),

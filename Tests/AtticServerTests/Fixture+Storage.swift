@@ -49,7 +49,7 @@ extension Trait where Self == ConditionTrait {
 }
 
 extension Fixture {
-    /// Opens what a configuration keeps its chunks in, as `Daemon.openStore` does, on a test's clock.
+    /// Opens what a configuration keeps its chunks in, as `Opening.store` does, on a test's clock.
     static func openStore(
         _ configuration: Configuration, _ catalog: Catalog, sealByteCount: Int64 = 64 << 20, forServing: Bool = true, time: TimeSource,
         log: Logger
@@ -66,7 +66,7 @@ extension Fixture {
     func recover() throws {
         // A bucket may have other servers; what a crash left there has a time that runs out.
         guard let directory = store as? LocalChunkStore else { return }
-        try Daemon.recover(directory, context.catalog, log: context.log)
+        try Opening.recover(directory, context.catalog, log: context.log)
     }
 
     /// How many places packs may have: appended to by one upload after another where they are files, one or more for each upload

@@ -30,7 +30,7 @@ struct HotReplicaTests {
     /// - Returns: a moment in which what it has in memory counts: the look began after it.
     private func look(_ replica: Replica) -> MonotonicTime {
         let before = MonotonicTime.now
-        #expect(replica.upkeep.noticeOthers())
+        #expect(replica.upkeep.watch.look())
         return before
     }
 
@@ -149,7 +149,7 @@ struct HotReplicaTests {
     @Test func `where a look fails what is in memory counts to the end of its time, and no longer`() throws {
         let (replica, looked) = try warm()
         replica.context.catalog.close()
-        #expect(!replica.upkeep.noticeOthers())
+        #expect(!replica.upkeep.watch.look())
         #expect(try replica.atOnce(urls[0], at: looked)?.status == .ok)
         #expect(try replica.atOnce(urls[0], at: .now + Freshness.usualTime) == nil)
     }

@@ -26,7 +26,7 @@ final class Replica {
             press: Press(threadCount: 1, kind: first.configuration.compressionKind, level: first.configuration.compressionLevel),
             time: first.time, log: first.log)
         application = Application(context)
-        upkeep = Upkeep(context, sweepIntervalSeconds: 0)
+        upkeep = Upkeep(context, collectsEvery: nil)
     }
 
     deinit {

@@ -265,13 +265,13 @@ struct CollectionLockTests {
     func collectors() throws {
         let fixture = try Fixture()
         let other = try Catalog(fixture.context.configuration.database, readers: 1, log: fixture.context.log)
-        var first: ExclusiveLock? = try Daemon.becomeCollector(fixture.context.catalog)
+        var first: ExclusiveLock? = try CollectorRight.take(fixture.context.catalog)
         #expect(first?.isHeld == true)
-        let error = #expect(throws: RunnerError.self) { try Daemon.becomeCollector(other) }
+        let error = #expect(throws: RunnerError.self) { try CollectorRight.take(other) }
         #expect(error?.description.contains("a garbage collector is running already (") == true)
         #expect(error?.description.contains(ThisProcess.name) == true)
         first = nil
-        #expect(try Daemon.becomeCollector(other).isHeld)
+        #expect(try CollectorRight.take(other).isHeld)
     }
 
     @Test("a server that starts ends the uploads of the one that was killed", .packsAreFiles)

@@ -24,7 +24,7 @@ final class LocalDirectory: SimulatedStorage {
         let store = try LocalChunkStore(
             path: root, sealByteCount: LocalDirectory.sealByteCount, openFilesMax: 4, log: log
         ) { stage.nextPack() }
-        try Daemon.recover(store, catalog, log: log)
+        try Opening.recover(store, catalog, log: log)
         return store
     }
 

@@ -31,7 +31,7 @@ final class SimulatedServer: Sendable {
             press: Press(threadCount: 0, kind: configuration.compressionKind, level: configuration.compressionLevel),
             time: time, log: log)
         application = Application(context)
-        upkeep = Upkeep(context, sweepIntervalSeconds: 0)
+        upkeep = Upkeep(context, collectsEvery: nil)
         sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: 0,
             punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, grace: world.grace, tellInterval: .zero, rowsOfStep: 20, log: log)

@@ -41,7 +41,9 @@ extension Simulation {
         // It writes what was pulled before it does anything else.
         if !stage.hasTrouble { model.flush() }
         try begin(.collection(Collection(nowLow: now, nowHigh: now, injectedBefore: stage.injectedCount)), pauseChance: dice.pick([0, 0, 10, 50, 90])) {
-            .collected(server.upkeep.sweep(server.sweeper))
+            // Where it throws, the stage has made trouble, or `end` says that there is no reason for it.
+            if case .ended(let report)? = try? server.upkeep.collection.sweep(server.sweeper) { return .collected(report) }
+            return .collected(nil)
         }
     }
 
@@ -50,7 +52,7 @@ extension Simulation {
         say("upkeep gives back what is dead")
         let server = server
         try begin(.punch, pauseChance: dice.pick([0, 30])) {
-            server.upkeep.punch()
+            server.upkeep.collection.punch()
             return .done
         }
     }
@@ -180,8 +182,8 @@ extension Simulation {
     func doUpkeep() throws {
         server.flush()
         model.flush()
-        _ = server.upkeep.settleAccesses()
-        server.upkeep.noticeOthers()
+        _ = server.upkeep.accesses.settle()
+        server.upkeep.watch.look()
         say("upkeep writes what was pulled")
         noteStateChange()
     }

@@ -4,7 +4,7 @@ import Platform
 /// Writes the access log: a line a request, many lines a call.
 ///
 /// A busy server has more requests a second than a logger that stamps and writes each line by itself could keep up with.
-/// Headers are never logged: tokens are among them. Thread: upkeep.
+/// Headers are never logged: tokens are among them. Thread: accesses.
 struct AccessLog {
     private var text: [UInt8] = []
     private var second: Int64 = .min

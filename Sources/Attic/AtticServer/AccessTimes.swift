@@ -2,7 +2,7 @@ import Database
 import Logging
 import Platform
 
-/// When objects were last pulled and build logs last read, gathered in memory and written by upkeep: a GET never writes to the
+/// When objects were last pulled and build logs last read, gathered in memory and written by `AccessWriter`: a GET never writes to the
 /// database.
 package final class AccessTimes: Sendable {
     private let objects = Monitor<[Int64: WallTime]>([:])

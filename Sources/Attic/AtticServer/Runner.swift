@@ -138,7 +138,7 @@ package struct Runner: Sendable {
             Terminal.say("Garbage collection: \(report)")
             return report.failures == 0 && !report.isStopped ? .done : .failed
         case .checkConfig:
-            let findings = Daemon.findings(configuration, listen: [try listenAddress(configuration)], log: log)
+            let findings = ConfigurationCheck.findings(configuration, listen: [try listenAddress(configuration)], log: log)
             for finding in findings { Terminal.say("atticd: \(finding)") }
             if findings.isEmpty { Terminal.say("The configuration is good.") }
             return findings.isEmpty ? .done : .failed
@@ -147,7 +147,7 @@ package struct Runner: Sendable {
 
     private func migrate(_ configuration: Configuration, _ log: Logger) throws {
         Terminal.say("Running migrations...")
-        try Daemon.migrate(configuration, log: log) { title in Terminal.say("* Migrating \(title)...") }
+        try Opening.migrate(configuration, log: log) { title in Terminal.say("* Migrating \(title)...") }
     }
 
     private func serve(_ configuration: Configuration, collects: Bool, _ manager: ServiceManager, _ log: Logger) throws -> ExitStatus {
@@ -186,7 +186,7 @@ package struct Runner: Sendable {
     /// One collection, which a signal ends after its next step.
     private func collectOnce(_ configuration: Configuration, _ log: Logger) throws -> Sweeper.Report {
         var isTold = false
-        return try Daemon.collectOnce(configuration, log: log) {
+        return try SingleCollection.run(configuration, log: log) {
             if !isTold { isTold = Signals.wait(atMost: .zero) != nil }
             return !isTold
         }

@@ -29,9 +29,9 @@ package enum Fsck {
         guard configuration.s3 != nil || LocalChunkStore.exists(at: configuration.storagePath) else {
             throw RunnerError("there is no storage in \(configuration.storagePath), which the configuration names: correct it, or mount the disk that it is on")
         }
-        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        let catalog = try Opening.readyCatalog(configuration, log: log)
         do {
-            return (catalog, try Daemon.openStore(configuration, catalog, forServing: false, log: log))
+            return (catalog, try Opening.store(configuration, catalog, forServing: false, log: log))
         } catch {
             catalog.close()
             throw error

@@ -6,7 +6,7 @@ import Platform
 // Narinfos, cache infos, and where NARs lie, found, rendered and signed once, kept in memory for the loops.
 //
 // What makes them right: whoever changes what an answer says tells this table after the commit (`forget`, `forgetAll`), and
-// upkeep tells it when another process has committed. How long ago upkeep may have looked for that at most says `Freshness`, and who
+// `ForeignCommitWatch` tells it when another process has committed. How long ago its last look may be says `Freshness`, and who
 // answers from here asks that first. An answer that was read from the database before such a change and comes to be kept after it
 // is recognised by the generation, and not kept.
 

@@ -9,8 +9,7 @@ struct Collector {
     private let manager: ServiceManager
     private let log: Logger
     private var right: CollectorRight
-    private var times: CollectionTimes
-    private var clock = ClockWatch()
+    private var schedule: CollectionSchedule
     /// A signal to end has come.
     private var isTold = false
 
@@ -21,7 +20,7 @@ struct Collector {
         self.manager = manager
         self.log = log
         right = try CollectorRight(catalog, log)
-        times = CollectionTimes(every: .seconds(configuration.garbageCollectionIntervalSeconds), from: .now)
+        schedule = CollectionSchedule(every: .seconds(configuration.garbageCollectionIntervalSeconds), from: .now, log: log)
     }
 
     /// Collects until a signal says that it is enough.
@@ -32,7 +31,7 @@ struct Collector {
         guard interval > 0 else {
             throw RunnerError("garbage-collection.interval is 0 in the configuration: nothing would ever be collected")
         }
-        let catalog = try Daemon.openReadyCatalog(configuration, log: log)
+        let catalog = try Opening.readyCatalog(configuration, log: log)
         let heartbeat = Heartbeat(configuration, catalog)
         defer {
             heartbeat?.stop()
@@ -48,27 +47,15 @@ struct Collector {
     private mutating func run() throws {
         while true {
             manager.tell("WATCHDOG=1")
-            if try right.isHeld(), times.isDue(at: .now) { collect() }
+            let isCollector = try right.isHeld()
+            // Last, since the right may take a while to ask for.
+            if !schedule.seesClockSet(), isCollector, schedule.begin() {
+                schedule.end(Result { .ended(try SingleCollection.run(configuration, catalog, log: log) { goesOn() }) })
+            }
             if isTold { return }
             // SIGHUP is none to end: there is nothing to read again.
-            let signal = Signals.wait(atMost: times.pause(at: .now, watchdog: manager.watchdogTime))
+            let signal = Signals.wait(atMost: schedule.pause(at: .now, watchdog: manager.watchdogTime))
             if let signal, signal != .hangUp { return }
-        }
-    }
-
-    private mutating func collect() {
-        times.begin(at: .now)
-        if let step = clock.step(), step > .zero {
-            log.warning("the system's clock was set forward by \(step.components.seconds) seconds: no collection this time, so that no path goes for a clock that is wrong")
-            return
-        }
-        do {
-            let report = try Daemon.collect(configuration, catalog, log: log) { goesOn() }
-            log.info("garbage collection: \(report)")
-            if report.isStopped { times.failed(at: .now) }
-        } catch {
-            times.failed(at: .now)
-            log.error("garbage collection stopped, the next one goes on: \(error)")
         }
     }
 

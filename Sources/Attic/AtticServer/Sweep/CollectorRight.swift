@@ -23,7 +23,7 @@ struct CollectorRight {
     init(_ catalog: Catalog, _ log: Logger) throws {
         self.catalog = catalog
         self.log = log
-        lock = try Daemon.becomeCollector(catalog)
+        lock = try CollectorRight.take(catalog)
     }
 
     /// Whether this process is the collector. A database's server that was started again has let go of that, and then it is taken again.
@@ -32,7 +32,7 @@ struct CollectorRight {
     mutating func isHeld(at now: MonotonicTime = .now) throws -> Bool {
         if lock.isHeld { return true }
         do {
-            lock = try Daemon.becomeCollector(catalog)
+            lock = try CollectorRight.take(catalog)
             isLost = false
             refusedSince = nil
             log.notice("the database has let go of the right to be the collector, and has given it to this process again")
@@ -52,5 +52,16 @@ struct CollectorRight {
     private mutating func lose(_ reason: String) {
         if !isLost { log.warning("the database has let go of the right to be the collector, will try to take it again: \(reason)") }
         isLost = true
+    }
+
+    /// Takes the right.
+    ///
+    /// - Throws: `RunnerError` where another process is the collector, with its name.
+    static func take(_ catalog: Catalog) throws -> ExclusiveLock {
+        let turn = try catalog.take(.collector, waitingAtMost: .seconds(1))
+        guard let lock = turn.lock else {
+            throw RunnerError("a garbage collector is running already\(turn.holder), and one is enough: stop it first, or collect once with --mode garbage-collector-once")
+        }
+        return lock
     }
 }

@@ -7,7 +7,7 @@ import Testing
 @testable import AtticServer
 
 @Suite("The storage that a database is of", .packsAreFiles)
-struct StorageIdentityTests {
+struct DirectoryIdentityTests {
     private let fixture: Fixture
     private let store: LocalChunkStore
     private var log: Logger { fixture.context.log }
@@ -21,7 +21,7 @@ struct StorageIdentityTests {
     private func refusal(_ path: String, forServing: Bool) throws -> String? {
         let id = try LocalChunkStore(path: path, forServing: forServing, log: log).id
         do throws(StorageError) {
-            try Daemon.checkIdentity(id, at: path, fixture.context.catalog, forServing: forServing)
+            try DirectoryIdentity.check(id, at: path, fixture.context.catalog, forServing: forServing)
             return nil
         } catch { return "\(error)" }
     }
@@ -53,24 +53,24 @@ struct StorageIdentityTests {
     @Test("may be changed until something is stored in it")
     func unused() throws {
         let catalog = fixture.context.catalog
-        try Daemon.checkIdentity("first", at: "/a", catalog, forServing: true)
-        for id in ["second", "bucket", "third"] { try Daemon.checkIdentity(id, at: "/b", catalog, forServing: true, replacesUnused: true) }
-        #expect(throws: StorageError.self) { try Daemon.checkIdentity("fourth", at: "/b", catalog, forServing: false, replacesUnused: true) }
+        try DirectoryIdentity.check("first", at: "/a", catalog, forServing: true)
+        for id in ["second", "bucket", "third"] { try DirectoryIdentity.check(id, at: "/b", catalog, forServing: true, replacesUnused: true) }
+        #expect(throws: StorageError.self) { try DirectoryIdentity.check("fourth", at: "/b", catalog, forServing: false, replacesUnused: true) }
         #expect(try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: fixture.makeCache("hello")).status == .ok)
-        #expect(throws: StorageError.self) { try Daemon.checkIdentity("fourth", at: "/b", catalog, forServing: true, replacesUnused: true) }
-        try Daemon.checkIdentity("third", at: "/b", catalog, forServing: true, replacesUnused: true)
+        #expect(throws: StorageError.self) { try DirectoryIdentity.check("fourth", at: "/b", catalog, forServing: true, replacesUnused: true) }
+        try DirectoryIdentity.check("third", at: "/b", catalog, forServing: true, replacesUnused: true)
     }
 
     @Test("is asked for by whatever opens it: a collection and fsck do not take another directory's packs for lost")
     func everywhere() throws {
         let configuration = fixture.context.configuration
-        try Daemon.checkIdentity(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
+        try DirectoryIdentity.check(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
         var other = configuration
         other.storagePath = fixture.directory.file("other")
         _ = try LocalChunkStore(path: other.storagePath, forServing: false, log: log)
-        #expect(throws: StorageError.self) { try Daemon.collect(other, fixture.context.catalog, log: log) { true } }
+        #expect(throws: StorageError.self) { try SingleCollection.run(other, fixture.context.catalog, log: log) { true } }
         #expect(throws: StorageError.self) { try Fsck.open(other, log: log) }
-        _ = try Daemon.collect(configuration, fixture.context.catalog, log: log) { true }
+        _ = try SingleCollection.run(configuration, fixture.context.catalog, log: log) { true }
     }
 
     @Test("is compared by check-config, which makes nothing")
@@ -79,12 +79,12 @@ struct StorageIdentityTests {
         func findings(_ path: String) -> [String] {
             var other = configuration
             other.storagePath = path
-            return Daemon.findings(other, listen: [], log: log)
+            return ConfigurationCheck.findings(other, listen: [], log: log)
         }
         let (empty, absent) = (fixture.directory.file("empty"), fixture.directory.file("absent"))
         try Directory.make(empty)
         for path in [empty, absent, configuration.storagePath] { #expect(findings(path) == [], "no server has opened both") }
-        try Daemon.checkIdentity(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
+        try DirectoryIdentity.check(store.id, at: configuration.storagePath, fixture.context.catalog, forServing: true)
         #expect(try fixture.push(TestPath("tool", seeds: [1], byteCount: 100_000), to: fixture.makeCache("hello")).status == .ok)
         #expect(findings(configuration.storagePath) == [])
         let stranger = fixture.directory.file("stranger")
