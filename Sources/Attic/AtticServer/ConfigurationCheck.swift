@@ -19,7 +19,10 @@ enum ConfigurationCheck {
         // A database that is not there yet will know of no storage.
         var storage: StorageOutline? = .empty
         look {
-            if let path = configuration.database.path, !File.exists(path) { return try checkCanBeMade(path) }
+            if let path = configuration.database.path {
+                if !File.exists(path) { return try checkCanBeMade(path) }
+                try Opening.requireWritable(database: path)
+            }
             storage = nil
             let outline = try outline(configuration, log: log)
             storage = outline.storage
@@ -59,7 +62,11 @@ enum ConfigurationCheck {
         }
         let path = configuration.storagePath
         let id = try LocalChunkStore.id(at: path)
-        if !LocalChunkStore.exists(at: path) { try checkCanBeMade(File.exists(path) ? path + "/VERSION" : path) }
+        if LocalChunkStore.exists(at: path) {
+            for part in ["", "/LOCK", "/VERSION", "/packs"] where File.exists(path + part) { try File.requireReadableAndWritable(path + part) }
+        } else {
+            try checkCanBeMade(File.exists(path) ? path + "/VERSION" : path)
+        }
         // As a server that starts would: a database on a server takes another directory as long as it names no packs.
         if isUsed || configuration.database.path != nil { try DirectoryIdentity.require(id, at: path, known: database?.storageID) }
     }

@@ -14,7 +14,11 @@ enum Opening {
     /// - Parameter forServing: with as many connections as clients may need.
     static func catalog(_ configuration: Configuration, forServing: Bool = false, log: Logger) throws(DatabaseError) -> Catalog {
         if let path = configuration.database.path {
-            do throws(SystemError) { try Directory.make(File.parent(of: path), permissions: 0o700, isDurable: true) } catch {
+            do throws(SystemError) {
+                try Directory.make(File.parent(of: path), permissions: 0o700, isDurable: true)
+                // SQLite opens what it may only read, and would say so at the first push.
+                if forServing { try requireWritable(database: path) }
+            } catch {
                 throw DatabaseError(.cannotOpen, "open the database", path, "\(error)")
             }
         }
@@ -25,6 +29,12 @@ enum Opening {
             ? configuration.databaseConnectionsMax - Catalog.otherConnections : max(4, Processors.count * 2)
         return try Catalog(
             configuration.database, readers: forServing ? most : min(most, readersOfTool), log: log, options: options)
+    }
+
+    /// Makes sure that this user may change an SQLite database, and make the files beside it.
+    static func requireWritable(database path: String) throws(SystemError) {
+        try File.requireReadableAndWritable(File.parent(of: path))
+        for file in [path, path + "-wal", path + "-shm"] where File.exists(file) { try File.requireReadableAndWritable(file) }
     }
 
     /// As `catalog`, for those who do not bring the schema up to date themselves (`requireSchema`).

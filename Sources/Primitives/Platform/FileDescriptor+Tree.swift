@@ -61,6 +61,12 @@ extension File {
     /// Whether this process may read and write what is there.
     package static func isReadableAndWritable(_ path: String) -> Bool { unsafe access(path, R_OK | W_OK) == 0 }
 
+    /// Makes sure that this process may read and write what is there (access(2)), as neither permissions nor a file system that is mounted to
+    /// be read may allow.
+    package static func requireReadableAndWritable(_ path: String) throws(SystemError) {
+        if unsafe access(path, R_OK | W_OK) != 0 { throw SystemError("read and write", path, Errno.current) }
+    }
+
     /// Whether this process may read what is there.
     package static func isReadable(_ path: String) -> Bool { unsafe access(path, R_OK) == 0 }
 }
