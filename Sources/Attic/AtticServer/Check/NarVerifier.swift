@@ -105,11 +105,11 @@ final class NarVerifier {
         }
         let frame: [UInt8]
         do throws(StorageError) { frame = try store.read(extent) } catch {
-            switch error.cause {
+            switch error.fate {
             case .missing: return .lost("the pack is not there")
             case .short(_, let found): return .lost("only \(found) of its \(place.byteCount) bytes are there")
-            case .system(let cause) where cause.errno == .inputOutput: return .lost("the disk cannot read it (\(cause.errno))")
-            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
+            case .unreadable(let errno): return .lost("the disk cannot read it (\(errno))")
+            case .unknown: throw error
             }
         }
         guard let kind = CompressionKind(rawValue: chunk.compression) else {
