@@ -30,7 +30,7 @@ final class NarVerifier {
     /// What a frame may stand for, in bytes, whatever its chunk's row says.
     private static let chunkBytesMax = 64 << 20
 
-    private let catalog: Catalog
+    let catalog: Catalog
     private let store: any ChunkStore
     private var decompressors: [CompressionKind: Decompressor] = [:]
     private var chunkHash = SHA256()

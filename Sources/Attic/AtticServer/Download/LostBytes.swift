@@ -89,25 +89,15 @@ enum LostBytes {
 
     /// Reads all of a NAR, and writes into its rows what that told.
     private static func examine(_ nar: NarRecord, _ context: Context) throws {
-        let verifier = NarVerifier(context.catalog, context.store)
-        for _ in 0..<triesMax {
-            guard let reading = try verifier.read(nar.id, { _ in true }) else { return }
-            // What was seen is of bytes that have been replaced since.
-            guard reading.snapshot.nar.fileHash == nar.fileHash else { return }
-            let isSettled = try context.catalog.write { session throws(DatabaseError) in
-                try session.settle(reading.verdict, on: reading.snapshot)
-            }
-            guard isSettled else { continue }
-            for loss in reading.losses where !loss.isKnown { tell(loss.chunk, loss.reason, nar, context) }
-            if reading.losses.isEmpty && !reading.verdict.isWhole {
-                context.log.error("the NAR \(nar.id) is not made of its chunks, and is marked as damaged: push its paths again")
-            }
-            return context.hot.forgetAll()
+        // What was seen is of bytes that have been replaced since, where the stored file is another.
+        let settling = try NarVerifier(context.catalog, context.store).settle(nar.id) { $0.fileHash == nar.fileHash }
+        guard case .settled(let reading) = settling else { return }
+        for loss in reading.losses where !loss.isKnown { tell(loss.chunk, loss.reason, nar, context) }
+        if reading.losses.isEmpty && !reading.verdict.isWhole {
+            context.log.error("the NAR \(nar.id) is not made of its chunks, and is marked as damaged: push its paths again")
         }
+        context.hot.forgetAll()
     }
-
-    /// How often a NAR is read that changes meanwhile.
-    private static let triesMax = 5
 
     private static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
         let place = chunk.place
