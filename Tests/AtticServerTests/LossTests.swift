@@ -89,12 +89,12 @@ struct LossTests {
             StorageError(SystemError("read", "a pack", .inputOutput)), Problem.busy(retryAfterSeconds: 1), Problem.storageTrouble,
         ]
         for error in errors {
-            #expect(!LostBytes.isMeant(by: error))
+            #expect(!LostBytes.areShown(by: error))
             LostBytes.note(error, on: nar, fixture.context)
             #expect(try !self.nar(path).isDamaged, "\(error)")
         }
         LostBytes.note(Problem.incompleteNar, on: nar, fixture.context)
-        #expect(try !self.nar(path).isDamaged && LostBytes.isMeant(by: Problem.incompleteNar))
+        #expect(try !self.nar(path).isDamaged && LostBytes.areShown(by: Problem.incompleteNar))
     }
 
     @Test("what was seen of bytes that have been replaced since does not mark those that took their place")

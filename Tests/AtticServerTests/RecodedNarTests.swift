@@ -133,7 +133,7 @@ import Testing
         #expect(throws: Problem.self) { try bytes(recoded.body) }
         try fixture.cut(pack, to: end)
         let error = #expect(throws: (any Error).self) { try bytes(recoded.body) }
-        #expect(try LostBytes.isMeant(by: #require(error)))
+        #expect(try LostBytes.areShown(by: #require(error)))
         #expect(damage.withLock { $0 }.count == 2)
     }
 

@@ -45,28 +45,12 @@ extension Call {
                 received += bytes.count
                 guard received <= byteCountMax else { throw tooLarge }
                 guard let decoder else { return try unsafe take(bytes) }
-                try unsafe Call.decode(bytes, decoder, room, take)
+                try unsafe decoder.forEachPiece(of: bytes, through: room, failed: Call.problem, take)
             }
         }
         // An empty body is what it stands for, whatever it says of its coding.
         guard let decoder, received > 0 else { return }
         do throws(CompressionError) { try decoder.finish() } catch { throw Call.problem(error) }
-    }
-
-    private static func decode(
-        _ bytes: UnsafeRawBufferPointer, _ decoder: StreamDecoder, _ room: UnsafeMutableRawBufferPointer,
-        _ take: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        var rest = unsafe bytes
-        while true {
-            let progress: StreamProgress
-            do throws(CompressionError) { progress = try unsafe decoder.update(rest, into: room) } catch { throw problem(error) }
-            if progress.outputByteCount > 0 {
-                try unsafe take(UnsafeRawBufferPointer(rebasing: room[..<progress.outputByteCount]))
-            }
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            if unsafe rest.isEmpty, progress.outputByteCount < room.count { return }
-        }
     }
 
     private static func problem(_ error: CompressionError) -> Problem {

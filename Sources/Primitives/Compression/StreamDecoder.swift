@@ -2,13 +2,8 @@
 /// *frame* stands for what xz calls a stream and gzip a member; xz's may have padding after them. brotli has no such
 /// thing: one stream is all, but for frames that were stored here (`init(frames:outputByteCountMax:)`).
 ///
-/// The caller lends both sides, so nothing is copied twice and nothing grows:
-///
-///     repeat {
-///         progress = try decoder.update(rest, into: room)     // rest loses progress.inputByteCount at its front
-///     } while rest is not empty, or the room was filled to its end
-///     …                                                       // when no input is left:
-///     try decoder.finish()
+/// The caller lends both sides, so nothing is copied twice and nothing grows: piece by piece (`forEachPiece`), or step by step
+/// (`update`) where each step has its own room. When no input is left, `finish`.
 ///
 /// Thread: whichever has it, one at a time.
 package final class StreamDecoder {
@@ -54,7 +49,8 @@ package final class StreamDecoder {
         }
     }
 
-    private init(_ frames: (any FrameDecoder)?, outputByteCountMax: Int) {
+    /// - Parameter frames: the library's way of opening a frame; nil for no compression.
+    init(_ frames: (any FrameDecoder)?, outputByteCountMax: Int) {
         self.frames = frames
         self.outputByteCountMax = outputByteCountMax
     }
@@ -66,19 +62,48 @@ package final class StreamDecoder {
 
     /// Takes what it can of `input` and writes what it can to `room`, which must not be empty. A room that comes back
     /// filled to its end may leave more behind: call again, also with empty input.
+    ///
+    /// - Throws: what refuses the stream, at every call from then on; `.corrupt` also where there is input, and it does not go on.
     package func update(
         _ input: UnsafeRawBufferPointer, into room: UnsafeMutableRawBufferPointer
     ) throws(CompressionError) -> StreamProgress {
         unsafe precondition(!room.isEmpty, "a decoder needs room to write to")
         if let failure { throw failure }
         do throws(CompressionError) {
+            let before = frameCount
             let progress = try unsafe step(input, into: room)
+            // The end of a frame may show only when its bytes were taken and written.
+            guard unsafe input.isEmpty || progress.inputByteCount + progress.outputByteCount > 0 || frameCount > before else {
+                throw .corrupt(reason: "it does not go on")
+            }
             outputByteCount += progress.outputByteCount
             if outputByteCount > outputByteCountMax { throw .tooLarge(byteCountMax: outputByteCountMax) }
             return progress
         } catch {
             failure = error
             throw error
+        }
+    }
+
+    /// Hands on all that `input` stands for, in pieces as long as `room` at most; no piece is empty.
+    ///
+    /// - Parameters:
+    ///   - room: not empty; each piece lies in it until `take` returns.
+    ///   - failed: says for what refuses the stream, as with `update`, what is to be thrown.
+    /// - Throws: what `failed` gives, or `take` throws.
+    package func forEachPiece<Failure: Error>(
+        of input: UnsafeRawBufferPointer, through room: UnsafeMutableRawBufferPointer, failed: (CompressionError) -> Failure,
+        _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var rest = unsafe input
+        while true {
+            let progress: StreamProgress
+            do throws(CompressionError) { progress = try unsafe update(rest, into: room) } catch { throw failed(error) }
+            if progress.outputByteCount > 0 {
+                try unsafe take(UnsafeRawBufferPointer(rebasing: room[..<progress.outputByteCount]))
+            }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+            if unsafe rest.isEmpty, progress.outputByteCount < room.count { return }
         }
     }
 
@@ -105,14 +130,10 @@ package final class StreamDecoder {
     ) throws(CompressionError) -> [UInt8] {
         let decoder = StreamDecoder(coding, outputByteCountMax: outputByteCountMax)
         var output: [UInt8] = []
-        var rest = unsafe bytes
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { unsafe room.deallocate() }
-        while true {
-            let progress = try unsafe decoder.update(rest, into: room)
-            unsafe output.append(contentsOf: room[..<progress.outputByteCount])
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            if unsafe rest.isEmpty, progress.outputByteCount < room.count { break }
+        try unsafe decoder.forEachPiece(of: bytes, through: room, failed: { $0 }) { piece throws(CompressionError) in
+            unsafe output.append(contentsOf: piece)
         }
         try decoder.finish()
         return output

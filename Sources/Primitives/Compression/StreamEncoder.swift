@@ -1,15 +1,8 @@
 /// Compresses a stream of any length that comes in pieces, into one frame. What it writes depends on the library's
 /// version, and on nothing else but the bytes and the level.
 ///
-/// The caller lends both sides:
-///
-///     repeat {
-///         progress = encoder.update(rest, into: room)     // rest loses progress.inputByteCount at its front
-///     } while rest is not empty
-///     …                                                   // when no input is left:
-///     repeat {
-///         end = encoder.finish(into: room)
-///     } while !end.isLast
+/// The caller lends both sides: piece by piece (`encode`, and when no input is left `finish(through:_:)`), or step by step (`update`
+/// and `finish(into:)`) where each step has its own room.
 ///
 /// Thread: whichever has it, one at a time.
 package final class StreamEncoder {
@@ -61,6 +54,36 @@ package final class StreamEncoder {
         return (step.outputByteCount, step.hasEnded)
     }
 
+    /// Takes all of `input`, and hands on what comes of it by now, in pieces as long as `room` at most; no piece is empty.
+    ///
+    /// - Parameter room: not empty; each piece lies in it until `take` returns.
+    /// - Throws: what `take` throws.
+    package func encode<Failure: Error>(
+        _ input: UnsafeRawBufferPointer, through room: UnsafeMutableRawBufferPointer,
+        _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var rest = unsafe input
+        while unsafe !rest.isEmpty {
+            let progress = unsafe update(rest, into: room)
+            if progress.outputByteCount > 0 {
+                try unsafe take(UnsafeRawBufferPointer(rebasing: room[..<progress.outputByteCount]))
+            }
+            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
+        }
+    }
+
+    /// Ends the stream, and hands on what is left of it; as `encode`.
+    package func finish<Failure: Error>(
+        through room: UnsafeMutableRawBufferPointer, _ take: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var isLast = false
+        while !isLast {
+            let end = unsafe finish(into: room)
+            isLast = end.isLast
+            if end.outputByteCount > 0 { try unsafe take(UnsafeRawBufferPointer(rebasing: room[..<end.outputByteCount])) }
+        }
+    }
+
     /// The whole stream that stands for `bytes`.
     package static func encode(_ bytes: [UInt8], _ coding: StreamCoding, level: Int32? = nil) -> [UInt8] {
         unsafe bytes.span.withUnsafeBytes { unsafe encode($0, coding, level: level) }
@@ -72,19 +95,11 @@ package final class StreamEncoder {
     ) -> [UInt8] {
         let encoder = StreamEncoder(coding, level: level)
         var output: [UInt8] = []
-        var rest = unsafe bytes
         let room = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
         defer { unsafe room.deallocate() }
-        while unsafe !rest.isEmpty {
-            let progress = unsafe encoder.update(rest, into: room)
-            unsafe output.append(contentsOf: room[..<progress.outputByteCount])
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-        }
-        while true {
-            let end = unsafe encoder.finish(into: room)
-            unsafe output.append(contentsOf: room[..<end.outputByteCount])
-            if end.isLast { return output }
-        }
+        unsafe encoder.encode(bytes, through: room) { unsafe output.append(contentsOf: $0) }
+        unsafe encoder.finish(through: room) { unsafe output.append(contentsOf: $0) }
+        return output
     }
 }
 

@@ -44,6 +44,23 @@ expect_failure 'check-config of three wrong places' atticd -f bad.toml --mode ch
 for sentence in "cannot make $work/file/server.db below $work/file" "cannot make $work/file/storage below $work/file" "$work/none"; do
   expect_contains 'what it said' "$sentence" "$output"
 done
+# What is there and may not be written: a server would find out at the first push. Root may write everything.
+if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
+  open=$(mktemp -d /tmp/tetryx-modes-XXXXXX)
+  mkdir -m 755 "$open/data" && touch "$open/data/server.db"
+  cp "$(command -v atticd)" "$open/atticd"
+  sed -e "s,sqlite://$work/server.db,sqlite://$open/data/server.db," -e "s,^path = .*,path = \"$open/data/storage\"," server.toml >"$open/server.toml"
+  chmod 755 "$open" && chmod 644 "$open/server.toml"
+  stranger=(setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$open" "$open/atticd" -f "$open/server.toml")
+  # Swift's libraries may be out of a stranger's reach.
+  if "${stranger[@]}" --version >/dev/null 2>&1; then
+    expect_failure "check-config of what is root's" "${stranger[@]}" --mode check-config
+    expect_contains 'what it said' "cannot read and write $open/data" "$output"
+    expect_failure "the start on what is root's" "${stranger[@]}"
+    expect_contains 'what the start said' "cannot read and write $open/data" "$output"
+  fi
+  rm -rf "$open"
+fi
 # Of a network that no machine has (RFC 5737).
 expect_failure "check-config of another machine's address" atticd -f server.toml -l 192.0.2.7:8080 --mode check-config
 expect_contains "what it said of another machine's address" 'cannot listen on 192.0.2.7:8080' "$output"

@@ -60,30 +60,20 @@ struct BuildLogBody {
 
         mutating func take(_ input: UnsafeRawBufferPointer) throws(UnreadableLog) {
             guard let decoder else { return try unsafe pack(input) }
-            var rest = unsafe input
-            while true {
-                let progress: StreamProgress
-                do throws(CompressionError) { progress = try unsafe decoder.update(rest, into: plain) } catch { throw failure(error) }
-                try unsafe pack(UnsafeRawBufferPointer(rebasing: plain[..<progress.outputByteCount]))
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-                if unsafe rest.isEmpty && progress.outputByteCount < plain.count { return }
+            try unsafe decoder.forEachPiece(of: input, through: plain, failed: { failure($0) }) { text throws(UnreadableLog) in
+                try unsafe pack(text)
             }
         }
 
         private mutating func pack(_ text: UnsafeRawBufferPointer) throws(UnreadableLog) {
             byteCount += text.count
             guard byteCount <= byteCountMax else { throw tooLong }
-            var rest = unsafe text
-            while unsafe !rest.isEmpty {
-                let progress = unsafe encoder.update(rest, into: packed)
-                try keep(progress.outputByteCount)
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            }
+            try unsafe encoder.encode(text, through: packed) { piece throws(UnreadableLog) in try unsafe keep(piece) }
         }
 
-        private mutating func keep(_ count: Int) throws(UnreadableLog) {
-            guard bytes.count + count <= BuildLogBody.bytesMax else { throw tooLong }
-            unsafe bytes.append(contentsOf: packed[..<count])
+        private mutating func keep(_ piece: UnsafeRawBufferPointer) throws(UnreadableLog) {
+            guard bytes.count + piece.count <= BuildLogBody.bytesMax else { throw tooLong }
+            unsafe bytes.append(contentsOf: piece)
         }
 
         consuming func finish() throws(UnreadableLog) -> (bytes: [UInt8], byteCount: Int) {
@@ -91,11 +81,8 @@ struct BuildLogBody {
             if let decoder, byteCount > 0 {
                 do throws(CompressionError) { try decoder.finish() } catch { throw failure(error) }
             }
-            while true {
-                let end = unsafe encoder.finish(into: packed)
-                try keep(end.outputByteCount)
-                if end.isLast { return (bytes, byteCount) }
-            }
+            try unsafe encoder.finish(through: packed) { piece throws(UnreadableLog) in try unsafe keep(piece) }
+            return (bytes, byteCount)
         }
 
         private var tooLong: UnreadableLog { UnreadableLog("\(path) has more than the \(byteCountMax) bytes that the server takes") }

@@ -114,10 +114,9 @@ package struct Backup: Sendable {
                         try move(CheckProgress("packs", done: report.packBytes, total: total))
                     }
                 } catch {
-                    switch error.cause {
-                    case .missing, .short: report.losses.append("\(error)")
-                    case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
-                    }
+                    // What the disk cannot read may come back, and a copy without it would be for good.
+                    guard error.saysBytesAreLost else { throw error }
+                    report.losses.append("\(error)")
                 }
                 report.packs += 1
             }

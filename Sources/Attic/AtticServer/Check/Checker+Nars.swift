@@ -56,24 +56,17 @@ extension Checker {
 
     /// Reads a NAR, and writes into its rows what that told.
     private func readAgain(_ narID: Int64, _ claims: Claims) throws -> Repair {
-        for _ in 0..<Checker.triesMax {
-            guard let reading = try verifier.read(narID, { _ in true }) else { return .vanished }
-            let isSettled = try write { session throws(DatabaseError) in
-                try session.settle(reading.verdict, on: reading.snapshot)
-            }
-            if !isSettled { continue }
-            return reading.verdict.isWhole ? .done("it is whole: its row says so now") : lost(claims)
+        switch try verifier.settle(narID) {
+        case .settled(let reading): reading.verdict.isWhole ? .done("it is whole: its row says so now") : lost(claims)
+        case .gone: .vanished
+        case .changing: .failed("it is being changed all the time")
         }
-        return .failed("it is being changed all the time")
     }
 
     /// What was found to be lost is marked; who has it must push it.
     private func lost(_ claims: Claims) -> Repair {
         claims.isEmpty ? .done("marked as damaged") : .remains("marked as damaged: push its paths again")
     }
-
-    /// How often a NAR is read that changes meanwhile.
-    private static let triesMax = 5
 
     private func claims(ofNar narID: Int64) throws(DatabaseError) -> Claims {
         try read { session throws(DatabaseError) in try session.claims(ofNar: narID, limit: Finding.claimsMax) }
@@ -114,7 +107,7 @@ extension Checker {
 
     /// - Throws: `Stopped`.
     private func checkContent(of narID: Int64, _ read: (Int64) -> Bool) throws {
-        for _ in 0..<Checker.triesMax {
+        for _ in 0..<NarVerifier.triesMax {
             guard let reading = try verifier.read(narID, read) else {
                 if isStopped { throw Stopped() }
                 return

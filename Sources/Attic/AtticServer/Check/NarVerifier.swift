@@ -30,7 +30,7 @@ final class NarVerifier {
     /// What a frame may stand for, in bytes, whatever its chunk's row says.
     private static let chunkBytesMax = 64 << 20
 
-    private let catalog: Catalog
+    let catalog: Catalog
     private let store: any ChunkStore
     private var decompressors: [CompressionKind: Decompressor] = [:]
     private var chunkHash = SHA256()
@@ -113,11 +113,11 @@ final class NarVerifier {
         }
         let frame: [UInt8]
         do throws(StorageError) { frame = try store.read(extent) } catch {
-            switch error.cause {
+            switch error.fate {
             case .missing: return .lost("the pack is not there")
             case .short(_, let found): return .lost("only \(found) of its \(place.byteCount) bytes are there")
-            case .system(let cause) where cause.errno == .inputOutput: return .lost("the disk cannot read it (\(cause.errno))")
-            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
+            case .unreadable(let errno): return .lost("the disk cannot read it (\(errno))")
+            case .unknown: throw error
             }
         }
         guard let kind = CompressionKind(rawValue: chunk.compression) else {

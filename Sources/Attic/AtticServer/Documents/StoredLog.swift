@@ -20,27 +20,18 @@ struct StoredLog {
         defer { unsafe room.deallocate() }
         var body: [UInt8] = []
         var byteCount: Int64 = 0
-        func keep(_ count: Int) throws(Problem) {
-            guard body.count + count <= Bounds.buildLogStoredBytesMax else {
+        func keep(_ piece: UnsafeRawBufferPointer) throws(Problem) {
+            guard body.count + piece.count <= Bounds.buildLogStoredBytesMax else {
                 throw .tooLarge(
                     "compressed, the build log has more than \(Bounds.buildLogStoredBytesMax) bytes, the most that is kept of one.")
             }
-            unsafe body.append(contentsOf: room[..<count])
+            unsafe body.append(contentsOf: piece)
         }
         try unsafe call.forEachDecodedBuffer(upTo: Bounds.buildLogBytesMax) { bytes in
             byteCount += Int64(bytes.count)
-            var rest = unsafe bytes
-            while unsafe !rest.isEmpty {
-                let progress = unsafe encoder.update(rest, into: room)
-                try keep(progress.outputByteCount)
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            }
+            try unsafe encoder.encode(bytes, through: room, keep)
         }
-        while true {
-            let end = unsafe encoder.finish(into: room)
-            try keep(end.outputByteCount)
-            if end.isLast { break }
-        }
+        try unsafe encoder.finish(through: room, keep)
         self.body = body
         self.byteCount = byteCount
     }

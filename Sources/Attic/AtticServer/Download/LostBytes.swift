@@ -11,13 +11,10 @@ import Storage
 ///
 /// Thread: any that may block.
 enum LostBytes {
-    /// Whether an error says that stored bytes are not there, or not the NAR's.
-    static func isMeant(by error: any Error) -> Bool {
+    /// Whether an error says that stored bytes are lost, or not the NAR's. What a disk cannot read is to be looked at once more (`note`).
+    static func areShown(by error: any Error) -> Bool {
         if let problem = error as? Problem { return problem == .incompleteNar }
-        return switch (error as? StorageError)?.cause {
-        case .missing, .short: true
-        case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system, nil: false
-        }
+        return (error as? StorageError)?.saysBytesAreLost ?? false
     }
 
     /// Remembers what reading a NAR has shown to be lost. Where that cannot be remembered the log says so, and the next who reads
@@ -38,30 +35,36 @@ enum LostBytes {
     }
 
     private static func note(_ error: StorageError, on nar: NarRecord, _ context: Context) throws {
-        let pack: PackName
-        switch error.cause {
-        case .missing(let name): pack = name
-        case .short(let extent, _): pack = extent.pack
-        case .system(let cause):
-            if cause.errno == .inputOutput { try examine(nar, context) }
-            return
-        case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed: return
+        switch error.fate {
+        case .missing(let pack), .short(let pack, _):
+            switch context.store.packKind {
+            case .object: try markLost(ofBucketPack: pack, context.catalog, context.store)
+            case .file: try markLost(ofPackFile: pack, context.catalog, context.store)
+            }
+            context.hot.forgetAll()
+        case .unreadable: try examine(nar, context)
+        case .unknown: return
         }
-        let store = context.store
-        if store.packKind == .object {
-            // Nothing is appended to it, and writers must not wait for a bucket.
-            let left = try store.packByteCount(pack) ?? 0
-            try context.catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack.text, beyond: left) }
-            return context.hot.forgetAll()
-        }
-        try context.catalog.write { session throws(DatabaseError) in
+    }
+
+    /// Looks again how much is left of a pack in a bucket, and marks what lay beyond.
+    ///
+    /// - Throws: `StorageError` where the bucket does not say; `DatabaseError`.
+    static func markLost(ofBucketPack pack: PackName, _ catalog: Catalog, _ store: any ChunkStore) throws {
+        // Asked before the transaction: nothing is appended to such a pack, and writers must not wait for a bucket.
+        let left = try store.packByteCount(pack) ?? 0
+        try catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack.text, beyond: left) }
+    }
+
+    /// The same of a file, which uploads may append to; where it does not say how much is left, nothing is marked.
+    private static func markLost(ofPackFile pack: PackName, _ catalog: Catalog, _ store: any ChunkStore) throws(DatabaseError) {
+        try catalog.write { session throws(DatabaseError) in
             // Looked at again here, where no upload commits: one may have appended to the pack since, and what rows name by now
             // was in the file before them.
             let left: Int64?
             do throws(StorageError) { left = try store.packByteCount(pack) } catch { return }
             try session.markLost(pack: pack.text, beyond: left ?? 0)
         }
-        context.hot.forgetAll()
     }
 
     /// Reads the chunks of a NAR that have bytes in a part of a pack which could not be sent, and marks those that are lost.
@@ -86,25 +89,15 @@ enum LostBytes {
 
     /// Reads all of a NAR, and writes into its rows what that told.
     private static func examine(_ nar: NarRecord, _ context: Context) throws {
-        let verifier = NarVerifier(context.catalog, context.store)
-        for _ in 0..<triesMax {
-            guard let reading = try verifier.read(nar.id, { _ in true }) else { return }
-            // What was seen is of bytes that have been replaced since.
-            guard reading.snapshot.nar.fileHash == nar.fileHash else { return }
-            let isSettled = try context.catalog.write { session throws(DatabaseError) in
-                try session.settle(reading.verdict, on: reading.snapshot)
-            }
-            guard isSettled else { continue }
-            for loss in reading.losses where !loss.isKnown { tell(loss.chunk, loss.reason, nar, context) }
-            if reading.losses.isEmpty && !reading.verdict.isWhole {
-                context.log.error("the NAR \(nar.id) is not made of its chunks, and is marked as damaged: push its paths again")
-            }
-            return context.hot.forgetAll()
+        // What was seen is of bytes that have been replaced since, where the stored file is another.
+        let settling = try NarVerifier(context.catalog, context.store).settle(nar.id) { $0.fileHash == nar.fileHash }
+        guard case .settled(let reading) = settling else { return }
+        for loss in reading.losses where !loss.isKnown { tell(loss.chunk, loss.reason, nar, context) }
+        if reading.losses.isEmpty && !reading.verdict.isWhole {
+            context.log.error("the NAR \(nar.id) is not made of its chunks, and is marked as damaged: push its paths again")
         }
+        context.hot.forgetAll()
     }
-
-    /// How often a NAR is read that changes meanwhile.
-    private static let triesMax = 5
 
     static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
         let place = chunk.place

@@ -73,11 +73,11 @@ struct RecodedNar: Sendable {
             try unsafe assembly.read(through: piece) { stored in
                 // What lies before a part is opened and not written.
                 guard writer.isWanted else { throw ResponseBodyError.unwanted }
-                try unsafe open(stored, decoder, room) { plain in
+                try unsafe decoder.forEachPiece(of: stored, through: room.memory(0..<room.byteCount), failed: Self.trouble) { plain in
                     unsafe hash.update(plain)
                     let here = position..<(position + Int64(plain.count))
                     position = here.upperBound
-                    try unsafe encode(RecodedNar.part(of: plain, here, in: unchecked), encoder, writer)
+                    try unsafe writer.write(RecodedNar.part(of: plain, here, in: unchecked), through: encoder)
                     unsafe last.append(contentsOf: RecodedNar.part(of: plain, here, in: unchecked.upperBound..<range.upperBound))
                     if !reachesEnd && position >= range.upperBound { throw Enough() }
                 }
@@ -86,15 +86,8 @@ struct RecodedNar: Sendable {
         do throws(CompressionError) { try decoder.finish() } catch { throw Problem.incompleteNar }
         // Before the end is written: without it nobody takes the body for whole.
         guard hash.finish() == nar.narHash else { throw Problem.incompleteNar }
-        try unsafe last.withUnsafeBytes { try unsafe encode($0, encoder, writer) }
-        var isLast = false
-        while !isLast {
-            _ = try unsafe writer.fill { room in
-                let end = unsafe encoder.finish(into: room)
-                isLast = end.isLast
-                return end.outputByteCount
-            }
-        }
+        try unsafe last.withUnsafeBytes { try unsafe writer.write($0, through: encoder) }
+        try writer.finish(encoder)
     }
 
     /// What of some bytes lies in a range of the NAR.
@@ -105,35 +98,9 @@ struct RecodedNar: Sendable {
         return unsafe UnsafeRawBufferPointer(rebasing: bytes[Int(part.lowerBound - here.lowerBound)..<Int(part.upperBound - here.lowerBound)])
     }
 
-    /// Hands on what a piece of the stored bytes stands for.
-    private func open(
-        _ stored: UnsafeRawBufferPointer, _ decoder: StreamDecoder, _ room: ByteBlock,
-        _ take: (UnsafeRawBufferPointer) throws -> Void
-    ) throws {
-        var rest = unsafe stored
-        while true {
-            let progress: StreamProgress
-            do throws(CompressionError) {
-                progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
-            } catch {
-                // Nothing is known of the bytes where only the memory to open them is lacking.
-                if case .needsTooMuchMemory = error { throw error }
-                throw Problem.incompleteNar
-            }
-            try unsafe take(room.bytes(0..<progress.outputByteCount))
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            if unsafe rest.isEmpty, progress.outputByteCount < room.byteCount { return }
-        }
-    }
-
-    private func encode(_ plain: UnsafeRawBufferPointer, _ encoder: StreamEncoder, _ writer: BodyWriter) throws {
-        var rest = unsafe plain
-        while unsafe !rest.isEmpty {
-            _ = try unsafe writer.fill { room in
-                let progress = unsafe encoder.update(rest, into: room)
-                unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-                return progress.outputByteCount
-            }
-        }
+    /// What it means that stored bytes cannot be opened.
+    private static func trouble(_ error: CompressionError) -> any Error {
+        // Nothing is known of the bytes where only the memory to open them is lacking.
+        if case .needsTooMuchMemory = error { error } else { Problem.incompleteNar }
     }
 }

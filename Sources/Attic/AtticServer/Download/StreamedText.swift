@@ -21,24 +21,10 @@ extension ResponseBody {
             let room = ByteBlock(byteCount: 64 << 10)
             try unsafe StoredText(stored, byteCount: byteCount).open { step in
                 let count = try unsafe step(room.memory(0..<room.byteCount))
-                var rest = unsafe room.bytes(0..<count)
-                while unsafe !rest.isEmpty {
-                    _ = try unsafe writer.fill { output in
-                        let progress = unsafe encoder.update(rest, into: output)
-                        unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-                        return progress.outputByteCount
-                    }
-                }
+                try unsafe writer.write(room.bytes(0..<count), through: encoder)
                 return count
             }
-            var isLast = false
-            while !isLast {
-                _ = try unsafe writer.fill { output in
-                    let end = unsafe encoder.finish(into: output)
-                    isLast = end.isLast
-                    return end.outputByteCount
-                }
-            }
+            try writer.finish(encoder)
         }
     }
 }

@@ -55,7 +55,7 @@ enum GetNar {
     /// What is told of a NAR that cannot be answered.
     static func refusal(of error: any Error, _ head: RequestHead) -> any Error {
         // Who asks before a push (plain Nix, by HEAD) is to push it again, which heals it.
-        head.method == .head && LostBytes.isMeant(by: error) ? Problem.noSuchObject : error
+        head.method == .head && LostBytes.areShown(by: error) ? Problem.noSuchObject : error
     }
 
     /// A part of one of its packs could not be read while a NAR was sent: looks for what is lost. Thread: any that may block.

@@ -73,22 +73,14 @@ private final class ListingFrame {
     var byteCount: Int { frame.count }
 
     func add(_ text: [UInt8]) {
-        let room = unsafe self.room.memory(0..<self.room.byteCount)
-        var start = 0
-        while start < text.count {
-            let progress = unsafe text.span.extracting(start...).withUnsafeBytes { unsafe encoder.update($0, into: room) }
-            unsafe frame.append(contentsOf: room[..<progress.outputByteCount])
-            start += progress.inputByteCount
+        unsafe text.span.withUnsafeBytes { text in
+            unsafe encoder.encode(text, through: room.memory(0..<room.byteCount)) { unsafe frame.append(contentsOf: $0) }
         }
     }
 
     /// The whole frame.
     func finish() -> [UInt8] {
-        let room = unsafe self.room.memory(0..<self.room.byteCount)
-        while true {
-            let end = unsafe encoder.finish(into: room)
-            unsafe frame.append(contentsOf: room[..<end.outputByteCount])
-            if end.isLast { return frame }
-        }
+        unsafe encoder.finish(through: room.memory(0..<room.byteCount)) { unsafe frame.append(contentsOf: $0) }
+        return frame
     }
 }

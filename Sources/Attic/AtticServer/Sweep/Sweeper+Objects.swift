@@ -129,16 +129,9 @@ extension Sweeper {
 
     /// Marks what reading a pack has shown to be lost, so that its paths count as missing, and the pack is left alone.
     private func noteLoss(_ error: any Error) throws(DatabaseError) {
-        let pack: PackName
-        switch (error as? StorageError)?.cause {
-        case .missing(let name): pack = name
-        case .short(let extent, _): pack = extent.pack
-        case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system, nil: return
-        }
-        // Looked at again: nothing is appended to it.
-        let left: Int64
-        do throws(StorageError) { left = try store.packByteCount(pack) ?? 0 } catch { return }
-        try catalog.write { session throws(DatabaseError) in try session.markLost(pack: pack.text, beyond: left) }
+        guard let pack = (error as? StorageError)?.fate.losingPack else { return }
+        // A bucket that does not answer is asked by the next run.
+        do { try LostBytes.markLost(ofBucketPack: pack, catalog, store) } catch let error as DatabaseError { throw error } catch { return }
         log.error("bytes of the pack \(pack) are lost, and marked as damaged; \"atticadm fsck\" names the paths, and pushing them brings them back")
     }
 

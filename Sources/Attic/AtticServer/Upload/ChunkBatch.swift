@@ -104,10 +104,9 @@ final class UploadScope: Sendable {
     func storedBytes(of record: ChunkRecord) throws(StorageError) -> [UInt8]? {
         guard let extent = Extent(record.place) else { return nil }
         do throws(StorageError) { return try store.read(extent) } catch {
-            switch error.cause {
-            case .missing, .short: return nil
-            case .system(let cause) where cause.errno == .inputOutput: return nil
-            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
+            switch error.fate {
+            case .missing, .short, .unreadable: return nil
+            case .unknown: throw error
             }
         }
     }

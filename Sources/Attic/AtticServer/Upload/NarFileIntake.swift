@@ -104,19 +104,10 @@ final class NarFileIntake {
     private func decode(_ bytes: UnsafeRawBufferPointer, _ decoder: StreamDecoder) throws {
         // What is not compressed need not be copied; it was counted as it came.
         if coding == .none { return try unsafe pipeline.receive(bytes) }
-        var rest = unsafe bytes
-        var isFull = false
-        repeat {
-            let progress = try unsafe decoder.update(rest, into: room.memory(0..<room.byteCount))
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[progress.inputByteCount...])
-            isFull = progress.outputByteCount == room.byteCount
-            guard unsafe progress.inputByteCount + progress.outputByteCount > 0 || rest.isEmpty else {
-                throw CompressionError.corrupt(reason: "it does not go on")
-            }
-            guard progress.outputByteCount > 0 else { continue }
+        try unsafe decoder.forEachPiece(of: bytes, through: room.memory(0..<room.byteCount), failed: { $0 }) { piece in
             hasHandedOn = true
-            try unsafe pipeline.receive(room.bytes(0..<progress.outputByteCount))
-        } while unsafe !rest.isEmpty || isFull
+            try unsafe pipeline.receive(piece)
+        }
     }
 
     private func problem(_ error: CompressionError) -> Problem {

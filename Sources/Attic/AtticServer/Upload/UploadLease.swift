@@ -116,13 +116,8 @@ extension NarRecord {
         do {
             _ = try NarAssembly(places, byteCount: fileSize, in: store)
             return true
-        } catch Problem.incompleteNar {
+        } catch where LostBytes.areShown(by: error) {
             return false
-        } catch let error as StorageError {
-            switch error.cause {
-            case .missing, .short: return false
-            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
-            }
         }
     }
 }

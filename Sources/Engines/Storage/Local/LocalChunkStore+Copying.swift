@@ -24,12 +24,9 @@ extension LocalChunkStore {
         var firstLoss: StorageError?
         for extent in extents {
             do throws(StorageError) { try write(try read(extent), at: extent.offset, to: copy, path) } catch {
-                switch error.cause {
-                case .missing, .short:
-                    firstLoss = firstLoss ?? error
-                    continue
-                case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: throw error
-                }
+                guard error.saysBytesAreLost else { throw error }
+                firstLoss = firstLoss ?? error
+                continue
             }
             do { try copied(extent.byteCount) } catch { throw StorageError("copy", path, .checkFailed("\(error)")) }
         }

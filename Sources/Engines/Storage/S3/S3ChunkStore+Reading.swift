@@ -133,10 +133,7 @@ struct S3Ranges: Sendable {
             return try client.read(extent, key: S3ChunkStore.key(of: extent.pack), while: isWanted)
         } catch {
             // It is not as it was: the next who asks is told before the answer begins.
-            switch error.cause {
-            case .missing, .short: sizes.drop(extent.pack)
-            case .full, .unsupported, .inUse, .unknownVersion, .unreachable, .refused, .checkFailed, .system: break
-            }
+            if error.saysBytesAreLost { sizes.drop(extent.pack) }
             throw error
         }
     }
