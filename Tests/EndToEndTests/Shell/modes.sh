@@ -47,17 +47,17 @@ done
 # What is there and may not be written: a server would find out at the first push. Root may write everything.
 if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
   open=$(mktemp -d /tmp/tetryx-modes-XXXXXX)
-  mkdir -m 755 "$open/data" && touch "$open/data/server.db"
   cp "$(command -v atticd)" "$open/atticd"
   sed -e "s,sqlite://$work/server.db,sqlite://$open/data/server.db," -e "s,^path = .*,path = \"$open/data/storage\"," server.toml >"$open/server.toml"
-  chmod 755 "$open" && chmod 644 "$open/server.toml"
+  atticd -f "$open/server.toml" --mode db-migrations 2>"$work/migrations.log"
+  chmod -R a+rX "$open" && chown 65534 "$open" "$open/data"
   stranger=(setpriv --reuid=65534 --regid=65534 --clear-groups env HOME="$open" "$open/atticd" -f "$open/server.toml")
   # Swift's libraries may be out of a stranger's reach.
   if "${stranger[@]}" --version >/dev/null 2>&1; then
     expect_failure "check-config of what is root's" "${stranger[@]}" --mode check-config
-    expect_contains 'what it said' "cannot read and write $open/data" "$output"
+    expect_contains 'what it said' "cannot read and write $open/data/server.db" "$output"
     expect_failure "the start on what is root's" "${stranger[@]}"
-    expect_contains 'what the start said' "cannot read and write $open/data" "$output"
+    expect_contains 'what the start said' "cannot read and write $open/data/server.db" "$output"
   fi
   rm -rf "$open"
 fi
