@@ -136,19 +136,6 @@ struct LossTests {
         #expect(try fixture.check(contents: true).outcome == .clean)
     }
 
-    @Test("a NAR that is here as a whole stands for a push only with the bytes that were written", .packsAreFiles, arguments: [true, false])
-    func reuse(hasChecksums: Bool) throws {
-        let second = try fixture.makeCache("second")
-        if !hasChecksums { try fixture.plant(["UPDATE chunk SET frame_checksum = NULL"]) }
-        #expect(try fixture.push(path, to: second).text.contains("Deduplicated"))
-        let third = try fixture.makeCache("third")
-        try overwrite(path)
-        let answer = try fixture.push(path, to: third)
-        #expect(answer.status == .ok && answer.text.contains("Uploaded"), "\(answer.text)")
-        #expect(try comesBack(path), "the push brings the bytes back for every cache")
-        #expect(try fixture.check(contents: true).outcome == .clean)
-    }
-
     @Test("a wrong chunk that was met is known at once, of all that need it: nothing tells them as here, and one push brings all back", arguments: [
         Problem.incompleteNar as any Error, StorageError(SystemError("read", "a pack", .inputOutput)),
     ])

@@ -5,10 +5,10 @@ import Nix
 import Platform
 
 extension Simulation {
-    /// A path's narinfo as root gets it; nil where it is not there.
+    /// A path's narinfo as somebody gets it who may pull; nil where it is not there.
     func narInfo(_ cache: Int, _ path: Int) throws -> NarInfo? {
         let hash = pool.paths[path].storePath.hash
-        let response = try server.send("GET", "/\(Model.names[cache])/\(hash).narinfo", token: users[0].token)
+        let response = try server.send("GET", "/\(Model.names[cache])/\(hash).narinfo", token: observer)
         switch response.status {
         case .ok: return try NarInfo.parse(response.shortBytes)
         case .notFound: return nil

@@ -169,6 +169,16 @@ extension Simulation {
         }
     }
 
+    /// Something of the cache may have been used just now: a collection that runs may spare it, and what it refers to.
+    func noteUseInDoubt(_ name: Int) {
+        guard let serial = model.caches[name]?.serial else { return }
+        for index in running.indices {
+            guard case .collection(var collection) = running[index].work else { continue }
+            collection.mustGo[serial] = []
+            running[index].work = .collection(collection)
+        }
+    }
+
     /// Whether a collection that runs may have taken the object.
     func mayBeGone(_ name: Int, _ path: Int) -> Bool {
         guard let serial = model.caches[name]?.serial else { return true }

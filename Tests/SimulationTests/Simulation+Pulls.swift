@@ -176,6 +176,11 @@ extension Simulation {
         let hash = pool.paths[path].storePath.hash
         let response = try server.send("GET", "/\(Model.names[cache])/\(hash).narinfo", token: users[user].token)
         let status = Int(response.status.code)
+        // Who may push need not send what they are told of, so it counts as used: surely when upkeep has written that.
+        if status == 200 && isPermitted(user, .push, cache) {
+            model.caches[cache]?.objects[path]?.high.raise(to: now)
+            noteUseInDoubt(cache)
+        }
         if status == 200 && !isPermitted(user, .pull, cache) { throw fail("\(users[user].name) was given the narinfo of \(path) in \(Model.names[cache])") }
         if status != 200, isPermitted(user, .pull, cache), model.caches[cache]?.objects[path] != nil, !mayBeGone(cache, path) {
             throw fail("\(users[user].name) was answered \(status) for \(path) in \(Model.names[cache]): \(response.shortText)")

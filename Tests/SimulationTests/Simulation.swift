@@ -54,6 +54,8 @@ final class Simulation {
     let stage: Stage
     let pool: Pool
     let users: [User]
+    /// Of somebody who may pull from every cache and push to none: what is looked at with it is not used by that.
+    let observer = SimulatedServer.token(User(name: "observer", grants: [("*", .pull)]))
     let clock = Monitor(WallTime(milliseconds: 1_800_000_000_000))
     var model = Model()
     var world: World

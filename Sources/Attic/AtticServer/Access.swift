@@ -33,8 +33,8 @@ package struct Visitor: Sendable {
         return permissions
     }
 
-    /// Turns away who may push to no cache at all, where the body has to be read to know which one is meant: nothing that a
-    /// body can name would be theirs, and neither strangers nor readers make the server wait for bytes or hold them.
+    /// Turns away who may push to no cache at all, before a body is read that would say which one is meant: neither strangers nor readers
+    /// make the server wait for bytes or hold them.
     package func requirePush() throws(Problem) {
         guard let token else { throw .unauthorized(reason: refusal) }
         guard token.caches.contains(where: { $0.permissions.contains(.push) }) else { throw .accessDenied }

@@ -74,8 +74,6 @@ enum Bounds {
     /// How long an upload waits for leave to use more memory, in seconds. Those that have it may be slow, and a transfer thread
     /// waits with it.
     static let largeWindowWaitSeconds: Int64 = 60
-    /// The longest stored file, in bytes, that is read before its NAR is told to be here: some seconds of a disk.
-    static let reusedFileBytesMax: Int64 = 1 << 30
     /// A lease that no longer renews itself ends after this many seconds, and what it held may be collected. An upload
     /// renews it long before, and a body that stalls is cut by the engine's limits much earlier.
     static let leaseSeconds: Int64 = 3600

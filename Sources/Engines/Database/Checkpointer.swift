@@ -44,7 +44,7 @@ final class Checkpointer: Sendable {
         thread.withLock { $0 }?.join()
     }
 
-    // MARK: Thread: catalog writer
+    // MARK: Thread: db-writer
 
     /// Notes how many pages the log has after a commit, and moves what is left to the writer.
     func committed(_ writer: SQLiteConnection) {

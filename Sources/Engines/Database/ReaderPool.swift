@@ -5,8 +5,8 @@ import SQL
 ///
 /// Each reads in a transaction of its own, so a body sees one state of the database however many statements it runs
 /// (a writer does not wait for it, nor it for a writer). The first is opened at once. Of a server's the others follow when somebody
-/// finds none free, one after another, and stay, but for one that was lost when the server has none left to give: its place is opened
-/// anew some day, and until then the others do. Those of a file are opened at once, as they cost next to nothing, and must not be missing
+/// finds none free, one after another, and stay open. Where one is lost and the server refuses another, its place is opened again later, and
+/// the others serve meanwhile. Those of a file are opened at once, as they cost next to nothing, and must not be missing
 /// when descriptors are.
 final class ReaderPool: Sendable {
     private struct State {

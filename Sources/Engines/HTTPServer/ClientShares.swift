@@ -1,7 +1,7 @@
 import Platform
 
-/// What of the things that all clients share each of them has: connections, threads that make bodies, memory of answers that
-/// are not sent yet and of bodies that are not there yet.
+/// How much each client holds of what all share: connections, threads that make bodies, memory of answers that are not sent yet and of
+/// bodies that are not there yet.
 ///
 /// A client is an IPv4 address, or an IPv6 network: whoever has many connections of one address is held to a share, so that it
 /// takes many of those to take everything. Proxies stand for many clients and have no share; they can hold each of theirs to

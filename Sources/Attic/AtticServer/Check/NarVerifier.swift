@@ -83,14 +83,6 @@ final class NarVerifier {
         return nil
     }
 
-    /// The same of its stored frame: one that has the checksum that it was written with is not opened.
-    func lossOfFrame(of chunk: ChunkRecord) throws -> String? {
-        if let checksum = chunk.frameChecksum, let extent = Extent(chunk.place), let frame = try? store.read(extent),
-            FrameChecksum.of(frame) == checksum
-        { return nil }
-        return try loss(of: chunk)
-    }
-
     /// Whether the NAR still is what was read. Its bytes were whole then, if its rows are the same now: places are never given
     /// to others while rows name them.
     func isStill(_ snapshot: NarSnapshot) throws(DatabaseError) -> Bool {

@@ -46,7 +46,7 @@ package final class BytesToFree: Sendable {
     }
 }
 
-/// That the bytes of a NAR stay where they are. Whoever sends them from their packs rests on it. Thread: any.
+/// A permit to send the bytes of a NAR from its packs: it holds until some of them are about to be given back. Thread: any.
 final class PlacesStanding: Permit {
     private let places: [StoredExtent]
     private let bytes: BytesToFree

@@ -4,7 +4,7 @@ import Platform
 import Storage
 
 /// What is done where stored bytes did not come as they should: they are looked at once more, and those that are lost are
-/// marked. From then on the NARs that need them are not told as here, their paths count as missing, and a push brings them back.
+/// marked. From then on the NARs that need them are told to be absent, their paths count as missing, and a push brings them back.
 ///
 /// What says nothing of the bytes themselves (a database that is busy, a directory that does not open) marks nothing, and
 /// neither does an error that has passed when they are read again.
@@ -99,7 +99,7 @@ enum LostBytes {
         context.hot.forgetAll()
     }
 
-    static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
+    private static func tell(_ chunk: ChunkRecord, _ reason: String, _ nar: NarRecord, _ context: Context) {
         let place = chunk.place
         context.log.error(
             """

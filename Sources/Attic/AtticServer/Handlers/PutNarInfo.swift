@@ -69,7 +69,7 @@ enum PutNarInfo {
         guard nar.narSize == info.narSize else {
             throw Problem.request("NarSize is \(info.narSize), but the NAR of that hash has \(nar.narSize) bytes.")
         }
-        guard try LostBytes.canReuse(nar, call.context) else {
+        guard try !nar.isDamaged && nar.isIntact(in: call.context.store, of: call.context.catalog) else {
             throw Problem.conflict("stored bytes of the NAR are missing: put its file once more.")
         }
         return nar

@@ -175,7 +175,7 @@ private final class PathsIntake {
         // First: what is announced wrongly must not cost a look at every pack of a large NAR. Its bytes will not have the hash, and that
         // is what is said then: of which size the NAR is here, or that it is, is not told to whoever knows its hash.
         guard nar.narSize == path.info.narSize else { return nil }
-        return try LostBytes.canReuse(nar, call.context) ? nar : nil
+        return try nar.isIntact(in: call.context.store, of: catalog) ? nar : nil
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer, of item: Item, isLast: Bool) throws {

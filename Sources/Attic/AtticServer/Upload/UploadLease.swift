@@ -100,12 +100,12 @@ final class UploadLease: Sendable {
 extension UploadLease {
     /// Finds a whole NAR whose bytes are all here, and holds it; nil where it is unknown or damaged, so that its bytes
     /// are taken in anew.
-    func findIntactNar(_ hash: SHA256Digest, _ context: Context) throws -> NarRecord? {
+    func findIntactNar(_ hash: SHA256Digest, in store: any ChunkStore) throws -> NarRecord? {
         // Most pushes bring something new: they never wait for the writer here.
         guard try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }) != nil,
             let nar = try holdNar(hash)
         else { return nil }
-        return try LostBytes.canReuse(nar, context) ? nar : nil
+        return try nar.isIntact(in: store, of: catalog) ? nar : nil
     }
 }
 
