@@ -1,7 +1,6 @@
 import AtticAPI
 import Database
 import HTTP
-import HTTPServer
 import Logging
 import Platform
 import Storage

@@ -46,7 +46,7 @@ for sentence in "cannot make $work/file/server.db below $work/file" "cannot make
 done
 # What is there and may not be written: a server would find out at the first push. Root may write everything.
 if [[ $(id -u) == 0 ]] && command -v setpriv >/dev/null; then
-  open=$(mktemp -d /tmp/tetryx-modes-XXXXXX)
+  open=$(mktemp -d)
   cp "$(command -v atticd)" "$open/atticd"
   sed -e "s,sqlite://$work/server.db,sqlite://$open/data/server.db," -e "s,^path = .*,path = \"$open/data/storage\"," server.toml >"$open/server.toml"
   atticd -f "$open/server.toml" --mode db-migrations 2>"$work/migrations.log"
