@@ -49,9 +49,10 @@ let pictured: [Layer] = [
         ]),
     ]),
     Layer("Tools", [
+        .swift("Subcommands", packages: [.arguments]),
         .tool("atticd", uses: ["AtticServer", "HTTPServer", "Platform"], packages: [.arguments, .log]),
-        .tool("atticadm", uses: ["AtticServer", "AtticAPI", "Platform"], packages: [.arguments, .log]),
-        .tool("tetryx", uses: ["AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
+        .tool("atticadm", uses: ["Subcommands", "AtticServer", "AtticAPI", "Platform"], packages: [.arguments, .log]),
+        .tool("tetryx", uses: ["Subcommands", "AtticClient", "AtticAPI", "Platform"], packages: [.arguments]),
         .tool("atticbench", uses: [
             "Platform", "Encoding", "Crypto", "Compression", "HTTP", "Nix", "AtticAPI", "Chunking", "HTTPClient",
         ], packages: [.arguments]),

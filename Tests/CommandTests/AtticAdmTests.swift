@@ -74,6 +74,18 @@ struct AtticAdmTests {
         #expect(outcome.outputText.isEmpty)
     }
 
+    @Test("A word that is no command is named, with those that are, wherever -f stands", arguments: [
+        (["tokn", "list"], "tokn", "", "make-token, token, fsck, backup", ""),
+        (["-f", "token", "tokn", "list"], "tokn", "", "make-token, token, fsck, backup", ""),
+        (["token", "lst"], "token lst", " of \"atticadm token\"", "revoke, restore, list", " token"),
+        (["token", "--config=token", "lst"], "token lst", " of \"atticadm token\"", "revoke, restore, list", " token"),
+    ])
+    func unknownCommand(arguments: [String], word: String, below: String, known: String, path: String) throws {
+        let outcome = try run(arguments)
+        #expect(outcome.status == .exited(2))
+        #expect(outcome.errorText == "atticadm: there is no command \"\(word)\"; the commands\(below) are \(known). \"atticadm\(path) --help\" says what each does.\n")
+    }
+
     @Test("With a private key of RSA a token is RS256; with a public one make-token says that it cannot sign")
     func rs256() throws {
         let variables = ["ATTIC_SERVER_DATABASE_URL": "sqlite:///d"]

@@ -40,6 +40,19 @@ struct TetryxHelpTests {
             + "\"tetryx --help\" says what each does.\n")
     }
 
+    @Test("So is one below a command that has commands", arguments: ["list", "crate"])
+    func unknownCommandBelow(word: String) throws {
+        let outcome = try tool.run("cache", word, "hello")
+        #expect(outcome.status == .exited(2))
+        #expect(outcome.errorText == "Error: there is no command \"cache \(word)\"; the commands of \"tetryx cache\" are create, configure, info, destroy. "
+            + "\"tetryx cache --help\" says what each does.\n")
+    }
+
+    @Test("A word too many behind a whole command is told as that")
+    func wordTooMany() throws {
+        #expect(try tool.run("cache", "info", "hello", "create").errorText.hasPrefix("Error: Unexpected argument 'create'\n"))
+    }
+
     @Test("What cannot be meant ends with 2 and says why, before anything is asked or written", arguments: [
         ["frobnicate"], ["push"], ["push", "hello"], ["push", "hello", "-j", "0", "/x"], ["push", "hello", "-j", "x", "/x"],
         ["push", "a b", "/x"], ["push", "hello", "/x", "--nope"], ["cache"], ["cache", "create"], ["cache", "create", "a/b"],

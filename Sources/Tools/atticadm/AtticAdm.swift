@@ -1,6 +1,7 @@
 import ArgumentParser
 import Glibc
 import Platform
+import Subcommands
 
 /// `atticadm`: what an operator does beside the server.
 @main
@@ -36,6 +37,10 @@ struct AtticAdm: ParsableCommand {
         } catch {
             // Help and completions are errors to the parser too, with status 0 and text for standard output.
             guard exitCode(for: error) != .success else { exit(withError: error) }
+            if let unknown = UnknownSubcommand(among: CommandLine.arguments.dropFirst(), of: AtticAdm.self) {
+                Terminal.say("atticadm: \(unknown)")
+                Glibc.exit(2)
+            }
             let sentence = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
             Terminal.say("atticadm: \(sentence) (see atticadm --help)")
             Glibc.exit(2)

@@ -2,6 +2,7 @@ import ArgumentParser
 import AtticClient
 import Glibc
 import Platform
+import Subcommands
 
 /// Parses the command line, runs the command, and turns what it threw into words and an exit code.
 @main
@@ -33,16 +34,9 @@ enum Entry {
                 Terminal.put(message + "\n", on: Terminal.standardOutput)
                 return .done
             }
-            Terminal.say(unknownCommand(CommandLine.arguments.dropFirst().first) ?? message)
+            let unknown = UnknownSubcommand(among: CommandLine.arguments.dropFirst(), of: Tetryx.self)
+            Terminal.say(unknown.map { "Error: \($0)" } ?? message)
             return .usage
         }
-    }
-
-    /// What to say of a first word that is no command: the parser takes it for an argument too many.
-    private static func unknownCommand(_ word: String?) -> String? {
-        guard let word, !word.hasPrefix("-") else { return nil }
-        let names = Tetryx.configuration.subcommands.map { $0.configuration.commandName ?? "\($0)".lowercased() }
-        if (names + ["help"]).contains(word) { return nil }
-        return "Error: there is no command \"\(word)\"; the commands are \(names.joined(separator: ", ")). \"tetryx --help\" says what each does."
     }
 }
