@@ -96,13 +96,15 @@ package struct DestroyCache {
         let client = try context.client(for: reference)
         let target = client.target
         if asksFirst {
-            context.console.say("When a cache is destroyed, everyone loses access to what it holds. This cannot be undone.")
-            let answer = context.console.ask("⚠️ Type the name of the cache to destroy \(target.quoted): ")
+            let answer = context.console.ask(
+                "⚠️ Type the name of the cache to destroy \(target.quoted): ",
+                below: "When a cache is destroyed, everyone loses access to what it holds. This cannot be undone.")
             let typed = answer.map { $0.drop(while: \.isWhitespace).prefix { !$0.isWhitespace } }
             guard let typed, typed == target.cache.rawValue else {
                 throw ClientFailure(
-                    .failed, "\(answer == nil ? "nothing was typed" : "that is not its name"); \(target.quoted) is as it was",
-                    advice: answer == nil ? "In a script, say --no-confirm." : nil)
+                    .failed, answer == nil
+                        ? "nothing was typed, so \(target.quoted) is as it was; in a script, say --no-confirm"
+                        : "that is not its name; \(target.quoted) is as it was")
             }
         }
         try client.destroy()

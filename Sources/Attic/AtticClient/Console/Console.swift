@@ -41,10 +41,18 @@ package final class Console: Sendable {
         Terminal.put("\(text.escapingControls(keepingLineEnds: true))\n", on: Terminal.standardOutput)
     }
 
-    /// Asks the person, and gives the line that was typed; nil at the end of the input.
-    package func ask(_ question: String) -> String? {
+    /// Asks the person, and gives the line that was typed; nil at the end of the input. Where no person sits at the input nothing is said,
+    /// and its next line is the answer.
+    ///
+    /// - Parameter explanation: lines above the question.
+    package func ask(_ question: String, below explanation: String) -> String? {
+        guard Terminal.isTerminal(Terminal.standardInput) else { return Terminal.readLine(Terminal.standardInput) }
+        say(explanation)
         Terminal.put(question, on: Terminal.standardError)
-        return Terminal.readLine(Terminal.standardInput)
+        let answer = Terminal.readLine(Terminal.standardInput)
+        // Nobody pressed return: what comes next would stand behind the question.
+        if answer == nil { Terminal.put("\n", on: Terminal.standardError) }
+        return answer
     }
 
     // MARK: Bars

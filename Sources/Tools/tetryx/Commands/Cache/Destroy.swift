@@ -4,7 +4,9 @@ import AtticClient
 extension Cache {
     struct Destroy: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Destroy a cache.", discussion: "Asks for the name of the cache to be typed.")
+            abstract: "Destroy a cache.", discussion: """
+                Asks for the name of the cache to be typed; where the input is no terminal, its first line is the name.
+                """)
 
         @OptionGroup var cache: CacheArgument
 
