@@ -125,6 +125,35 @@ private let get = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
         #expect(records[0].peer.host == "127.0.0.1")
     }
 
+    @Test func anUploadThatItsClientEndsIsLoggedAs499AndAnsweredWhoeverStillReads() throws {
+        let server = try LoopbackServer { request in
+            do { return .text("\(try request.body.readAll(byteCountMax: 100).count)") } catch { return Response(.badRequest) }
+        }
+        let client = try server.connect()
+        try client.send("PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nab")
+        client.shutdownWriting()
+        #expect(try client.receiveAnswer()?.status == 400)
+        #expect(server.waitForRecords(1).map(\.status) == [.clientClosedRequest])
+        #expect(server.requests == ["PUT /a"])
+    }
+
+    @Test func aRequestWhoseClientBreaksTheConnectionBeforeItsAnswerIsLoggedAs499() throws {
+        let gate = Gate()
+        let server = try LoopbackServer { _ in
+            gate.pass()
+            return .text("late")
+        }
+        let client = try server.connect()
+        try client.send(get)
+        gate.waitForArrivals(1)
+        client.reset()
+        let records = server.waitForRecords(1)
+        gate.open()
+        #expect(records.map(\.status) == [.clientClosedRequest])
+        #expect(records.map(\.isComplete) == [false])
+        #expect(records.map(\.sentByteCount) == [0])
+    }
+
     @Test func severalLoopsServeOneAddress() throws {
         let server = try LoopbackServer(loopCount: 4) { request in .text("\(request.head.target)") }
         let clients = try (0..<40).map { _ in try server.connect() }

@@ -59,7 +59,7 @@ extension Problem {
         self =
             switch error {
             case .tooLarge(let byteCountMax): .tooLarge("the request's body is larger than \(byteCountMax) bytes, the most that this URL takes.")
-            // Nobody is left to read these two, but the access log shows their status.
+            // Most often nobody is left to read these two; the access log says 499 of the first, and 400 of the second.
             case .disconnected: .request("the connection ended before the body did.")
             case .timedOut: .request("the body did not arrive in time.")
             case .malformed(let reason): .request("the body is malformed: \(reason)")

@@ -11,6 +11,7 @@ package struct AccessRecord: Sendable {
     package let duration: Duration
     package let peer: SocketAddress
     package let requestID: RequestID
+    /// `.clientClosedRequest` where the client went away before its request had come whole, or before there was an answer.
     package let status: Status
     /// Bytes of the answer that were sent, its head counted.
     package let sentByteCount: Int64
@@ -54,9 +55,10 @@ package struct AccessBatch: Sendable {
         text.removeAll(keepingCapacity: true)
     }
 
-    /// Adds the answer that a connection has given.
+    /// Adds the answer that a connection has given; nothing where there was none, and the client is not why.
     mutating func add(_ connection: borrowing Connection, isComplete: Bool, now: MonotonicTime) {
-        guard let status = connection.exchange?.status, let began = connection.exchange?.began,
+        let isAbandoned = connection.exchange?.isAbandoned ?? false
+        guard let status = isAbandoned ? .clientClosedRequest : connection.exchange?.status, let began = connection.exchange?.began,
             let time = connection.exchange?.time, let id = connection.exchange?.id
         else { return }
         let start = text.count

@@ -35,6 +35,8 @@ package struct Status: Hashable, Sendable, CustomStringConvertible {
     package static var misdirectedRequest: Status { Status(421) }
     package static var tooManyRequests: Status { Status(429) }
     package static var headerFieldsTooLarge: Status { Status(431) }
+    /// nginx's, registered nowhere: what its access log says where the client did not wait for an answer. Nobody is ever sent it.
+    package static var clientClosedRequest: Status { Status(499) }
     package static var internalServerError: Status { Status(500) }
     package static var notImplemented: Status { Status(501) }
     package static var badGateway: Status { Status(502) }

@@ -62,6 +62,8 @@ struct Connection: ~Copyable {
         var pipe: BytePipe<RequestBodyError>?
         /// Of the answer, once there is one.
         var status: Status?
+        /// The client went away before its request had come whole, or before there was an answer.
+        var isAbandoned = false
         var sentByteCount: Int64 = 0
         /// In memory, of its body and of the answer's: those that are counted, since a slow client holds them.
         var heldByteCount = 0

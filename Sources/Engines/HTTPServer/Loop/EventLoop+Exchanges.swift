@@ -10,7 +10,9 @@ extension EventLoop {
         case .wait, .body: break
         case .begin(let head): begin(&connection, head)
         case .endOfBody: endBody(&connection, .complete)
-        case .failBody(let error): endBody(&connection, .failed(error))
+        case .failBody(let error):
+            if error == .disconnected { connection.exchange?.isAbandoned = true }
+            endBody(&connection, .failed(error))
         case .refuse(let refusal):
             if connection.exchange == nil { connection.exchange = exchange(nil) }
             send(&connection, refusal.response, keepsAlive: false)
@@ -139,13 +141,19 @@ extension EventLoop {
 
     // MARK: The end
 
+    /// Ends a connection that its client has broken, or the way to it.
+    mutating func lose(_ connection: inout Connection) {
+        if connection.exchange?.status == nil { connection.exchange?.isAbandoned = true }
+        close(&connection)
+    }
+
     /// Ends a connection, whatever it is doing.
     mutating func close(_ connection: inout Connection) {
         if connection.isClosed { return }
         connection.isClosed = true
         connection.exchange?.pipe?.finish(.failed(.disconnected))
         connection.sender.abandon()
-        if connection.exchange?.status != nil { record(connection, isComplete: false) }
+        record(connection, isComplete: false)
         endExchange(&connection)
         if let kept = connection.kept {
             connection.kept = nil
@@ -169,7 +177,7 @@ extension EventLoop {
         context.shared.clients.giveBackHeld(byteCount, of: connection.client)
     }
 
-    /// Notes an answer for the access log.
+    /// Notes an answer for the access log, or that there was nobody left to have one.
     mutating func record(_ connection: borrowing Connection, isComplete: Bool) {
         guard context.shared.accessLog != nil else { return }
         answered.add(connection, isComplete: isComplete, now: now)

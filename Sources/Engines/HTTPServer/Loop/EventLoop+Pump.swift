@@ -8,7 +8,7 @@ extension EventLoop {
 
     /// The socket has become readable or writable, or has broken.
     mutating func ready(_ connection: inout Connection, _ event: Epoll.Event) {
-        if event.isBroken { return close(&connection) }
+        if event.isBroken { return lose(&connection) }
         if event.isReadable { connection.isReadable = true }
         if event.isWritable { connection.isWritable = true }
         if event.isHalfClosed {

@@ -86,7 +86,7 @@ extension EventLoop {
             if count < buffer.count && !connection.isHalfClosed { connection.isReadable = false }
             return count
         } catch {
-            close(&connection)
+            lose(&connection)
             return nil
         }
     }
