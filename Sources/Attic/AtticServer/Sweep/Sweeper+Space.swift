@@ -101,7 +101,10 @@ extension Sweeper {
                 return
             }
             // A server may have begun to send what was collected meanwhile, however late it started.
-            if takeDirectory != nil && directory == nil { return }
+            if takeDirectory != nil && directory == nil {
+                report.leftBytes = try catalog.read { session throws(DatabaseError) in try session.deadByteCount() }
+                return
+            }
             defer { withExtendedLifetime(directory) {} }
             guard let done = withoutReaders(of: dead, { punch(dead, &report) }) else {
                 log.warning("could not free bytes of dead chunks, will try again: those who are being sent some could not be told in time")

@@ -22,6 +22,8 @@ package struct Sweeper: Sendable {
         package var realisations = 0
         /// Bytes given back to the file system.
         package var freedBytes: Int64 = 0
+        /// Bytes of dead chunks that a server gives back, which has the storage directory.
+        package var leftBytes: Int64 = 0
         /// Deletions that failed and will be tried again.
         package var failures = 0
         /// Whether it was told to stop: the next one goes on.
@@ -32,7 +34,8 @@ package struct Sweeper: Sendable {
             let documents = [(buildLogs, "build log"), (realisations, "realisation")].filter { $0.0 > 0 }
                 .map { ", " + count($0.0, $0.1) }.joined()
             return "\(count(objects, "object")), \(count(nars, "NAR")), \(count(chunks, "chunk")) and \(count(packs, "pack"))\(documents) removed, "
-                + "\(freedBytes) bytes freed" + (copiedPacks > 0 ? ", \(count(copiedPacks, "pack")) copied into others" : "")
+                + "\(freedBytes) bytes freed" + (leftBytes > 0 ? ", \(leftBytes) left to the running server, which frees them in the next minutes" : "")
+                + (copiedPacks > 0 ? ", \(count(copiedPacks, "pack")) copied into others" : "")
                 + (failures > 0 ? ", \(count(failures, "deletion")) failed and will be tried again" : "")
                 + (isStopped ? "; stopped before the end, the next one goes on" : "")
         }

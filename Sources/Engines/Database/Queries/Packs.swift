@@ -77,6 +77,15 @@ extension CatalogSession {
         ORDER BY d.pack_id, d.pack_offset, d.id LIMIT $5
         """
 
+    /// Bytes of all extents whose chunk is gone.
+    package func deadByteCount() throws(DatabaseError) -> Int64 {
+        try trying("add up dead extents") { connection throws(SQLError) in
+            try connection.one("SELECT CAST(COALESCE(sum(byte_count), 0) AS BIGINT) FROM dead_extent") { row throws(SQLError) in
+                try row.integer(0)
+            }
+        }
+    }
+
     /// Forgets extents whose bytes were given back. Needs `write`.
     package func forgetDeadExtents(_ ids: [Int64]) throws(DatabaseError) {
         try trying("forget dead extents") { connection throws(SQLError) in
