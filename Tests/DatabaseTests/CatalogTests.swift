@@ -20,6 +20,25 @@ import Testing
         }
     }
 
+    @Test func `who only reads a copy makes no file beside it, and cannot write`() throws {
+        let fixture = try Fixture(.sqlite)
+        let cache = try fixture.cache()
+        let directory = try TemporaryDirectory()
+        try fixture.catalog.copy(to: directory.file("copy.db"))
+        var options = Catalog.Options()
+        options.isReadOnly = true
+        let catalog = try Catalog(path: directory.file("copy.db"), readers: 2, log: Fixture.log, options: options)
+        defer { catalog.close() }
+        #expect(try catalog.pendingMigrations().isEmpty)
+        #expect(try catalog.read { session throws(DatabaseError) in try session.findCache(cache.name) }?.id == cache.id)
+        let error = #expect(throws: DatabaseError.self) {
+            try catalog.write { session throws(DatabaseError) in try session.removeObject(1) }
+        }
+        #expect(error?.kind == .diskTrouble)
+        #expect(error?.message.hasSuffix("this user must be able to write the file, its -wal and -shm, and their directory") == true)
+        #expect(try Directory.names(directory.path) == ["copy.db"])
+    }
+
     @Test func `a step that an older database takes is told`() throws {
         let fixture = try Fixture(.sqlite)
         fixture.catalog.close()

@@ -1,3 +1,4 @@
+import Glibc
 import Platform
 import SQL
 import Support
@@ -154,7 +155,7 @@ import Testing
 
     @Test func `a foreign database is read beside its writer, and cannot be written`() throws {
         try connection.execute("INSERT INTO word (value) VALUES ('first')")
-        let reader = try SQLiteConnection.openForeign(path: scratch.file("a.db"))
+        let reader = try SQLiteConnection.openReadOnly(path: scratch.file("a.db"))
         let count = "SELECT count(*) FROM word"
         #expect(try reader.first(count) { row throws(SQLError) in try row.integer(0) } == 1)
         try connection.execute("BEGIN IMMEDIATE")
@@ -164,6 +165,38 @@ import Testing
         #expect(try reader.first(count) { row throws(SQLError) in try row.integer(0) } == 2)
         let error = #expect(throws: SQLError.self) { try reader.execute("DELETE FROM word") }
         #expect(error?.kind == .readOnly)
+    }
+
+    /// A copy of the database beside which no file can be made, whoever runs the test.
+    private func sealedCopy(withLog: Bool) throws -> String {
+        let path = scratch.file("copy/a.db")
+        try Directory.make(scratch.file("copy"))
+        // Where the shared memory would be made.
+        #expect(unsafe symlink("/nowhere/a.db-shm", path + "-shm") == 0)
+        for suffix in withLog ? ["", "-wal"] : [""] {
+            try File.replace(path + suffix, with: File.readAll(scratch.file("a.db" + suffix)), permissions: 0o600)
+        }
+        return path
+    }
+
+    @Test func `a database beside which no file can be made is read`() throws {
+        try connection.execute("INSERT INTO word (value) VALUES ('first')")
+        _ = try connection.checkpoint()
+        let path = try sealedCopy(withLog: false)
+        let reader = try SQLiteConnection.openReadOnly(path: path)
+        #expect(try reader.first("SELECT value FROM word") { row throws(SQLError) in try row.text(0) } == "first")
+    }
+
+    @Test func `one whose log has changes is not read without them`() throws {
+        try connection.execute("INSERT INTO word (value) VALUES ('first')")
+        let path = try sealedCopy(withLog: true)
+        let link = scratch.file("link.db")
+        #expect(unsafe symlink(path, link) == 0)
+        for name in [path, link] {
+            let error = #expect(throws: SQLError.self) { try SQLiteConnection.openReadOnly(path: name) }
+            #expect(error?.kind == .logUnread)
+            #expect(error?.message.hasPrefix("\(path)-wal has changes that are not in the file yet") == true)
+        }
     }
 
     @Test func `an odd name of a file is taken as it is`() throws {

@@ -11,18 +11,23 @@ enum Opening {
 
     /// Opens the database of a configuration; makes its directory, as that of the storage is made.
     ///
-    /// - Parameter forServing: with as many connections as clients may need.
-    static func catalog(_ configuration: Configuration, forServing: Bool = false, log: Logger) throws(DatabaseError) -> Catalog {
+    /// - Parameters:
+    ///   - forServing: with as many connections as clients may need.
+    ///   - mayBeReadOnly: takes also a file that this user may only read, as that of a backup; each write is refused then.
+    static func catalog(
+        _ configuration: Configuration, forServing: Bool = false, mayBeReadOnly: Bool = false, log: Logger
+    ) throws(DatabaseError) -> Catalog {
+        var options = Catalog.Options()
         if let path = configuration.database.path {
             do throws(SystemError) {
                 try Directory.make(File.parent(of: path), permissions: 0o700, isDurable: true)
                 // SQLite opens what it may only read, and would say so at the first push.
                 if forServing { try requireWritable(database: path) }
+                options.isReadOnly = mayBeReadOnly && File.exists(path) && !isWritable(database: path)
             } catch {
                 throw DatabaseError(.cannotOpen, "open the database", path, "\(error)")
             }
         }
-        var options = Catalog.Options()
         options.readerPatience = .seconds(configuration.databaseAcquireSeconds)
         // Connections to a file cost next to nothing; those to a server it has few of, and has them of all processes together.
         let most = configuration.database.path == nil
@@ -37,9 +42,16 @@ enum Opening {
         for file in [path, path + "-wal", path + "-shm"] where File.exists(file) { try File.requireReadableAndWritable(file) }
     }
 
+    private static func isWritable(database path: String) -> Bool {
+        do throws(SystemError) { try requireWritable(database: path) } catch { return false }
+        return true
+    }
+
     /// As `catalog`, for those who do not bring the schema up to date themselves (`requireSchema`).
-    static func readyCatalog(_ configuration: Configuration, forServing: Bool = false, log: Logger) throws -> Catalog {
-        let catalog = try Opening.catalog(configuration, forServing: forServing, log: log)
+    static func readyCatalog(
+        _ configuration: Configuration, forServing: Bool = false, mayBeReadOnly: Bool = false, log: Logger
+    ) throws -> Catalog {
+        let catalog = try Opening.catalog(configuration, forServing: forServing, mayBeReadOnly: mayBeReadOnly, log: log)
         do {
             try requireSchema(of: catalog)
             return catalog

@@ -62,7 +62,7 @@ extension Catalog {
     }
 
     private static func refusal(ofFile path: String, _ options: Options) throws(SQLError) -> DatabaseError? {
-        let connection = try SQLiteConnection(path: path, access: .create, busyMilliseconds: options.busyMilliseconds)
+        let connection = try SQLiteConnection.open(path, .create, options)
         let mark = try connection.first("PRAGMA application_id") { row throws(SQLError) in try row.integer(0) } ?? 0
         if mark == applicationID { return try refusalOfSchema(connection, .sqlite(path: path)) }
         let tables = try connection.first("SELECT count(*) FROM sqlite_schema") { row throws(SQLError) in

@@ -23,6 +23,8 @@ package final class Catalog: Sendable {
         package var readerReconnectTime = Duration.seconds(3)
         /// How long who looks for others' changes waits for the writing thread, where only that can tell whose one was.
         package var lookPatience = Duration.milliseconds(500)
+        /// Whether a file is only read, and none is made beside it unless its directory takes one: each write is refused.
+        package var isReadOnly = false
         package init() {}
     }
 

@@ -59,7 +59,7 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .full: .full
         case .corrupt, .mismatch: .corrupt
         case .notDatabase: .notOurs
-        case .cannotOpen, .untrusted: .cannotOpen
+        case .cannotOpen, .untrusted, .logUnread: .cannotOpen
         case .constraint: .constraint
         case .readOnly, .inputOutput: .diskTrouble
         case .disconnected: .unreachable
@@ -82,6 +82,8 @@ package struct DatabaseError: Error, Sendable, Hashable, CustomStringConvertible
         case .notOurs: "; name another file in the database url"
         case .cannotOpen where cause.kind == .untrusted:
             "; look at the host in the database url, and at the file of authorities that it names: sslrootcert=/etc/ssl/certs/ca-certificates.crt, or a private one's"
+        case .cannotOpen where cause.kind == .logUnread:
+            "; copy the file, together with the log, to a directory that this user can write to, and name that"
         case .cannotOpen where cause.isOfServer: "; look at the user, the password and the database in the database url"
         case .cannotOpen: "; it must be a file, in a directory that this user can write to"
         case .diskTrouble where cause.isOfServer: ""

@@ -26,7 +26,7 @@ package final class StoreDatabase: StoreReader {
         self.physicalStoreDirectory = physicalStoreDirectory ?? storeDirectory
         self.logDirectory = logDirectory
         self.path = path
-        do { _ = try SQLiteConnection.openForeign(path: path) } catch { throw .database(error) }
+        do { _ = try SQLiteConnection.openReadOnly(path: path) } catch { throw .database(error) }
     }
 
     package func pathInfos(of paths: [StorePath]) throws(NixStoreError) -> [PathInfo] {
@@ -76,7 +76,7 @@ package final class StoreDatabase: StoreReader {
     /// Runs `body` in one transaction, so that its statements see one state.
     func reading<Result>(_ body: (SQLiteConnection) throws(SQLError) -> Result) throws(NixStoreError) -> Result {
         do throws(SQLError) {
-            let connection = try SQLiteConnection.openForeign(path: path)
+            let connection = try SQLiteConnection.openReadOnly(path: path)
             // It ends with the connection.
             try connection.runScript("BEGIN")
             return try body(connection)

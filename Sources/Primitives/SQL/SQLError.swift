@@ -11,6 +11,8 @@ package struct SQLError: Error, Sendable, Hashable, CustomStringConvertible {
         /// The file is not a database at all.
         case notDatabase
         case cannotOpen
+        /// A log beside the file has changes that are not in it yet, and nothing may be written there.
+        case logUnread
         /// A server did not prove who it is as its URL demands.
         case untrusted
         case readOnly

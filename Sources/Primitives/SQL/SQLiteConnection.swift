@@ -66,24 +66,39 @@ import Glibc
         }, UnsafeMutableRawPointer(bitPattern: Int(milliseconds)))
     }
 
-    /// Opens another program's database to read it while that program may be writing.
+    /// Opens a database to read it while others may be writing it, this process or another program; also where nothing may be written.
     ///
     /// A database in WAL mode can be read beside its writer where the `-shm` file is there or may be made. Where neither
     /// holds (nobody has it open, and its directory is read-only to us) nobody changes it either as long as there
     /// is no WAL with content, and it is read as immutable.
-    package static func openForeign(path: String, busyMilliseconds: Int32 = 5000) throws(SQLError) -> SQLiteConnection {
+    ///
+    /// - Throws: `.logUnread` where there is one.
+    package static func openReadOnly(path: String, busyMilliseconds: Int32 = 5000) throws(SQLError) -> SQLiteConnection {
         do throws(SQLError) {
             let connection = try SQLiteConnection(path: path, access: .readOnly, busyMilliseconds: busyMilliseconds)
             // Opening touches nothing; the first read does.
             _ = try connection.first("SELECT count(*) FROM sqlite_schema") { row throws(SQLError) in try row.integer(0) }
             return connection
         } catch {
-            guard error.kind == .cannotOpen || error.kind == .readOnly else { throw error }
-            var status = stat()
-            let hasLog = unsafe stat(path + "-wal", &status) == 0 && status.st_size > 0
-            let isReadable = unsafe access(path, R_OK) == 0
-            if hasLog || !isReadable { throw error }
+            guard error.kind == .cannotOpen || error.kind == .readOnly, unsafe access(path, R_OK) == 0 else { throw error }
+            if let log = unreadLog(of: path) {
+                throw SQLError(
+                    kind: .logUnread, code: error.code, operation: "open", subject: path,
+                    message: "\(log) has changes that are not in the file yet, and those are only read where files can be made beside it")
+            }
             return try SQLiteConnection(path: path, access: .immutable, busyMilliseconds: busyMilliseconds)
+        }
+    }
+
+    /// The log with content beside a database, of either kind; nil where there is none.
+    private static func unreadLog(of path: String) -> String? {
+        // Logs lie beside the file that a link leads to.
+        let resolved = unsafe realpath(path, nil)
+        defer { unsafe free(resolved) }
+        let file = unsafe resolved.map { unsafe String(cString: $0) } ?? path
+        return ["-wal", "-journal"].lazy.map { file + $0 }.first { log in
+            var status = stat()
+            return unsafe stat(log, &status) == 0 && status.st_size > 0
         }
     }
 

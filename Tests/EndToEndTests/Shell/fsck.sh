@@ -123,6 +123,26 @@ say "$(cat backup.log)"
 wait "$push_pid" || die "the push failed: $(tail -n 5 push.log)"
 expect_failure 'a second backup into the same directory' atticadm backup "$work/copy"
 fsck 0 -f "$work/copy/server.toml" --verify-content
+
+say 'the copy where nothing may be written'
+sealed() { # command...: sees the copy mounted to be read only, which binds root, too
+  unshare --mount --map-root-user bash -c 'mount --bind -o ro "$0" "$0" && exec "$@"' "$work/copy" "$@"
+}
+if sealed true 2>/dev/null; then
+  expect_failure 'a file there' sealed touch "$work/copy/file"
+  sealed atticadm fsck -f "$work/copy/server.toml" --verify-content >"$work/fsck.log" 2>&1 || die "it was not read: $(cat "$work/fsck.log")"
+  expect_contains 'the check' ': clean' "$(cat "$work/fsck.log")"
+  mkdir -p "$work/copy/storage/packs/ab"
+  printf x >"$work/copy/storage/packs/ab/abababababababababababababababab.pack"
+  expect_failure 'a check of a leftover' sealed atticadm fsck -f "$work/copy/server.toml"
+  expect_contains 'what it found' 'no row names the pack' "$output"
+  expect_contains 'its last line' ' 1 finding, 1 left' "$output"
+  expect_failure 'a repair' sealed atticadm fsck -f "$work/copy/server.toml" --repair
+  expect_contains 'its error' 'in a directory that this user can write to' "$output"
+  fsck 6 -f "$work/copy/server.toml" --repair
+else
+  say 'nothing can be mounted here; it was not tried'
+fi
 stop_server
 mv "$XDG_DATA_HOME/tetryx" "$work/gone"
 start_server -f "$work/copy/server.toml"

@@ -16,20 +16,24 @@ package enum Fsck {
         _ configuration: Configuration, _ options: CheckOptions, log: Logger, tell: @escaping (Finding) -> Void,
         move: @escaping (CheckProgress) -> Void, goesOn: @escaping () -> Bool
     ) throws -> CheckReport {
-        let (catalog, store) = try open(configuration, log: log)
+        let (catalog, store) = try open(configuration, mayBeReadOnly: !options.repairs, log: log)
         defer { catalog.close() }
         return try Checker(catalog, store, options, tell: tell, move: move, goesOn: goesOn).run()
     }
 
     /// Opens database and storage, which must be there: nothing is made, or all packs of a disk that is not mounted would seem lost.
-    static func open(_ configuration: Configuration, log: Logger) throws -> (catalog: Catalog, store: any ChunkStore) {
+    ///
+    /// - Parameter mayBeReadOnly: whether it does to read them, as on a medium that takes nothing.
+    static func open(
+        _ configuration: Configuration, mayBeReadOnly: Bool = false, log: Logger
+    ) throws -> (catalog: Catalog, store: any ChunkStore) {
         if let path = configuration.database.path, !File.exists(path) {
             throw RunnerError("there is no database \(path), which the configuration names: correct it, or start atticd once")
         }
         guard configuration.s3 != nil || LocalChunkStore.exists(at: configuration.storagePath) else {
             throw RunnerError("there is no storage in \(configuration.storagePath), which the configuration names: correct it, or mount the disk that it is on")
         }
-        let catalog = try Opening.readyCatalog(configuration, log: log)
+        let catalog = try Opening.readyCatalog(configuration, mayBeReadOnly: mayBeReadOnly, log: log)
         do {
             return (catalog, try Opening.store(configuration, catalog, forServing: false, log: log))
         } catch {

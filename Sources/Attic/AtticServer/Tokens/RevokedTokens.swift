@@ -18,7 +18,7 @@ package struct RevokedTokens {
         if let path = configuration.database.path, !File.exists(path) {
             throw RunnerError("there is no database \(path) yet: start atticd once")
         }
-        self.init(catalog: try Opening.readyCatalog(configuration, log: log), configuration: configuration)
+        self.init(catalog: try Opening.readyCatalog(configuration, mayBeReadOnly: true, log: log), configuration: configuration)
     }
 
     init(catalog: Catalog, configuration: Configuration) {

@@ -1,5 +1,13 @@
 import SQL
 
+extension SQLiteConnection {
+    /// Opens a connection to a catalog's file; one that only reads where nothing may be written.
+    static func open(_ path: String, _ access: Access, _ options: Catalog.Options) throws(SQLError) -> sending SQLiteConnection {
+        if options.isReadOnly { return try openReadOnly(path: path, busyMilliseconds: options.busyMilliseconds) }
+        return try SQLiteConnection(path: path, access: access, busyMilliseconds: options.busyMilliseconds)
+    }
+}
+
 /// How SQLite is written: one writer of all processes at a time, by its lock on the file.
 final class SQLiteWriting: WritingConnection {
     private let sqlite: SQLiteConnection
@@ -10,14 +18,19 @@ final class SQLiteWriting: WritingConnection {
     /// What the connection's commits survive now.
     private var durability = WriteDurability.powerCut
 
-    private let mover: Checkpointer
+    /// Nil where nothing is written.
+    private let mover: Checkpointer?
 
     var connection: any SQLConnection { sqlite }
     var checkpointer: Checkpointer? { mover }
 
     init(path: String, options: Catalog.Options) throws(SQLError) {
-        sqlite = try SQLiteConnection(path: path, access: .create, busyMilliseconds: options.busyMilliseconds)
+        sqlite = try SQLiteConnection.open(path, .create, options)
         busyRetriesMax = options.busyRetriesMax
+        if options.isReadOnly {
+            (mover, lastDataVersion) = (nil, 0)
+            return
+        }
         // FULL: "an additional sync operation of the WAL file happens after each transaction commit"; NORMAL may lose
         // the last commits to a power cut, and an acknowledged push must not be lost.
         try sqlite.runScript("""
@@ -31,7 +44,7 @@ final class SQLiteWriting: WritingConnection {
     }
 
     private static func connectMover(_ path: String, _ options: Catalog.Options) throws(SQLError) -> sending SQLiteConnection {
-        let connection = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: options.busyMilliseconds)
+        let connection = try SQLiteConnection.open(path, .readWrite, options)
         // NORMAL: the log is synced before it is moved, and the file before the log may begin anew. It reads no page but those.
         try connection.runScript("PRAGMA synchronous = NORMAL; PRAGMA cache_size = -64;")
         return connection
@@ -54,7 +67,7 @@ final class SQLiteWriting: WritingConnection {
         return version != lastDataVersion
     }
 
-    func committed() { mover.committed(sqlite) }
+    func committed() { mover?.committed(sqlite) }
 
     func rollBack() {
         if sqlite.isInTransaction { _ = try? sqlite.execute("ROLLBACK") }
@@ -88,7 +101,7 @@ final class SQLiteWatching: WatchingConnection {
     private var lastVersion: Int64?
 
     init(path: String, options: Catalog.Options) throws(SQLError) {
-        sqlite = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: options.busyMilliseconds)
+        sqlite = try SQLiteConnection.open(path, .readWrite, options)
         try sqlite.runScript("PRAGMA query_only = ON; PRAGMA cache_size = -64;")
     }
 
@@ -107,7 +120,7 @@ final class SQLiteReading: ReadingConnection {
     var refusal: SQLError? { nil }
 
     init(path: String, options: Catalog.Options) throws(SQLError) {
-        sqlite = try SQLiteConnection(path: path, access: .readWrite, busyMilliseconds: options.busyMilliseconds)
+        sqlite = try SQLiteConnection.open(path, .readWrite, options)
         // A commit of anyone's empties it, so it may be small; pages come from the kernel's. They are not mapped: SQLite undoes
         // the mapping of the whole file at every change, and to fault pages in again costs more than to copy them.
         try sqlite.runScript("PRAGMA query_only = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -4096;")

@@ -26,7 +26,8 @@ extension LocalChunkStore {
     package func lookAtIdlePack(_ name: PackName, _ look: (Int64) throws -> Int64?) throws(StorageError) -> Bool {
         let path = layout.file(of: name)
         let file: FileDescriptor
-        do throws(SystemError) { file = try File.open(path, .readWrite) } catch {
+        var refusal: SystemError?
+        do throws(SystemError) { file = try openToLook(path, &refusal) } catch {
             if error.errno == .noSuchFile { return false }
             throw StorageError(error)
         }
@@ -38,10 +39,21 @@ extension LocalChunkStore {
         if status.linkCount == 0 { return false }
         let wanted: Int64?
         do { wanted = try look(status.byteCount) } catch { throw StorageError("look at", path, .checkFailed("\(error)")) }
-        do throws(Errno) {
-            if let wanted, wanted < status.byteCount { try file.truncate(to: wanted) }
-        } catch { throw StorageError(SystemError("cut", path, error)) }
+        guard let wanted, wanted < status.byteCount else { return true }
+        if let refusal { throw StorageError(refusal) }
+        do throws(Errno) { try file.truncate(to: wanted) } catch { throw StorageError(SystemError("cut", path, error)) }
         return true
+    }
+
+    /// Opens a pack to change it, or to read it where this process may do no more.
+    ///
+    /// - Parameter refusal: why it may not.
+    private func openToLook(_ path: String, _ refusal: inout SystemError?) throws(SystemError) -> FileDescriptor {
+        do throws(SystemError) { return try File.open(path, .readWrite) } catch {
+            guard error.errno == .accessDenied || error.errno == .readOnlyFileSystem else { throw error }
+            refusal = error
+            return try File.open(path, .read)
+        }
     }
 
     package func otherFiles() throws(StorageError) -> OtherFiles {

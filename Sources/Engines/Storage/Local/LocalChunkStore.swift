@@ -49,6 +49,8 @@ package final class LocalChunkStore: ChunkStore {
         serverLock = forServing ? try Self.lock(layout.lock, waitingAtMost: Self.serverPatience) : nil
         if forServing && serverLock == nil { throw StorageError("lock", layout.lock, .inUse) }
         self.id = try StorageVersion.check(layout, id: id ?? PackName.random().text, forServing: forServing)
+        // A medium that takes nothing is read as it is.
+        if !forServing && File.exists(layout.packs) { return }
         try sorted { () throws(SystemError) in
             try Directory.make(layout.packs, permissions: 0o700)
             try File.syncDirectory(path)
