@@ -57,6 +57,25 @@ struct AtticdTests {
         #expect(File.exists(home.file("data/deep/server.db")))
     }
 
+    @Test("A secret that is too short is taken, and check-config says in one line how to make another")
+    func shortSecret() throws {
+        try File.replace(home.file("server.toml"), with: Array("""
+            listen = "127.0.0.1:0"
+            [database]
+            url = "sqlite://\(home.path)/server.db"
+            [storage]
+            path = "\(home.path)/storage"
+            [jwt.signing]
+            token-hs256-secret-base64 = "c2hvcnQ="
+            """.utf8), permissions: 0o600)
+        let outcome = try run(["-f", home.file("server.toml"), "--mode", "check-config"])
+        #expect(outcome.isSuccess)
+        let lines = outcome.errorText.split(separator: "\n")
+        #expect(lines.count == 2 && lines.last == "The configuration is good.")
+        #expect(lines.first?.hasSuffix(
+            "the HS256 secret has only 5 bytes; RFC 7518 asks for 32 and more: make one with \"openssl rand 64 | base64 -w0\"") == true)
+    }
+
     @Test("What cannot be made is found by check-config")
     func notMade() throws {
         try home.write("file", text: "")
