@@ -43,7 +43,7 @@ package enum ClientBody {
     ///
     /// `write` is called on the thread that sends. It hands its bytes to the writer, whose `write` throws when there
     /// is no use in going on: let that error through. Where the body can be made again, `isRepeatable` says so.
-    case stream(byteCount: Int64?, isRepeatable: Bool = false, write: (BodyWriter) throws -> Void)
+    case stream(byteCount: Int64?, isRepeatable: Bool = false, write: (RequestWriter) throws -> Void)
 
     var isRepeatable: Bool {
         switch self {

@@ -8,7 +8,7 @@ struct Exchange {
     private let url: HTTPURL
     private let timeouts: ClientTimeouts
     private let reader: AnswerReader
-    private let writer: BodyWriter
+    private let writer: RequestWriter
 
     /// - Parameters:
     ///   - url: where the request goes, with the path that is asked for.
@@ -22,7 +22,7 @@ struct Exchange {
         let host = url.authority
         reader = AnswerReader(transport: transport, host: host, silence: timeouts.silence, answerTime: timeouts.answer)
         let byteCount = Self.byteCount(of: request.body)
-        writer = BodyWriter(
+        writer = RequestWriter(
             transport: transport, reader: reader, host: host, silence: timeouts.silence,
             head: Self.head(request, url, forwarder, byteCount: byteCount), byteCount: byteCount)
     }
@@ -47,7 +47,7 @@ struct Exchange {
 
     /// - Returns: false where the answer came first.
     private func sendRequest() throws(ClientError) -> Bool {
-        do throws(BodyWriter.Stop) {
+        do throws(RequestWriter.Stop) {
             if expectsContinue { try writer.waitForLeave(timeouts.continue) }
             switch request.body {
             case .none: break

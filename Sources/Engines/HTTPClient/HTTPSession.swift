@@ -23,7 +23,7 @@ package final class HTTPSession: Sendable {
         let connector = Connector(network, timeouts)
         try connector.check(endpoint)
         try self.init(endpoint, timeouts, redirectsMax: network.redirectsMax, RouteTable(endpoint) { url throws(ClientError) in
-            Route(
+            ServerRoute(
                 pool: ConnectionPool(connectionsMax: connectionsMax, idleMax: Self.idleMax) { () throws(ClientError) in
                     try connector.connect(to: url)
                 },
@@ -36,7 +36,7 @@ package final class HTTPSession: Sendable {
         endpoint: HTTPURL, timeouts: ClientTimeouts, connectionsMax: Int,
         connect: @escaping @Sendable () throws(ClientError) -> any Transport
     ) throws(ClientError) {
-        let route = Route(
+        let route = ServerRoute(
             pool: ConnectionPool(connectionsMax: connectionsMax, idleMax: Self.idleMax, connect: connect), forwarder: nil)
         try self.init(endpoint, timeouts, redirectsMax: 0, RouteTable(endpoint) { _ throws(ClientError) in route })
     }

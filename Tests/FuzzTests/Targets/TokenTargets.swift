@@ -72,7 +72,7 @@ private func checkRefusal(_ bytes: [UInt8]) throws {
     for (token, body) in [("h.\(payload).s", Array("{}".utf8)), ("h.e30.s", bytes)] {
         for status in [401, 403, 404, 500] {
             let target = ResolvedCache(serverName: "local", endpoint: endpoint, token: token, cache: cache)
-            let refusal = Refusal(operation: .push, target: target, status: Status(status), body: body, nowSeconds: FuzzTarget.now)
+            let refusal = RefusedOperation(operation: .push, target: target, status: Status(status), body: body, nowSeconds: FuzzTarget.now)
             let text = "\(refusal.failure)"
             try rule(
                 !text.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" || (0x7F...0x9F).contains($0.value) },

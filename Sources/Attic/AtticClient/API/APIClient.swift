@@ -96,7 +96,7 @@ package final class APIClient: Sendable {
 
     /// Uploads one path; `body` makes the bytes, `byteCount` of them, and is called again where they must be sent again.
     func upload(
-        headers: [(String, String)], byteCount: Int64, expectContinue: Bool, body: @escaping (BodyWriter) throws -> Void
+        headers: [(String, String)], byteCount: Int64, expectContinue: Bool, body: @escaping (RequestWriter) throws -> Void
     ) throws(ClientFailure) -> UploadPathResult {
         let answer = try send(.push) {
             ClientRequest(
@@ -111,7 +111,7 @@ package final class APIClient: Sendable {
     /// - Returns: nil where the server or a proxy cannot take them as they are, or `body` fails: each by itself will show what
     ///   is wrong with which. Who may not push, and a full disk, are the same for each.
     func uploadTogether(
-        byteCount: Int64, body: @escaping (BodyWriter) throws -> Void
+        byteCount: Int64, body: @escaping (RequestWriter) throws -> Void
     ) throws(ClientFailure) -> UploadPathsResult? {
         let outcome = exchange {
             ClientRequest(
@@ -156,7 +156,7 @@ package final class APIClient: Sendable {
         switch outcome {
         case .success(let answer):
             if answer.status.isSuccess { return answer.body }
-            throw Refusal(
+            throw RefusedOperation(
                 operation: operation, target: target, status: answer.status, body: answer.body, nowSeconds: time.now().seconds,
                 withheldFrom: answer.withheldFrom
             ).failure

@@ -106,7 +106,7 @@ package struct StoreUploader: PathUploader {
     }
 
     /// Writes the path's NAR, which has the size that Nix recorded.
-    private func dump(_ info: PathInfo, into writer: BodyWriter, _ progress: @escaping (Int64) -> Void) throws {
+    private func dump(_ info: PathInfo, into writer: RequestWriter, _ progress: @escaping (Int64) -> Void) throws {
         let location = store.location(of: info.path)
         let bufferBytes = min(Int(clamping: info.narSize), NarDump.bufferByteCount) + Self.dumpBytesMore
         let readers = takeReaders(info)

@@ -4,7 +4,7 @@ import Database
 /// Headers that answers share.
 enum Headers {
     /// How long whoever keeps an answer may give it again without asking here.
-    enum Freshness {
+    enum Lifetime {
         /// For good: what is behind the URL never changes.
         case immutable
         /// For a while: a path may be pushed anew, a cache get another key, an object be collected.
@@ -22,9 +22,9 @@ enum Headers {
     ///
     /// Whoever may read a public cache may keep what it has; what is of a private one stays with the client, and counts for its
     /// token only.
-    static func caching(of cache: CacheRecord, _ freshness: Freshness) -> [(String, String)] {
+    static func caching(of cache: CacheRecord, _ lifetime: Lifetime) -> [(String, String)] {
         let term: String
-        switch freshness {
+        switch lifetime {
         case .immutable: term = "max-age=31536000, immutable"
         case .hour: term = "max-age=3600"
         case .never: return [("Cache-Control", "no-store")]

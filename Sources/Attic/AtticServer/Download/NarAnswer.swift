@@ -18,7 +18,7 @@ struct NarAnswer: Sendable {
     private let onDamage: @Sendable (any Error) -> Void
 
     init(
-        _ nar: NarRecord, objectID: Int64?, in cache: CacheRecord, _ freshness: Headers.Freshness,
+        _ nar: NarRecord, objectID: Int64?, in cache: CacheRecord, _ lifetime: Headers.Lifetime,
         onDamage: @escaping @Sendable (any Error) -> Void
     ) {
         self.objectID = objectID
@@ -28,7 +28,7 @@ struct NarAnswer: Sendable {
         byteCount = nar.sentByteCount
         headers =
             [("Content-Type", "application/x-nix-nar"), ("Accept-Ranges", "bytes"), ("ETag", tag.description)]
-            + Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
+            + Headers.caching(of: cache, lifetime) + Headers.visibility(of: cache)
     }
 
     /// 304, where the client has these bytes already (RFC 9110, section 13.1.2); nil where it does not say so.

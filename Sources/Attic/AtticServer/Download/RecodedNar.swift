@@ -23,11 +23,11 @@ struct RecodedNar: Sendable {
 
     /// All of it, whatever range is asked for (RFC 9110, section 14.2, allows that): another try may make other bytes, so nothing
     /// of one goes on with another. 304 where the client has the NAR in this coding.
-    func response(to head: RequestHead, in cache: CacheRecord, _ freshness: Headers.Freshness) -> Response {
+    func response(to head: RequestHead, in cache: CacheRecord, _ lifetime: Headers.Lifetime) -> Response {
         let tag = EntityTag("\(nar.narHash.base32)-\(coding.rawValue)", isWeak: true)
         let headers =
             [("Content-Type", "application/x-nix-nar"), ("ETag", tag.description)]
-            + Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
+            + Headers.caching(of: cache, lifetime) + Headers.visibility(of: cache)
         if let known = head.header("If-None-Match").flatMap(ETagList.init), known.matchesWeakly(tag) {
             return Response(.notModified, headers: headers, body: .empty)
         }

@@ -14,12 +14,12 @@ struct TextAnswer: Sendable {
     /// Beside those of the text itself.
     private let headers: [(String, String)]
 
-    init(_ bytes: [UInt8], contentType: String, of cache: CacheRecord, _ freshness: Headers.Freshness = .hour) {
+    init(_ bytes: [UInt8], contentType: String, of cache: CacheRecord, _ lifetime: Headers.Lifetime = .hour) {
         self.bytes = bytes
         self.contentType = contentType
         // 160 bits tell texts apart, and are no longer than a store path's hash.
         tag = EntityTag(NixBase32.encode(Array(SHA256.digest(of: bytes).bytes.prefix(20))))
-        headers = Headers.caching(of: cache, freshness) + Headers.visibility(of: cache)
+        headers = Headers.caching(of: cache, lifetime) + Headers.visibility(of: cache)
     }
 
     /// All of it, as it is: what is kept for the loops.

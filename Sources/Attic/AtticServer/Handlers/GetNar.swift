@@ -17,7 +17,7 @@ enum GetNar {
         guard let found = try find(call.context, cache, nar) else { return try GetReceivedNar.respond(call, cache, nar) }
         let head = call.request.head
         let (context, record) = (call.context, found.nar)
-        let answer = NarAnswer(record, objectID: found.objectID, in: cache, nar.freshness) { LostBytes.note($0, on: record, context) }
+        let answer = NarAnswer(record, objectID: found.objectID, in: cache, nar.lifetime) { LostBytes.note($0, on: record, context) }
         if let notModified = answer.notModified(head) { return notModified }
         // All sizes are checked here, before the status line: a damaged NAR is an error and never a short answer.
         let assembly: NarAssembly
@@ -92,7 +92,7 @@ enum GetNar {
 
 extension NarName {
     /// What is behind a store path's hash is what was pushed last.
-    fileprivate var freshness: Headers.Freshness {
+    fileprivate var lifetime: Headers.Lifetime {
         switch self {
         case .file: .immutable
         case .storePath: .hour

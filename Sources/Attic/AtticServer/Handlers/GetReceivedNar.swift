@@ -33,14 +33,14 @@ enum GetReceivedNar {
         }
         if let objectID = file.objectID { call.context.accessTimes.note(objectID, at: call.now) }
         // Without an object it may be gone in an hour, or sooner where its cache is destroyed.
-        let freshness: Headers.Freshness = file.objectID == nil ? .never : .hour
+        let lifetime: Headers.Lifetime = file.objectID == nil ? .never : .hour
         let context = call.context
         if coding == nar.kind?.sentCoding {
-            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, freshness) { LostBytes.note($0, on: nar, context) }
+            let answer = NarAnswer(nar, objectID: file.objectID, in: cache, lifetime) { LostBytes.note($0, on: nar, context) }
             return answer.notModified(head) ?? answer.response(to: head, assembly)
         }
         let recoded = RecodedNar(nar: nar, assembly: assembly, coding: coding) { LostBytes.note($0, on: nar, context) }
-        return recoded.response(to: head, in: cache, freshness)
+        return recoded.response(to: head, in: cache, lifetime)
     }
 
     /// The NAR of a file that was pushed under that name; nil where there is none.

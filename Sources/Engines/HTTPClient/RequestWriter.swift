@@ -5,7 +5,7 @@ import Platform
 ///
 /// Thread: the one that sends the request. Small pieces are gathered and leave together; large ones leave as they are,
 /// without a copy.
-package final class BodyWriter {
+package final class RequestWriter {
     /// Below this, a piece is copied rather than sent by itself.
     private static let gatherBytes = 64 << 10
     /// Bytes of a file that are sent at once, between two looks at what the server says.

@@ -33,7 +33,7 @@ package enum CacheOperation: Hashable, Sendable {
 }
 
 /// An answer that says no, put into words: what was refused, why, and what its user can do about it.
-struct Refusal {
+struct RefusedOperation {
     let operation: CacheOperation
     let target: ResolvedCache
     let status: Status

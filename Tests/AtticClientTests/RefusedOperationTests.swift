@@ -6,7 +6,7 @@ import HTTPClient
 import Testing
 
 @Suite("What a server refuses, in words")
-struct RefusalTests {
+struct RefusedOperationTests {
     /// A token with those claims, and a signature that nobody here looks at.
     private func token(_ claims: String) -> String {
         ["{\"typ\":\"JWT\",\"alg\":\"HS256\"}", claims, "signature"].map { Base64.encodeURL(Array($0.utf8)) }.joined(separator: ".")
@@ -17,7 +17,7 @@ struct RefusalTests {
     ) throws -> ClientFailure {
         let target = ResolvedCache(
             serverName: "local", endpoint: try HTTPURL("http://localhost:8080"), token: token, cache: try #require(CacheName("hello")))
-        return Refusal(
+        return RefusedOperation(
             operation: operation, target: target, status: Status(status),
             body: ErrorBody(code: status, error: error, message: message).json(), nowSeconds: 2_000_000_000
         ).failure
@@ -84,7 +84,7 @@ struct RefusalTests {
     func foreign() throws {
         let target = ResolvedCache(
             serverName: "local", endpoint: try HTTPURL("http://localhost:8080"), token: nil, cache: try #require(CacheName("hello")))
-        let failure = Refusal(
+        let failure = RefusedOperation(
             operation: .push, target: target, status: Status(404), body: Array("<html>".utf8), nowSeconds: 0).failure
         #expect(failure.message.hasSuffix("the server answered 404 Not Found"))
         #expect(failure.advice?.contains("Is http://localhost:8080 the endpoint of an atticd?") == true)
@@ -103,7 +103,7 @@ struct RefusalTests {
     func elsewhere(status: Int) throws {
         let target = ResolvedCache(
             serverName: "local", endpoint: try HTTPURL("http://localhost:8080"), token: "eyJ.a.b", cache: try #require(CacheName("hello")))
-        let failure = Refusal(
+        let failure = RefusedOperation(
             operation: .push, target: target, status: Status(status), body: [], nowSeconds: 0, withheldFrom: "https://other.example").failure
         #expect(failure.kind == .notPermitted)
         #expect(failure.message.contains("the server redirects to https://other.example, which is not shown the token"))
