@@ -19,8 +19,10 @@ import Testing
         #expect(try SocketAddress.resolve(host: host, port: 80).map(\.description) == [text])
     }
 
-    @Test func aHostThatIsNotThereIsNamed() {
-        #expect(throws: SystemError.self) { try SocketAddress.resolve(host: "no such host", port: 1) }
+    @Test func aHostThatIsNotThereIsNamedWithTheResolversReason() {
+        let error = #expect(throws: SystemError.self) { try SocketAddress.resolve(host: "no such host", port: 1) }
+        let lookup = #expect(throws: NameLookup.Failure.self) { try NameLookup.addresses(of: "no such host", port: 1) }
+        #expect(error?.description == lookup?.description && error?.description.hasSuffix(Errno.addressNotAvailable.description) == false)
     }
 
     @Test func aListenerOnPortZeroKnowsItsPort() throws {

@@ -49,16 +49,20 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     /// On what: a path, an address. Empty where there is nothing to name.
     package let subject: String
     package let errno: Errno
+    /// Why, in better words than the number's own; nil where there are none.
+    private let cause: String?
 
-    package init(_ operation: String, _ subject: String, _ errno: Errno) {
+    package init(_ operation: String, _ subject: String, _ errno: Errno, cause: String? = nil) {
         self.operation = operation
         self.subject = subject
         self.errno = errno
+        self.cause = cause
     }
 
     /// `cannot open /etc/shadow: Permission denied`
     package var description: String {
-        subject.isEmpty ? "cannot \(operation): \(errno)" : "cannot \(operation) \(subject): \(errno)"
+        let cause = cause ?? errno.description
+        return subject.isEmpty ? "cannot \(operation): \(cause)" : "cannot \(operation) \(subject): \(cause)"
     }
 }
 

@@ -38,15 +38,18 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// The addresses of a host, as getaddrinfo(3) orders them.
     ///
-    /// - Throws: `SystemError` that names the host; the cause is "no such address" where the name is unknown.
+    /// - Throws: `SystemError` that names the host and gives the resolver's reason, as `NameLookup` does; the number is
+    ///   `.addressNotAvailable` where the system has none for it.
     package static func resolve(host: String, port: UInt16) throws(SystemError) -> [SocketAddress] {
         var hints = unsafe addrinfo()
         unsafe hints.ai_family = AF_UNSPEC
         unsafe hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
         var list: UnsafeMutablePointer<addrinfo>?
         let code = unsafe getaddrinfo(host, nil, &hints, &list)
-        if code == EAI_SYSTEM { throw SystemError("look up", host, Errno.current) }
-        if code != 0 { throw SystemError("find the address of", host, .addressNotAvailable) }
+        if code == EAI_SYSTEM { throw SystemError("find the address of", host, Errno.current) }
+        if code != 0 {
+            throw unsafe SystemError("find the address of", host, .addressNotAvailable, cause: String(cString: gai_strerror(code)))
+        }
         defer { unsafe freeaddrinfo(list) }
         var addresses: [SocketAddress] = []
         var next = unsafe list
