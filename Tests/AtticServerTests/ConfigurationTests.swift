@@ -328,14 +328,6 @@ struct ConfigurationTests {
         #expect((try? Self.parse(text))?.database == path.map { .sqlite(path: $0) })
     }
 
-    @Test("An address has a host and a port, or a path", arguments: [
-        ("unix:/run/x.sock", true), ("unix:x.sock", false), ("unix:/", false), ("unix:", false),
-        ("[::]:8080", true), ("[::1]:0", true), ("localhost:65535", true), ("0.0.0.0:80", true), ("[fe80::1%eth0]:1", true),
-        ("8080", false), (":8080", false), ("localhost:", false), ("localhost:65536", false), ("localhost:-1", false), ("::1:8080", false),
-        ("[]:80", false), ("[::1:80", false), ("a b:80", false), ("http://x:80", false), ("localhost:+1", false), ("", false),
-    ])
-    func addresses(text: String, isAddress: Bool) { #expect(isListenAddress(text) == isAddress) }
-
     @Test("What must be set and is not is asked for, in its section or at the top")
     func missing() {
         #expect(Self.refusal("")?.hasPrefix("server.toml:1:1: \"path\" in [storage] is missing; ") == true)

@@ -45,10 +45,19 @@ package enum ListenAddress: Sendable, CustomStringConvertible {
             // An IPv6 address without brackets: where its port begins is anyone's guess.
             throw ListenAddressError(text: text)
         }
-        guard !host.isEmpty, portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(portText) else {
-            throw ListenAddressError(text: text)
-        }
+        guard !host.isEmpty, host.utf8.allSatisfy(Self.isHostByte), portText.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            let port = UInt16(portText)
+        else { throw ListenAddressError(text: text) }
         self = .internet(host: String(host), port: port)
+    }
+
+    /// What stands in names and addresses, an interface behind `%` included.
+    private static func isHostByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
+        case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "%"): true
+        default: false
+        }
     }
 
     /// The port that clients are to name; nil where there is none, or it is not known here.

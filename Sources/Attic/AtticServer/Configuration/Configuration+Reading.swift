@@ -4,6 +4,7 @@ import Compression
 import ConfigFile
 import Database
 import HTTP
+import HTTPServer
 import Platform
 
 // From TOML to a checked configuration, section by section in the order of server.toml.example. The defaults are those
@@ -51,7 +52,7 @@ extension Configuration {
 
     private mutating func readServer(_ root: TOMLSection) throws(ConfigFileError) {
         if let text = try root.string("listen") {
-            guard isListenAddress(text) else {
+            guard (try? ListenAddress(parsing: text)) != nil else {
                 throw root.error(
                     at: "listen", "\"\(text)\" is no address; write host:port, as in \"[::]:8080\" or \"127.0.0.1:8080\", or unix:/path of a socket")
             }

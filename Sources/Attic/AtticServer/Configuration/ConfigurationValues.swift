@@ -2,30 +2,8 @@ import AtticAPI
 import ConfigFile
 import Database
 import Encoding
-import HTTPServer
 
 // Values of server.toml that are more than a TOML type; each reader gives a value or a sentence.
-
-/// Whether `text` is `host:port`, an IPv6 address in brackets, or `unix:/path`. Whether one can listen there only the system knows.
-func isListenAddress(_ text: String) -> Bool {
-    if text.hasPrefix("unix:") { return (try? ListenAddress(parsing: text)) != nil }
-    guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return false }
-    let host = text[..<colon]
-    let port = text[text.utf8.index(after: colon)...]
-    guard !port.isEmpty, port.utf8.allSatisfy({ (0x30...0x39).contains($0) }), UInt16(port) != nil else { return false }
-    if host.hasPrefix("[") {
-        return host.hasSuffix("]") && host.utf8.count > 3 && host.utf8.dropFirst().dropLast().allSatisfy(isAddressByte)
-    }
-    return !host.isEmpty && host.utf8.allSatisfy { isAddressByte($0) && $0 != UInt8(ascii: ":") }
-}
-
-private func isAddressByte(_ byte: UInt8) -> Bool {
-    switch byte {
-    case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: true
-    case UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "%"): true
-    default: false
-    }
-}
 
 /// What a database URL names: a file of SQLite, or a PostgreSQL database. Errors never hold the URL, which may hold a password.
 func databaseLocation(ofURL url: String) throws(ValueError) -> DatabaseLocation {
