@@ -77,18 +77,27 @@ package final class Server: Sendable {
     ///
     /// - Returns: false where that took longer.
     package func permitsChanged(waitingAtMost patience: Duration) -> Bool {
+        everyLoopAnswers(within: patience) { .permitsAsked($0) }
+    }
+
+    /// Whether every loop takes its mail within so long, as one that hangs does not. Thread: any but a loop's.
+    package func isAlive(within patience: Duration) -> Bool {
+        everyLoopAnswers(within: patience) { .asked($0) }
+    }
+
+    /// Sends every loop a message that has it call back; false where one took longer. Thread: any but a loop's.
+    private func everyLoopAnswers(
+        within patience: Duration, _ message: (_ isDone: @escaping @Sendable () -> Void) -> LoopMessage
+    ) -> Bool {
         let awaited = Monitor(0)
         for loop in loops {
             awaited.update { $0 += 1 }
-            loop.mailbox.post(.permitsAsked { awaited.update { $0 -= 1 } })
+            loop.mailbox.post(message { awaited.update { $0 -= 1 } })
         }
         let limit = MonotonicTime.now + patience
         // Loops that have ended send nothing.
         return awaited.wait(until: limit) { $0 == 0 ? true : nil } ?? shared.runningLoops.withLock { $0 == 0 }
     }
-
-    /// Whether every loop takes its mail within so long, as one that hangs does not. Thread: any but a loop's.
-    package func isAlive(within patience: Duration) -> Bool { permitsChanged(waitingAtMost: patience) }
 
     /// Ends the server in good order: no more connections are accepted, idle ones are closed, requests that have begun
     /// are answered; then the threads end. Returns when they have.

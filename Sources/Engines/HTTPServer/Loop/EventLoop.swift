@@ -121,6 +121,7 @@ struct EventLoop: ~Copyable {
         case .permitsAsked(let isDone):
             for seat in table.all { checkPermit(&seat.connection) }
             isDone()
+        case .asked(let isDone): isDone()
         case .drain: drain()
         case .stop: isStopped = true
         }

@@ -29,6 +29,8 @@ enum LoopMessage: Sendable {
     case permitsChanged
     /// The same; to be called when all have been asked.
     case permitsAsked(@Sendable () -> Void)
+    /// Whether it goes round; to be called where it does, and nothing else.
+    case asked(@Sendable () -> Void)
     /// Accept no more, finish what has begun, and end.
     case drain
     /// End now.
