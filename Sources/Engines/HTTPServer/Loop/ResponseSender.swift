@@ -83,77 +83,11 @@ struct ResponseSender {
     ///   - sent: is counted up by the bytes sent.
     mutating func send(to socket: borrowing FileDescriptor, disk: any Disk, byteCountMax: Int, sent: inout Int) -> Outcome {
         let limit = sent + byteCountMax
-        if let outlet, !hasBegun {
-            // The head of a stream leaves with its first bytes: a producer may never begin, and then something else is said. What
-            // stands before the head (`100 Continue`) is finished where it was begun.
-            switch offset > 0 ? .bytes(taken: 0) : unsafe outlet.take(atMost: 1, { _ in 0 }) {
-            case .nothing:
-                waitsForProducer = true
-                return .waitsForProducer
-            case .failure: return .producerFailed
-            case .bytes, .end: hasBegun = true
-            }
-        }
+        if let outcome = beginStream() { return outcome }
         do throws(Errno) {
-            while offset < head.count + bytes.count {
-                // In turns, as files: who takes as fast as it is sent would otherwise be sent all of it in one call, and nobody
-                // else be served, nor a permit be asked again, before its end.
-                if sent >= limit && offset >= head.count { return .budgetSpent }
-                guard let count = try sendBytes(to: socket, atMost: max(limit - sent, 0)) else { return .blocked }
-                offset += count
-                sent += count
-            }
-            while extentIndex < extents.count {
-                if sent >= limit { return .budgetSpent }
-                let extent = extents[extentIndex]
-                if extentOffset == extent.byteCount {
-                    extentIndex += 1
-                    extentOffset = 0
-                    window.restart()
-                    continue
-                }
-                let start = extent.offset + extentOffset
-                switch window.next(start..<extent.offset + extent.byteCount) {
-                case .probe(let range):
-                    window.probed(range, isInMemory: disk.isInMemory(extent.part(range)))
-                case .read(let range):
-                    return .read(extent.part(range), following: extents[(extentIndex + 1)...].prefix(Self.followingMax))
-                case .wait:
-                    waitsForDisk = true
-                    return .waitsForDisk
-                case .send(let count):
-                    let most = Int(min(count, Int64(limit - sent)))
-                    let taken: Int?
-                    do throws(Errno) {
-                        taken = try socket.sendFile(extent.file.descriptor, at: start, byteCount: most)
-                    } catch where error == .inputOutput {
-                        // sendfile(2): "Unspecified error while reading from in_fd"; all others are the socket's.
-                        return .fileLost(extent.part(start..<start + Int64(most)), error)
-                    }
-                    guard let taken else {
-                        window.doubt()
-                        return .blocked
-                    }
-                    if taken == 0 { return .fileLost(extent.part(start..<extent.offset + extent.byteCount), nil) }
-                    sent += taken
-                    extentOffset += Int64(taken)
-                }
-            }
-            while let outlet {
-                if sent >= limit { return .budgetSpent }
-                let found = try unsafe outlet.take(atMost: limit - sent) { bytes throws(Errno) in
-                    try unsafe socket.send(bytes, more: false) ?? 0
-                }
-                switch found {
-                case .bytes(taken: 0): return .blocked
-                case .bytes(let taken): sent += taken
-                case .nothing:
-                    waitsForProducer = true
-                    return .waitsForProducer
-                case .end: self.outlet = nil
-                case .failure: return .producerFailed
-                }
-            }
+            if let outcome = try sendBytes(to: socket, limit: limit, sent: &sent) { return outcome }
+            if let outcome = try sendFiles(to: socket, disk: disk, limit: limit, sent: &sent) { return outcome }
+            if let outcome = try sendStream(to: socket, limit: limit, sent: &sent) { return outcome }
         } catch { return .failed(error) }
         self = ResponseSender(fileWindowBytes: window.windowBytes)
         return .done
@@ -171,13 +105,42 @@ struct ResponseSender {
     /// Nothing more will be sent: whoever makes bytes for it need not go on.
     func abandon() { outlet?.abandon() }
 
-    /// Extents behind the one that is missing of which a reader is told; in a NAR of many small pieces the disk goes on with them.
-    private static let followingMax = 8
+    // MARK: The steps of `send`: each gives nil where what it is for has been sent, or is not there
 
-    private var hasFileBytes: Bool { extents.contains { $0.byteCount > 0 } }
+    /// Holds the head of a stream back until there is something behind it.
+    ///
+    /// The head leaves with the first bytes: a producer may never begin, and then something else is said. What stands before the head
+    /// (`100 Continue`) is finished where it was begun.
+    private mutating func beginStream() -> Outcome? {
+        guard let outlet, !hasBegun else { return nil }
+        switch offset > 0 ? .bytes(taken: 0) : unsafe outlet.take(atMost: 1, { _ in 0 }) {
+        case .nothing:
+            waitsForProducer = true
+            return .waitsForProducer
+        case .failure: return .producerFailed
+        case .bytes, .end:
+            hasBegun = true
+            return nil
+        }
+    }
+
+    /// Sends the head and the bytes in memory.
+    private mutating func sendBytes(
+        to socket: borrowing FileDescriptor, limit: Int, sent: inout Int
+    ) throws(Errno) -> Outcome? {
+        while offset < head.count + bytes.count {
+            // In turns, as files: who takes as fast as it is sent would otherwise be sent all of it in one call, and nobody
+            // else be served, nor a permit be asked again, before its end.
+            if sent >= limit && offset >= head.count { return .budgetSpent }
+            guard let count = try sendBytesOnce(to: socket, atMost: max(limit - sent, 0)) else { return .blocked }
+            offset += count
+            sent += count
+        }
+        return nil
+    }
 
     /// Sends what is left of the head, and of the bytes behind it at most `byteCountMax`.
-    private func sendBytes(to socket: borrowing FileDescriptor, atMost byteCountMax: Int) throws(Errno) -> Int? {
+    private func sendBytesOnce(to socket: borrowing FileDescriptor, atMost byteCountMax: Int) throws(Errno) -> Int? {
         let headOffset = min(offset, head.count)
         let bytesOffset = offset - headOffset
         return try unsafe head.span.withUnsafeBytes { head throws(Errno) in
@@ -191,6 +154,84 @@ struct ResponseSender {
             }
         }
     }
+
+    /// Sends the parts of files that are in memory, up to the first that has to be read.
+    private mutating func sendFiles(
+        to socket: borrowing FileDescriptor, disk: any Disk, limit: Int, sent: inout Int
+    ) throws(Errno) -> Outcome? {
+        while extentIndex < extents.count {
+            if sent >= limit { return .budgetSpent }
+            let extent = extents[extentIndex]
+            if extentOffset == extent.byteCount {
+                extentIndex += 1
+                extentOffset = 0
+                window.restart()
+                continue
+            }
+            let rest = extent.offset + extentOffset..<extent.offset + extent.byteCount
+            switch window.next(rest) {
+            case .probe(let range):
+                window.probed(range, isInMemory: disk.isInMemory(extent.part(range)))
+            case .read(let range):
+                return .read(extent.part(range), following: extents[(extentIndex + 1)...].prefix(Self.followingMax))
+            case .wait:
+                waitsForDisk = true
+                return .waitsForDisk
+            case .send(let count):
+                let most = min(count, Int64(limit - sent))
+                if let outcome = try sendFile(extent, rest, atMost: most, to: socket, sent: &sent) { return outcome }
+            }
+        }
+        return nil
+    }
+
+    /// Has the kernel send from the front of what is left of an extent.
+    private mutating func sendFile(
+        _ extent: FileExtent, _ rest: Range<Int64>, atMost byteCountMax: Int64, to socket: borrowing FileDescriptor, sent: inout Int
+    ) throws(Errno) -> Outcome? {
+        let taken: Int?
+        do throws(Errno) {
+            taken = try socket.sendFile(extent.file.descriptor, at: rest.lowerBound, byteCount: Int(byteCountMax))
+        } catch where error == .inputOutput {
+            // sendfile(2): "Unspecified error while reading from in_fd"; all others are the socket's.
+            return .fileLost(extent.part(rest.lowerBound..<rest.lowerBound + byteCountMax), error)
+        }
+        guard let taken else {
+            window.doubt()
+            return .blocked
+        }
+        if taken == 0 { return .fileLost(extent.part(rest), nil) }
+        sent += taken
+        extentOffset += Int64(taken)
+        return nil
+    }
+
+    /// Sends what a producer has made until now.
+    private mutating func sendStream(
+        to socket: borrowing FileDescriptor, limit: Int, sent: inout Int
+    ) throws(Errno) -> Outcome? {
+        while let outlet {
+            if sent >= limit { return .budgetSpent }
+            let found = try unsafe outlet.take(atMost: limit - sent) { bytes throws(Errno) in
+                try unsafe socket.send(bytes, more: false) ?? 0
+            }
+            switch found {
+            case .bytes(taken: 0): return .blocked
+            case .bytes(let taken): sent += taken
+            case .nothing:
+                waitsForProducer = true
+                return .waitsForProducer
+            case .end: self.outlet = nil
+            case .failure: return .producerFailed
+            }
+        }
+        return nil
+    }
+
+    /// Extents behind the one that is missing of which a reader is told; in a NAR of many small pieces the disk goes on with them.
+    private static let followingMax = 8
+
+    private var hasFileBytes: Bool { extents.contains { $0.byteCount > 0 } }
 }
 
 extension FileExtent {
