@@ -46,12 +46,12 @@ extension Checker {
         if count == 0 { return }
         let link = rows.link
         let names = count == 1 ? "1 row of \(link.table) names" : "\(count) rows of \(link.table) name"
-        let remedy = switch link.description {
-        case "object.nar_id": "remove the objects, so that their paths count as missing and are pushed again"
-        case "object.cache_id": "remove the objects of a cache that is not there"
-        case "chunk.pack_id": "remove the chunks and mark the NARs that need them as damaged, so that their paths count as missing and are pushed again"
-        case "chunk_reference.chunk_id": "mark the NARs as damaged, so that their paths count as missing and are pushed again"
-        case "chunk_reference.nar_id": "have the next collection remove them"
+        let remedy = switch link {
+        case .objectNar: "remove the objects, so that their paths count as missing and are pushed again"
+        case .objectCache: "remove the objects of a cache that is not there"
+        case .chunkPack: "remove the chunks and mark the NARs that need them as damaged, so that their paths count as missing and are pushed again"
+        case .referenceChunk: "mark the NARs as damaged, so that their paths count as missing and are pushed again"
+        case .referenceNar: "have the next collection remove them"
         default: "remove them"
         }
         let what = "\(names) the \(link.parent) \(rows.missingID), which is not there"
