@@ -34,7 +34,7 @@ final class SimulatedServer: Sendable {
         upkeep = Upkeep(context, collectsEvery: nil)
         sweeper = Sweeper(
             catalog: catalog, store: store, defaultRetentionSeconds: 0,
-            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, grace: world.grace, tellInterval: .zero, rowsOfStep: 20, log: log)
+            punchDelay: Sweeper.punchDelayBesideReaders, bytesToFree: context.bytesToFree, grace: world.grace, tellInterval: .zero, steps: .alike(rows: 20), log: log)
         context.bytesToFree.use { [permits] in
             permits.update { $0.removeAll { !$0.holds } }
             return true

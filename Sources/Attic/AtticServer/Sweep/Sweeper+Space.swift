@@ -24,14 +24,14 @@ extension Sweeper {
             last = end
             for text in names where goesOn() {
                 if store.packKind == .object {
-                    _ = try catalog.forgetEmptyPack(text, isPaced: rowsOfStep == nil, until: now + grace)
+                    _ = try catalog.forgetEmptyPack(text, isPaced: steps.isPaced, until: now + grace)
                     Faults.pass(.packForgotten)
                     continue
                 }
                 // The store holds the pack's lock while it asks: no upload can be writing there now, and none that
                 // committed is overlooked.
-                remove(text, &report) { [catalog, rowsOfStep] in
-                    let isForgotten = try catalog.forgetEmptyPack(text, isPaced: rowsOfStep == nil)
+                remove(text, &report) { [catalog, steps] in
+                    let isForgotten = try catalog.forgetEmptyPack(text, isPaced: steps.isPaced)
                     Faults.pass(.packForgotten)
                     return isForgotten
                 }
@@ -116,7 +116,7 @@ extension Sweeper {
                 try catalog.write(surviving: .crash) { session throws(DatabaseError) in try session.forgetDeadExtents(done) }
             }
             if dead.count < Sweeper.batchCount { return }
-            if rowsOfStep == nil { MonotonicTime.sleep(min(.now - begin, Sweeper.restMax)) }
+            if steps.isPaced { MonotonicTime.sleep(min(.now - begin, Sweeper.restMax)) }
         }
     }
 

@@ -41,13 +41,30 @@ package struct Sweeper: Sendable {
         }
     }
 
+    /// How much of the rows one step takes, and what lies between steps.
+    package enum Steps: Sendable {
+        /// As much as takes a short while, and rests between: servers are beside it.
+        case paced
+        /// So many rows each and no rests: always the same, however long they take.
+        case alike(rows: Int)
+
+        var isPaced: Bool {
+            if case .paced = self { true } else { false }
+        }
+
+        /// Rows of a transaction at most.
+        var rowsMax: Int {
+            switch self {
+            case .paced: 500
+            case .alike(let rows): rows
+            }
+        }
+    }
+
     /// How long bytes of dead chunks stay where downloads may be running: the NARs were unused for a retention period,
     /// so only a download that began in the collection's last moments can still be reading them. One that takes longer is
     /// broken off (`BytesToFree`).
     package static let punchDelayBesideReaders = Duration.seconds(60)
-
-    /// Rows of a transaction at most.
-    private static let rowsOfStepMax = 500
 
     let catalog: Catalog
     let store: any ChunkStore
@@ -57,7 +74,7 @@ package struct Sweeper: Sendable {
     let bytesToFree: BytesToFree?
     let grace: Duration
     private let tellInterval: Duration
-    let rowsOfStep: Int?
+    let steps: Steps
     let log: Logger
 
     /// - Parameters:
@@ -70,11 +87,9 @@ package struct Sweeper: Sendable {
     ///   - grace: how long a pack of a bucket stays when nothing lives in it any more.
     ///   - tellInterval: how long objects may be gone before those who answer from memory hear of it; more often, a long
     ///     collection would leave them nothing to answer from.
-    ///   - rowsOfStep: nil for steps that take a short while each, and rests between them; a number for steps of so many rows
-    ///     and no rests: always the same, however long they take.
     package init(
         catalog: Catalog, store: any ChunkStore, defaultRetentionSeconds: Int64, punchDelay: Duration,
-        takeDirectory: (@Sendable () throws(StorageError) -> OpenFile?)? = nil, bytesToFree: BytesToFree? = nil, grace: Duration = .seconds(900), tellInterval: Duration = .milliseconds(500), rowsOfStep: Int? = nil, log: Logger
+        takeDirectory: (@Sendable () throws(StorageError) -> OpenFile?)? = nil, bytesToFree: BytesToFree? = nil, grace: Duration = .seconds(900), tellInterval: Duration = .milliseconds(500), steps: Steps = .paced, log: Logger
     ) {
         self.catalog = catalog
         self.store = store
@@ -84,7 +99,7 @@ package struct Sweeper: Sendable {
         self.bytesToFree = bytesToFree
         self.grace = grace
         self.tellInterval = tellInterval
-        self.rowsOfStep = rowsOfStep
+        self.steps = steps
         self.log = log
     }
 
@@ -106,8 +121,7 @@ package struct Sweeper: Sendable {
         var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
             rows = try catalog.sweepRows(
-                at: now, defaultRetentionSeconds: defaultRetentionSeconds, batch: rowsOfStep ?? Sweeper.rowsOfStepMax,
-                isPaced: rowsOfStep == nil,
+                at: now, defaultRetentionSeconds: defaultRetentionSeconds, batch: steps.rowsMax, isPaced: steps.isPaced,
                 between: { rows in
                     Faults.pass(.rowsSwept)
                     guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
