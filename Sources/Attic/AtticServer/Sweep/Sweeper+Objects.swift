@@ -82,9 +82,7 @@ extension Sweeper {
         }
         guard let written = writer.packs.first, writer.packs.count == 1 else { return writer.abandon() }
         Faults.pass(.packCopied)
-        let (chunks, state) = (
-            moved,
-            PackState(name: written.name.text, byteCount: written.byteCount, isSealed: written.isSealed, isLoose: written.isLoose))
+        let (chunks, state) = (moved, PackState(written))
         do throws(DatabaseError) {
             guard try catalog.write({ session throws(DatabaseError) in try session.moveChunks(chunks, to: state, at: now) }) else {
                 return writer.abandon()

@@ -8,7 +8,7 @@ extension Call {
     /// - Parameter pipeline: who stored the bytes; nil where none were sent. After an error it is done with as well; the lease
     ///   is not.
     func commit(
-        _ paths: [Commit.Path], into cache: CacheName, packs: [Database.PackState] = [], storedBy pipeline: UploadPipeline?,
+        _ paths: [Commit.Path], into cache: CacheName, packs: [PackState] = [], storedBy pipeline: UploadPipeline?,
         lease: UploadLease
     ) throws {
         // Pushed when it is done: one that took longer than its cache keeps things is not old.
@@ -23,7 +23,7 @@ extension Call {
 
     /// The same of a NAR's file that came by itself.
     func commit(
-        _ file: Commit.File, into cache: CacheName, packs: [Database.PackState], storedBy pipeline: UploadPipeline,
+        _ file: Commit.File, into cache: CacheName, packs: [PackState], storedBy pipeline: UploadPipeline,
         lease: UploadLease
     ) throws {
         try commit(Commit(uploadID: lease.id, packs: packs, file: file), into: cache, pipeline, lease)

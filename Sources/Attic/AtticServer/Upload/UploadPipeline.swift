@@ -22,7 +22,7 @@ final class UploadPipeline {
     struct Stored {
         /// In the order in which they were begun.
         var nars: [StoredNar]
-        var packs: [Database.PackState]
+        var packs: [PackState]
     }
 
     struct StoredNar {
@@ -137,11 +137,7 @@ final class UploadPipeline {
                     compression: compression, listing: nar.listing),
                 chunks: file.chunks, knownFileBytes: file.knownByteCount)
         }
-        return Stored(
-            nars: stored,
-            packs: packs.map {
-                Database.PackState(name: $0.name.text, byteCount: $0.byteCount, isSealed: $0.isSealed, isLoose: $0.isLoose)
-            })
+        return Stored(nars: stored, packs: packs.map { PackState($0) })
     }
 
     /// All is committed: the bytes stay.

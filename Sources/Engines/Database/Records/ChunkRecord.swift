@@ -60,7 +60,7 @@ package struct DeadExtent: Sendable, Hashable {
     package let extent: StoredExtent
 }
 
-/// A pack as a writer leaves it.
+/// A pack as a writer leaves it: what a commit says of it.
 package struct PackState: Sendable, Hashable {
     package let name: String
     package let byteCount: Int64
