@@ -84,10 +84,10 @@ package enum Route: Sendable {
         if segments.isEmpty {
             try Route.requireReading(method)
             self = .welcome
-        } else if segments.count == 1 && segments[0] == "_health" {
+        } else if segments.count == 1 && segments[0] == Endpoint.Segment.health {
             try Route.requireReading(method)
             self = .health
-        } else if segments[0] == "_api" {
+        } else if segments[0] == Endpoint.Segment.api {
             self = try Route.api(method, Array(segments.dropFirst()))
         } else if segments[0].hasPrefix("_") {
             // Reserved: a segment that begins with an underscore is never a cache.
@@ -98,18 +98,18 @@ package enum Route: Sendable {
     }
 
     private static func api(_ method: Method, _ segments: [String]) throws(Problem) -> Route {
-        guard segments.first == "v1" else { throw .notFound }
+        guard segments.first == Endpoint.Segment.version else { throw .notFound }
         switch (segments.count, segments.count > 1 ? segments[1] : "") {
-        case (2, "get-missing-paths"):
+        case (2, Endpoint.Segment.getMissingPaths):
             guard method == .post else { throw .methodNotAllowed(allowed: "POST") }
             return .findMissingPaths
-        case (2, "upload-path"):
+        case (2, Endpoint.Segment.uploadPath):
             guard method == .put else { throw .methodNotAllowed(allowed: "PUT") }
             return .uploadPath
-        case (2, "upload-paths"):
+        case (2, Endpoint.Segment.uploadPaths):
             guard method == .put else { throw .methodNotAllowed(allowed: "PUT") }
             return .uploadPaths
-        case (3, "cache-config"):
+        case (3, Endpoint.Segment.cacheConfig):
             let name = try cacheName(segments[2])
             switch method {
             case .get, .head: return .getCacheConfig(name)
@@ -131,7 +131,7 @@ package enum Route: Sendable {
         let route: Route
         if segments.count == 2 && file == "nix-cache-info" {
             route = .cacheInfo(name)
-        } else if segments.count == 2 && file == "attic-cache-info" {
+        } else if segments.count == 2 && file == Endpoint.atticCacheInfo {
             route = .getCacheConfig(name)
         } else if segments.count == 2 && file == Endpoint.getNarInfos {
             guard method == .post || method == .query else { throw .methodNotAllowed(allowed: "POST, QUERY") }
