@@ -4,7 +4,7 @@ import Testing
 @Suite("Revoked tokens")
 struct RevocationsTests {
     private func token(_ subject: String?, id: String? = nil, issuedAt: Int64? = nil) -> Token {
-        Token(subject: subject, expiry: nil, issuedAt: issuedAt, id: id, caches: [])
+        Token(subject: subject, expirySeconds: nil, issuedAtSeconds: issuedAt, id: id, caches: [])
     }
 
     @Test("A token is refused by its jti, and no other")

@@ -67,7 +67,7 @@ struct TokenRS256Tests {
 
     @Test("are those that openssl signs, byte for byte")
     func signing() throws {
-        let token = Token(subject: "alice", expiry: 2000, issuedAt: 900, caches: [(.all, [.pull, .push])])
+        let token = Token(subject: "alice", expirySeconds: 2000, issuedAtSeconds: 900, caches: [(.all, [.pull, .push])])
         let signer = try #require(Self.keys.first?.signer)
         let made = token.signed(with: signer)
         #expect(made.hasPrefix(Self.parts[0] + "."))
@@ -84,7 +84,7 @@ struct TokenRS256Tests {
     @Test("by another key are refused, and a public key makes none")
     func others() throws {
         let other = try RSAPrivateKey(pem: Array(Self.otherKey.utf8))
-        let jwt = Token(subject: "alice", expiry: 2000, caches: [(.all, .all)]).signed(with: .rs256(other))
+        let jwt = Token(subject: "alice", expirySeconds: 2000, caches: [(.all, .all)]).signed(with: .rs256(other))
         for key in Self.keys { #expect(Self.refusal(jwt, key)?.hasPrefix("the token's signature is wrong") == true) }
         #expect(Self.refusal(jwt, .rs256PublicKey(other.publicKey)) == nil)
         #expect(Self.keys.last?.signer == nil)

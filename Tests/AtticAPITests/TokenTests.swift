@@ -38,7 +38,7 @@ struct TokenTests {
     }
 
     static func token(_ caches: [(String, Permissions)], expiry: Int64? = 2000) throws -> Token {
-        Token(subject: "alice", expiry: expiry, caches: try caches.map { (try #require(CacheNamePattern($0)), $1) })
+        Token(subject: "alice", expirySeconds: expiry, caches: try caches.map { (try #require(CacheNamePattern($0)), $1) })
     }
 
     @Test("The tokens of the tutorial are made again, byte for byte up to the signature", arguments: printed.indices)
@@ -61,7 +61,7 @@ struct TokenTests {
         let printed = Self.printed[index]
         let token = try Self.verify(Self.jwt(claims: printed.claims))
         #expect(token.subject == "alice")
-        #expect(token.expiry == printed.expiry)
+        #expect(token.expirySeconds == printed.expiry)
         #expect(token.caches.map(\.pattern.rawValue) == printed.caches.map(\.0))
         #expect(token.caches.map(\.permissions) == printed.caches.map(\.1))
     }
@@ -89,11 +89,11 @@ struct TokenTests {
     @Test("Everything that a token can hold comes back")
     func roundTrip() throws {
         let token = Token(
-            subject: "a \"quoted\" é", expiry: 2000, notBefore: 500, issuedAt: 400, id: "one", issuer: "me", audiences: ["x", "y"],
+            subject: "a \"quoted\" é", expirySeconds: 2000, notBeforeSeconds: 500, issuedAtSeconds: 400, id: "one", issuer: "me", audiences: ["x", "y"],
             caches: [(.all, .all), (try #require(CacheNamePattern("b")), .delete), (try #require(CacheNamePattern("c")), [])])
         let read = try Self.verify(token.signed(with: try #require(Self.key.signer)), rules: TokenRules(issuer: "me", audiences: ["z", "y"]))
         #expect(read.claimsJSON() == token.claimsJSON())
-        #expect(read.issuedAt == 400 && read.id == "one")
+        #expect(read.issuedAtSeconds == 400 && read.id == "one")
         #expect(read.caches[0].permissions == .all)
         #expect(read.caches[2].permissions == [])
     }

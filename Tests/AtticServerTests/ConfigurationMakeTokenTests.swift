@@ -37,7 +37,7 @@ struct ConfigurationMakeTokenTests {
         let token = request.token(for: try ConfigurationTests.parse(ConfigurationTests.minimal), nowSeconds: 10)
         #expect(token.caches.map(\.pattern.rawValue) == ["b*", "a*", "*"])
         #expect(token.caches.map(\.permissions) == [[.push, .delete], .pull, .destroyCache])
-        #expect(token.expiry == 11)
+        #expect(token.expirySeconds == 11)
     }
 
     @Test("A token is for the server's issuer and audiences")

@@ -54,7 +54,7 @@ struct FirstReleaseTests {
     }
 
     private func send(_ method: String, _ path: String, _ body: [UInt8] = [], headers: String = "") throws -> Response {
-        let token = Token(subject: "root", expiry: 4_000_000_000, caches: [(.all, .all)]).signed(with: .hs256(secret: Self.secret))
+        let token = Token(subject: "root", expirySeconds: 4_000_000_000, caches: [(.all, .all)]).signed(with: .hs256(secret: Self.secret))
         let head = try RequestHead(parsing: "\(method) \(path) HTTP/1.1\r\nHost: cache.test\r\nAuthorization: Bearer \(token)\r\n\(headers)Content-Length: \(body.count)\r\n\r\n")
         return Application(server.context).respond(to: Request(head: head, id: "0", remoteAddress: "192.0.2.1", body: RequestBody(body)))
     }

@@ -74,7 +74,7 @@ final class Fixture {
     /// A token with these permissions, in order.
     func token(_ grants: [(String, Permissions)], expiry: Int64 = 1_900_000_000) throws -> String {
         let caches = try grants.map { (try #require(CacheNamePattern($0.0)), $0.1) }
-        return Token(subject: "test", expiry: expiry, caches: caches).signed(with: .hs256(secret: secret))
+        return Token(subject: "test", expirySeconds: expiry, caches: caches).signed(with: .hs256(secret: secret))
     }
 
     func root() throws -> String { try token([("*", .all)]) }

@@ -22,7 +22,7 @@ struct RevokedMeanwhileTests {
     }
 
     private func token(_ subject: String) -> String {
-        Token(subject: subject, expiry: 1_900_000_000, issuedAt: 1, caches: [(.all, .all)]).signed(with: .hs256(secret: fixture.secret))
+        Token(subject: subject, expirySeconds: 1_900_000_000, issuedAtSeconds: 1, caches: [(.all, .all)]).signed(with: .hs256(secret: fixture.secret))
     }
 
     /// A request of a subject that was let in just now.

@@ -19,7 +19,7 @@ struct RevokedTokensTests {
     }
 
     private func token(_ subject: String = "alice", id: String? = nil, issuedAt: Int64? = nil) -> String {
-        Token(subject: subject, expiry: 1_900_000_000, issuedAt: issuedAt, id: id, caches: [(.all, .all)]).signed(with: .hs256(secret: fixture.secret))
+        Token(subject: subject, expirySeconds: 1_900_000_000, issuedAtSeconds: issuedAt, id: id, caches: [(.all, .all)]).signed(with: .hs256(secret: fixture.secret))
     }
 
     private func status(_ token: String) throws -> Int {

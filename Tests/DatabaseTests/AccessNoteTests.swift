@@ -72,7 +72,7 @@ import Testing
         let cache = try fixture.cache(retentionSeconds: 50)
         for path in 1...6 { try fixture.push(cache, path, at: 100) }
         var isAsked = false
-        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, batch: 2) { report in
+        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 2) { report in
             guard report.objectCount == 2, !isAsked else { return }
             isAsked = true
             for path in [1, 3, 4] {
@@ -125,7 +125,7 @@ import Testing
         let cache = try fixture.cache(retentionSeconds: 50)
         for path in 1...3 { try fixture.push(cache, path, at: 100) }
         var counts: [Int] = []
-        _ = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, batch: 1) { report in
+        _ = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 1) { report in
             if report.narCount == 0, report.objectCount > counts.last ?? 0 { counts.append(report.objectCount) }
         }
         #expect(counts == [1, 2, 3])

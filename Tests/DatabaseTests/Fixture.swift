@@ -182,7 +182,7 @@ final class Fixture {
     }
 
     func sweep(at seconds: Int = 200, retention: Int64 = 0, batch: Int = 500) throws -> SweepReport {
-        try catalog.sweepRows(at: Fixture.time(seconds), defaultRetentionSeconds: retention, batch: batch)
+        try catalog.sweepRows(at: Fixture.time(seconds), defaultRetentionSeconds: retention, rowsMax: batch)
     }
 
     /// A connection beside the catalog's.

@@ -89,7 +89,7 @@ import Testing
         for path in 1...5 { try fixture.push(cache, path, references: [path - 1], at: 100) }
         var count = 0
         let first = try fixture.catalog.sweepRows(
-            at: Fixture.time(200), defaultRetentionSeconds: 0, batch: 1, between: { _ in count += 1 }, while: { count < steps })
+            at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 1, between: { _ in count += 1 }, while: { count < steps })
         #expect(count == steps)
         let second = try fixture.sweep(at: 200)
         #expect(first.objectCount + second.objectCount == 5 && first.narCount + second.narCount == 5)

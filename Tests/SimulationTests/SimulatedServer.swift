@@ -48,7 +48,7 @@ final class SimulatedServer: Sendable {
     static func token(_ user: User) -> String? {
         if user.grants.isEmpty { return nil }
         let caches = user.grants.compactMap { grant in CacheNamePattern(grant.pattern).map { ($0, grant.permissions) } }
-        return Token(subject: user.name, expiry: 9_000_000_000, caches: caches).signed(with: .hs256(secret: secret))
+        return Token(subject: user.name, expirySeconds: 9_000_000_000, caches: caches).signed(with: .hs256(secret: secret))
     }
 
     // MARK: Asking

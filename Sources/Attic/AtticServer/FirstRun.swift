@@ -31,7 +31,7 @@ package struct FirstRun: Sendable {
         guard let everything = CacheNamePattern("*") else { preconditionFailure("* is a cache pattern") }
         let tenYearsSeconds: Int64 = 10 * 31_557_600
         return Token(
-            subject: "root", expiry: now.seconds + tenYearsSeconds, issuedAt: now.seconds, id: Token.newID(),
+            subject: "root", expirySeconds: now.seconds + tenYearsSeconds, issuedAtSeconds: now.seconds, id: Token.newID(),
             caches: [(everything, Permissions.all)]
         ).signed(with: .hs256(secret: secret))
     }

@@ -86,17 +86,17 @@ extension Catalog {
     ///
     /// - Parameters:
     ///   - defaultRetentionSeconds: for caches without a period of their own; 0: objects never go by age.
-    ///   - batch: rows a transaction at most; fewer where they take long (`SweepPace`).
+    ///   - rowsMax: of a transaction at most; fewer where they take long (`SweepPace`).
     ///   - isPaced: as with `SweepRun`.
     ///   - between: is called after each transaction, with what is gone until then.
     ///   - goesOn: is asked between transactions; where it says no, the next sweep goes on.
     package func sweepRows(
-        at now: WallTime, defaultRetentionSeconds: Int64, batch: Int = 500, isPaced: Bool = true,
+        at now: WallTime, defaultRetentionSeconds: Int64, rowsMax: Int = 500, isPaced: Bool = true,
         between: (SweepReport) -> Void = { _ in }, while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> SweepReport {
         try withoutActuallyEscaping(between) { between throws(DatabaseError) in
             try withoutActuallyEscaping(goesOn) { goesOn throws(DatabaseError) in
-                let run = SweepRun(self, rowsMax: batch, isPaced: isPaced, SweepWatch(between: between, goesOn: goesOn))
+                let run = SweepRun(self, rowsMax: rowsMax, isPaced: isPaced, SweepWatch(between: between, goesOn: goesOn))
                 try sweepRows(run, at: now, defaultRetentionSeconds)
                 return run.report
             }

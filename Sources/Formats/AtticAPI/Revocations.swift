@@ -18,6 +18,6 @@ package struct Revocations: Sendable, Equatable {
     package func refuse(_ token: Token) -> Bool {
         if let id = token.id, tokenIDs.contains(id) { return true }
         guard let subject = token.subject, let moment = subjects[subject] else { return false }
-        return (token.issuedAt ?? .min) <= moment
+        return (token.issuedAtSeconds ?? .min) <= moment
     }
 }

@@ -65,10 +65,10 @@ extension Token {
 
     private func check(nowSeconds: Int64, rules: TokenRules) throws(TokenError) {
         // RFC 7519, section 4.1.4: not accepted on or after the expiration time.
-        if let expiry, nowSeconds >= expiry { throw .expired(at: expiry) }
-        if let notBefore, nowSeconds < notBefore { throw .notYetValid(from: notBefore) }
+        if let expirySeconds, nowSeconds >= expirySeconds { throw .expired(at: expirySeconds) }
+        if let notBeforeSeconds, nowSeconds < notBeforeSeconds { throw .notYetValid(from: notBeforeSeconds) }
         // Revoking all tokens of a subject spares those that are made later: one must not claim to be.
-        if let issuedAt, issuedAt > nowSeconds, issuedAt - nowSeconds > Token.clockDifferenceMax { throw .madeInTheFuture(at: issuedAt) }
+        if let issuedAtSeconds, issuedAtSeconds > nowSeconds, issuedAtSeconds - nowSeconds > Token.clockDifferenceMax { throw .madeInTheFuture(at: issuedAtSeconds) }
         if let wanted = rules.issuer, issuer != wanted { throw .wrongIssuer }
         if !rules.audiences.isEmpty, !rules.audiences.contains(where: audiences.contains) { throw .wrongAudience }
     }
@@ -79,9 +79,9 @@ extension Token {
     init(claims: JSONObject) throws(TokenError) {
         self.init(
             subject: try Self.text("sub", of: claims),
-            expiry: try Self.moment("exp", of: claims),
-            notBefore: try Self.moment("nbf", of: claims),
-            issuedAt: try Self.moment("iat", of: claims),
+            expirySeconds: try Self.moment("exp", of: claims),
+            notBeforeSeconds: try Self.moment("nbf", of: claims),
+            issuedAtSeconds: try Self.moment("iat", of: claims),
             id: try Self.text("jti", of: claims),
             issuer: try Self.text("iss", of: claims),
             audiences: try Self.audiences(of: claims),

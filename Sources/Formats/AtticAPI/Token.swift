@@ -23,11 +23,11 @@ package struct Token: Sendable {
     /// `jti`: tells this token from all others, so that it can be revoked; nil in tokens that others made.
     package let id: String?
     /// `iat`: when it was made, in seconds since 1970.
-    package let issuedAt: Int64?
+    package let issuedAtSeconds: Int64?
     /// From this second since 1970 on it is not accepted; nil: it never expires.
-    package let expiry: Int64?
+    package let expirySeconds: Int64?
     /// Before this second since 1970 it is not accepted.
-    package let notBefore: Int64?
+    package let notBeforeSeconds: Int64?
     package let issuer: String?
     package let audiences: [String]
     /// What it allows, in the order of the JSON object, which decides between patterns.
@@ -35,15 +35,15 @@ package struct Token: Sendable {
 
     /// - Parameter caches: a pattern that comes twice keeps its first place and gets both permissions.
     package init(
-        subject: String?, expiry: Int64?, notBefore: Int64? = nil, issuedAt: Int64? = nil, id: String? = nil, issuer: String? = nil,
+        subject: String?, expirySeconds: Int64?, notBeforeSeconds: Int64? = nil, issuedAtSeconds: Int64? = nil, id: String? = nil, issuer: String? = nil,
         audiences: [String] = [],
         caches: [(CacheNamePattern, Permissions)]
     ) {
         self.subject = subject
         self.id = id
-        self.issuedAt = issuedAt
-        self.expiry = expiry
-        self.notBefore = notBefore
+        self.issuedAtSeconds = issuedAtSeconds
+        self.expirySeconds = expirySeconds
+        self.notBeforeSeconds = notBeforeSeconds
         self.issuer = issuer
         self.audiences = audiences
         var places: [CacheNamePattern: Int] = [:]
@@ -82,8 +82,8 @@ package struct Token: Sendable {
     package func claimsJSON() -> String {
         var claims: [(String, JSON)] = []
         if let subject { claims.append(("sub", .string(subject))) }
-        if let expiry { claims.append(("exp", .integer(expiry))) }
-        if let notBefore { claims.append(("nbf", .integer(notBefore))) }
+        if let expirySeconds { claims.append(("exp", .integer(expirySeconds))) }
+        if let notBeforeSeconds { claims.append(("nbf", .integer(notBeforeSeconds))) }
         if let issuer { claims.append(("iss", .string(issuer))) }
         if !audiences.isEmpty { claims.append(("aud", .array(audiences.map { .string($0) }))) }
         let entries = caches.map { entry in
@@ -91,7 +91,7 @@ package struct Token: Sendable {
             return (entry.pattern.rawValue, JSON.object(JSONObject(granted.map { ($0.name, .integer(1)) })))
         }
         claims.append((Self.claim, .object(JSONObject([("caches", .object(JSONObject(entries)))]))))
-        if let issuedAt { claims.append(("iat", .integer(issuedAt))) }
+        if let issuedAtSeconds { claims.append(("iat", .integer(issuedAtSeconds))) }
         if let id { claims.append(("jti", .string(id))) }
         return JSON.object(JSONObject(claims)).serialized()
     }

@@ -91,12 +91,12 @@ struct RefusedOperation {
                 .notPermitted, "the configured token is no token (\(sentence))",
                 advice: "\(makeToken), then run: tetryx login \(loginName) \(target.endpoint) TOKEN")
         }
-        if let expiry = glance.expiry, expiry <= nowSeconds {
+        if let expiry = glance.expirySeconds, expiry <= nowSeconds {
             return failure(
                 .notPermitted, "the token expired on \(date(expiry))",
                 advice: "\(makeToken), then run: tetryx login \(loginName) \(target.endpoint) TOKEN")
         }
-        if let notBefore = glance.notBefore, notBefore > nowSeconds {
+        if let notBefore = glance.notBeforeSeconds, notBefore > nowSeconds {
             return failure(
                 .notPermitted, "the token is not valid before \(date(notBefore))",
                 advice: "Is the clock right?")

@@ -6,9 +6,9 @@ import HTTP
 /// nothing else.
 struct TokenGlance {
     /// Seconds since 1970; nil where it never expires.
-    let expiry: Int64?
+    let expirySeconds: Int64?
     /// Seconds since 1970.
-    let notBefore: Int64?
+    let notBeforeSeconds: Int64?
     private let caches: [(pattern: CacheNamePattern, permissions: Permissions)]
 
     /// Nil where the text is no JSON Web Token.
@@ -17,8 +17,8 @@ struct TokenGlance {
         guard parts.count == 3, let bytes = Base64.decodeURL(parts[1]), let json = try? JSON.parse(bytes),
             let claims = json.objectValue
         else { return nil }
-        expiry = claims["exp"]?.integerValue
-        notBefore = claims["nbf"]?.integerValue
+        expirySeconds = claims["exp"]?.integerValue
+        notBeforeSeconds = claims["nbf"]?.integerValue
         let entries = claims[Token.claim]?.objectValue?["caches"]?.objectValue
         caches = (entries?.members ?? []).compactMap { key, value in
             guard let pattern = CacheNamePattern(key), let flags = value.objectValue else { return nil }
@@ -37,7 +37,7 @@ struct TokenGlance {
 
     /// What it claims to allow with a cache, by the rule that servers go by.
     func permissions(for cache: CacheName) -> Permissions {
-        Token(subject: nil, expiry: nil, caches: caches.map { ($0.pattern, $0.permissions) }).permissions(for: cache)
+        Token(subject: nil, expirySeconds: nil, caches: caches.map { ($0.pattern, $0.permissions) }).permissions(for: cache)
     }
 }
 

@@ -69,7 +69,7 @@ package struct LoginToServer {
         guard let glance = TokenGlance(token) else {
             return context.console.say("⚠️ This does not look like a token: one begins with eyJ and has two dots in it. Was it copied whole?")
         }
-        if let expiry = glance.expiry, expiry <= WallTime.now.seconds {
+        if let expiry = glance.expirySeconds, expiry <= WallTime.now.seconds {
             context.console.say("⚠️ The token expired on \(TokenGlance.date(expiry)). Ask for a new one.")
         }
     }

@@ -61,7 +61,7 @@ package final class Console: Sendable {
         change { $0.begin(slot: slot, name: name, byteCount: byteCount, at: .now) }
     }
 
-    package func moveBar(_ slot: Int, to sent: Int64) { change { $0.move(slot: slot, to: sent) } }
+    package func moveBar(_ slot: Int, to sentByteCount: Int64) { change { $0.move(slot: slot, to: sentByteCount) } }
 
     /// Takes the bar away; it is gone from the screen when that is drawn next.
     package func endBar(_ slot: Int) { state.withLock { $0.board.end(slot: slot) } }

@@ -7,7 +7,7 @@ package struct ProgressBoard: Sendable {
         let name: String
         let byteCount: Int64
         let start: MonotonicTime
-        var sent: Int64 = 0
+        var sentByteCount: Int64 = 0
     }
 
     /// How bars may look.
@@ -31,8 +31,8 @@ package struct ProgressBoard: Sendable {
         bars[slot] = Bar(name: name, byteCount: byteCount, start: now)
     }
 
-    /// How much it has sent by now.
-    package mutating func move(slot: Int, to sent: Int64) { bars[slot]?.sent = sent }
+    /// How many bytes it has sent by now.
+    package mutating func move(slot: Int, to sentByteCount: Int64) { bars[slot]?.sentByteCount = sentByteCount }
 
     package mutating func end(slot: Int) { bars[slot] = nil }
 
@@ -48,8 +48,8 @@ package struct ProgressBoard: Sendable {
 
     /// `name  [======>    ]  12.00 MiB / 52.89 MiB  10.20 MiB/s`, with what fits: the bar gives way first, then the rate.
     private static func line(_ bar: Bar, width: Int, at now: MonotonicTime, style: Style) -> String {
-        let amount = "\(ByteWords.words(bar.sent)) / \(ByteWords.words(bar.byteCount))"
-        let rate = ByteWords.rate(bar.sent, in: now - bar.start)
+        let amount = "\(ByteWords.words(bar.sentByteCount)) / \(ByteWords.words(bar.byteCount))"
+        let rate = ByteWords.rate(bar.sentByteCount, in: now - bar.start)
         // The longest amounts and rates, so that columns stay where they are while the numbers grow.
         let amountWidth = max(amount.count, 2 * ByteWords.words(bar.byteCount).count + 3)
         let rateWidth = max(rate.count, 13)
@@ -69,7 +69,7 @@ package struct ProgressBoard: Sendable {
     /// `[====>   ]`
     private static func shape(_ bar: Bar, width: Int, style: Style) -> String {
         let inner = width - 2
-        let fraction = bar.byteCount > 0 ? min(Double(bar.sent) / Double(bar.byteCount), 1) : 1
+        let fraction = bar.byteCount > 0 ? min(Double(bar.sentByteCount) / Double(bar.byteCount), 1) : 1
         let full = Int(Double(inner) * fraction)
         let head = full < inner ? ">" : ""
         let filled = String(repeating: "=", count: full) + head

@@ -79,7 +79,7 @@ package final class HotVisitors: Sendable {
             return unsafe candidate.header.withUnsafeBytes { unsafe Bytes.equal($0, value) } ? candidate : nil
         }
         guard let known = found ?? nil else { return nil }
-        if let expiry = known.visitor.token?.expiry, nowSeconds >= expiry { return nil }
+        if let expiry = known.visitor.token?.expirySeconds, nowSeconds >= expiry { return nil }
         return known
     }
 

@@ -121,7 +121,7 @@ package struct Sweeper: Sendable {
         var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
             rows = try catalog.sweepRows(
-                at: now, defaultRetentionSeconds: defaultRetentionSeconds, batch: steps.rowsMax, isPaced: steps.isPaced,
+                at: now, defaultRetentionSeconds: defaultRetentionSeconds, rowsMax: steps.rowsMax, isPaced: steps.isPaced,
                 between: { rows in
                     Faults.pass(.rowsSwept)
                     guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }

@@ -60,7 +60,7 @@ package struct MakeToken: Sendable {
     /// The token that a server of this configuration accepts; it is for its issuer and audiences.
     package func token(for configuration: Configuration, nowSeconds: Int64) -> Token {
         Token(
-            subject: subject, expiry: nowSeconds + validitySeconds, issuedAt: nowSeconds, id: id,
+            subject: subject, expirySeconds: nowSeconds + validitySeconds, issuedAtSeconds: nowSeconds, id: id,
             issuer: configuration.tokenRules.issuer, audiences: configuration.tokenRules.audiences, caches: caches)
     }
 

@@ -142,7 +142,7 @@ enum MicroSuite: String, CaseIterable {
         let secret = [UInt8](repeating: 5, count: 64)
         let key = TokenKey.hs256(secret: secret)
         guard let pattern = CacheNamePattern("hello-*") else { throw BenchFailure("hello-* is no pattern") }
-        let token = Token(subject: "bench", expiry: 4_000_000_000, caches: [(pattern, [.pull, .push])])
+        let token = Token(subject: "bench", expirySeconds: 4_000_000_000, caches: [(pattern, [.pull, .push])])
         let text = token.signed(with: .hs256(secret: secret))
         let rules = TokenRules(issuer: nil, audiences: [])
         var sum = 0
