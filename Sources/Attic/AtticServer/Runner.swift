@@ -174,9 +174,9 @@ package struct Runner: Sendable {
     private func wait(_ daemon: Daemon, _ manager: ServiceManager, atMost patience: Duration? = nil) {
         let end = patience.map { MonotonicTime.now + $0 }
         while true {
-            var turn = end.map { $0 - .now }
-            if let time = manager.watchdogTime { turn = min(turn ?? time / 3, time / 3) }
-            let signal = if let turn { Signals.wait(atMost: max(turn, .zero)) } else { Signals.wait() }
+            var pause = end.map { $0 - .now }
+            if let time = manager.watchdogTime { pause = min(pause ?? time / 3, time / 3) }
+            let signal = if let pause { Signals.wait(atMost: max(pause, .zero)) } else { Signals.wait() }
             if let signal, signal != .hangUp { return }
             if let time = manager.watchdogTime, daemon.isAlive(within: time / 3) { manager.tell("WATCHDOG=1") }
             if let end, end <= .now { return }

@@ -45,19 +45,19 @@ struct SessionLock {
 
 extension Catalog {
     /// What asking for a lock came to: the lock, or a word on who has it.
-    package struct LockTurn: Sendable {
+    package struct LockAttempt: Sendable {
         package let lock: ExclusiveLock?
         /// For the middle of a sentence: ` (process 12 on cache1)`; empty where nobody knows.
         package let holder: String
     }
 
     /// Begins a collection: as long as the lock that is given lives, nobody else collects here, in no process.
-    package func beginCollection(waitingAtMost patience: Duration) throws(DatabaseError) -> LockTurn {
+    package func beginCollection(waitingAtMost patience: Duration) throws(DatabaseError) -> LockAttempt {
         try take(.collection, waitingAtMost: patience)
     }
 
     /// Takes the right to a work, for which nobody else has to have it.
-    package func take(_ work: ExclusiveWork, waitingAtMost patience: Duration) throws(DatabaseError) -> LockTurn {
+    package func take(_ work: ExclusiveWork, waitingAtMost patience: Duration) throws(DatabaseError) -> LockAttempt {
         switch location {
         case .sqlite(let path): try takeFile(path, work, patience)
         case .postgres(let server): try takeSession(server, work, patience)
@@ -67,7 +67,7 @@ extension Catalog {
     private static let pause = Duration.milliseconds(20)
 
     /// A file beside the database, locked with flock(2); in it stands whose the lock is.
-    private func takeFile(_ database: String, _ work: ExclusiveWork, _ patience: Duration) throws(DatabaseError) -> LockTurn {
+    private func takeFile(_ database: String, _ work: ExclusiveWork, _ patience: Duration) throws(DatabaseError) -> LockAttempt {
         let deadline = MonotonicTime.now + patience
         do throws(SystemError) {
             let path = try File.resolve(database) + "-\(work.rawValue)"
@@ -76,7 +76,7 @@ extension Catalog {
                 while try !file.descriptor.tryLockExclusive() {
                     if MonotonicTime.now >= deadline {
                         let holder = (try? File.readText(path))?.split(separator: "\n").first
-                        return LockTurn(lock: nil, holder: holder.map { " (\($0))" } ?? "")
+                        return LockAttempt(lock: nil, holder: holder.map { " (\($0))" } ?? "")
                     }
                     MonotonicTime.sleep(Catalog.pause)
                 }
@@ -85,13 +85,13 @@ extension Catalog {
             try? file.descriptor.truncate(to: 0)
             let name = Array((ThisProcess.name + "\n").utf8)
             unsafe name.withUnsafeBytes { bytes in try? unsafe file.descriptor.writeAll(at: 0, bytes) }
-            return LockTurn(lock: ExclusiveLock(.file(file)), holder: "")
+            return LockAttempt(lock: ExclusiveLock(.file(file)), holder: "")
         } catch { throw DatabaseError(.diskTrouble, "begin the \(work.rawValue)", database, "\(error)") }
     }
 
     /// An advisory lock of the server, on a connection of its own, with which it ends
     /// (https://www.postgresql.org/docs/15/explicit-locking.html#ADVISORY-LOCKS).
-    private func takeSession(_ server: PostgresLocation, _ work: ExclusiveWork, _ patience: Duration) throws(DatabaseError) -> LockTurn {
+    private func takeSession(_ server: PostgresLocation, _ work: ExclusiveWork, _ patience: Duration) throws(DatabaseError) -> LockAttempt {
         let deadline = MonotonicTime.now + patience
         do throws(SQLError) {
             let session = try PostgresConnection(server)
@@ -106,7 +106,7 @@ extension Catalog {
                         locks.removeAll { $0.lock == nil }
                         locks.append(SessionLock(lock: lock))
                     }
-                    return LockTurn(lock: lock, holder: "")
+                    return LockAttempt(lock: lock, holder: "")
                 }
                 if MonotonicTime.now >= deadline { break }
                 MonotonicTime.sleep(Catalog.pause)
@@ -117,7 +117,7 @@ extension Catalog {
                 WHERE l.locktype = 'advisory' AND l.granted AND l.classid = CAST(CAST($1 AS int4) AS oid)
                     AND l.objid = CAST(to_regclass('write_turn') AS oid) AND a.application_name <> ''
                 """, [number]) { row throws(SQLError) in try row.text(0) }
-            return LockTurn(lock: nil, holder: holder.map { " (\($0))" } ?? "")
+            return LockAttempt(lock: nil, holder: holder.map { " (\($0))" } ?? "")
         } catch { throw DatabaseError("begin the \(work.rawValue)", error) }
     }
 }

@@ -23,7 +23,8 @@ final class ReaderPool: Sendable {
         var isClosed = false
     }
 
-    private enum Turn {
+    /// What waiting for a place came to.
+    private enum Offer {
         case open(Int), unopened(Int), closed
         /// No connection is open, and the last try to open one came to this.
         case away(SQLError)
@@ -118,7 +119,7 @@ final class ReaderPool: Sendable {
     private func take(until deadline: MonotonicTime?) throws(DatabaseError) -> Int {
         var end = deadline
         while true {
-            switch waitForTurn(until: end, deadline) {
+            switch waitForOffer(until: end, deadline) {
             case .open(let place): return place
             case .unopened(let place): if openNow(place) { return place }
             case .later(let moment): end = moment
@@ -138,8 +139,8 @@ final class ReaderPool: Sendable {
     ///   - end: until when it waits; nil is for ever.
     ///   - deadline: the latest `end`.
     /// - Returns: nil where nothing came until `end`.
-    private func waitForTurn(until end: MonotonicTime?, _ deadline: MonotonicTime?) -> Turn? {
-        func turn(_ state: inout State) -> Turn? {
+    private func waitForOffer(until end: MonotonicTime?, _ deadline: MonotonicTime?) -> Offer? {
+        func offer(_ state: inout State) -> Offer? {
             if state.isClosed { return .closed }
             if !state.free.isEmpty { return .open(state.free.removeFirst()) }
             guard !state.isOpening, let place = state.unopened.first else { return nil }
@@ -155,8 +156,8 @@ final class ReaderPool: Sendable {
             let next = min(state.opensFrom, deadline)
             return next == end ? nil : .later(next)
         }
-        guard let end else { return state.wait { turn(&$0) } }
-        return state.wait(until: end) { turn(&$0) }
+        guard let end else { return state.wait { offer(&$0) } }
+        return state.wait(until: end) { offer(&$0) }
     }
 
     /// Opens the connection of a place, or has it wait for another day: there are others, one of which will be free.

@@ -143,9 +143,9 @@ extension Checker {
             .chunkInDeadExtent, what, claims: claims,
             remedy: "read it, and forget the note where it is whole, else mark it as damaged, so that its paths count as missing and are pushed again")
         ) {
-            let turn = try catalog.beginCollection(waitingAtMost: .seconds(10))
-            guard let lock = turn.lock else {
-                return .failed("a collection is at work\(turn.holder), which may be giving them back: try again when it has ended")
+            let attempt = try catalog.beginCollection(waitingAtMost: .seconds(10))
+            guard let lock = attempt.lock else {
+                return .failed("a collection is at work\(attempt.holder), which may be giving them back: try again when it has ended")
             }
             defer { withExtendedLifetime(lock) {} }
             let isWhole = try isWhole(chunk)

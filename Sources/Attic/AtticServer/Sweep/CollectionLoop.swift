@@ -79,8 +79,8 @@ final class CollectionLoop: Sendable {
     /// - Throws: what ended it; the next one goes on.
     func sweep(_ sweeper: Sweeper) throws -> CollectionSchedule.Outcome {
         context.accessTimes.flush(to: context.catalog, log: context.log)
-        let turn = try context.catalog.beginCollection(waitingAtMost: .seconds(5))
-        guard let lock = turn.lock else { return .leftToAnother(turn.holder) }
+        let attempt = try context.catalog.beginCollection(waitingAtMost: .seconds(5))
+        guard let lock = attempt.lock else { return .leftToAnother(attempt.holder) }
         guard watch.look() else { return .troubleWasTold }
         // Without its lock it ends early, as where the database was started again.
         let report = try sweeper.sweep(

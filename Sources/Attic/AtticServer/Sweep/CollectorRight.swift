@@ -58,9 +58,9 @@ struct CollectorRight {
     ///
     /// - Throws: `RunnerError` where another process is the collector, with its name.
     static func take(_ catalog: Catalog) throws -> ExclusiveLock {
-        let turn = try catalog.take(.collector, waitingAtMost: .seconds(1))
-        guard let lock = turn.lock else {
-            throw RunnerError("a garbage collector is running already\(turn.holder), and one is enough: stop it first, or collect once with --mode garbage-collector-once")
+        let attempt = try catalog.take(.collector, waitingAtMost: .seconds(1))
+        guard let lock = attempt.lock else {
+            throw RunnerError("a garbage collector is running already\(attempt.holder), and one is enough: stop it first, or collect once with --mode garbage-collector-once")
         }
         return lock
     }

@@ -30,9 +30,9 @@ enum SingleCollection {
         try catalog.requireKnownSchema()
         try Opening.requireSchema(of: catalog)
         let store = try Opening.store(configuration, catalog, forServing: false, log: log)
-        let turn = try catalog.beginCollection(waitingAtMost: .seconds(5))
-        guard let lock = turn.lock else {
-            throw RunnerError("another collection is at work\(turn.holder): it does what this one would; try again when it has ended")
+        let attempt = try catalog.beginCollection(waitingAtMost: .seconds(5))
+        guard let lock = attempt.lock else {
+            throw RunnerError("another collection is at work\(attempt.holder): it does what this one would; try again when it has ended")
         }
         let take: @Sendable () throws(StorageError) -> OpenFile? = { [path = configuration.storagePath] () throws(StorageError) in
             try LocalChunkStore.lockDirectory(path)

@@ -80,14 +80,14 @@ struct Cutter: ~Copyable {
             if tail - cutEnd < undecidedByteCount { continue }
             if undecidedByteCount > 0 { (isChunked, undecidedByteCount) = (true, 0) }
             cut(whileAtLeast: isChunked ? cutter.sizes.maximum : Cutter.pieceByteCount)
-            if cutEnd >= gatheredBytesTarget { try full(turn()) }
+            if cutEnd >= gatheredBytesTarget { try full(takeGathered()) }
         }
     }
 
     /// Ends the NAR: what is left of it is cut to its end. Chunks of the next may be gathered beside its last.
     mutating func end(_ full: (Gathered) throws -> Void) throws {
         cut(whileAtLeast: 1)
-        if cutEnd >= gatheredBytesTarget { try full(turn()) }
+        if cutEnd >= gatheredBytesTarget { try full(takeGathered()) }
     }
 
     /// The bytes of the NAR under way that were not handed on; valid until the next call.
@@ -96,7 +96,7 @@ struct Cutter: ~Copyable {
     /// What is gathered when no more NARs come; nil where nothing is.
     mutating func rest() -> Gathered? {
         narStart = cutEnd
-        return byteCounts.isEmpty ? nil : turn()
+        return byteCounts.isEmpty ? nil : takeGathered()
     }
 
     /// Cuts what waits as far as the cuts are certain: a chunk's maximum decides it, or the end of the NAR.
@@ -111,7 +111,7 @@ struct Cutter: ~Copyable {
     }
 
     /// What is gathered; what was not cut yet moves on to a new block.
-    private mutating func turn() -> Gathered {
+    private mutating func takeGathered() -> Gathered {
         let gathered = Gathered(block: block, byteCounts: byteCounts, nars: nars, narUnderWay: narStart..<cutEnd)
         let next = blocks.take()
         let pending = unsafe block.bytes(cutEnd..<tail)
