@@ -136,6 +136,27 @@ struct LossTests {
         #expect(try fixture.check(contents: true).outcome == .clean)
     }
 
+    @Test("a push of a NAR that is here builds upon it only while no bit has changed: otherwise its own bytes are taken in", .packsAreFiles, arguments: [
+        false, true,
+    ])
+    func reuse(withOthers: Bool) throws {
+        func push(to name: String) throws -> Response {
+            let cache = try fixture.makeCache(name)
+            guard withOthers else { return try fixture.push(path, to: cache) }
+            let info = UploadPathNarInfo(
+                cache: cache, storePathHash: path.storePath.hash, storePath: path.storePath.absolute(), references: [],
+                narHash: SHA256.digest(of: path.nar), narSize: Int64(path.nar.count))
+            return try fixture.send("PUT", Endpoint.uploadPaths, token: fixture.root(), body: info.announcement() + path.nar)
+        }
+        let before = try fixture.packBytes()
+        #expect(try push(to: "second").status == .ok)
+        #expect(try fixture.packBytes() == before, "nothing is stored while it is whole")
+        try overwrite(path)
+        #expect(try push(to: "third").status == .ok)
+        #expect(try comesBack(path))
+        #expect(try fixture.check(contents: true).outcome == .clean)
+    }
+
     @Test("a wrong chunk that was met is known at once, of all that need it: nothing tells them as here, and one push brings all back", arguments: [
         Problem.incompleteNar as any Error, StorageError(SystemError("read", "a pack", .inputOutput)),
     ])

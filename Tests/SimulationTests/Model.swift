@@ -46,6 +46,16 @@ struct Model {
     /// The NARs that something names.
     var namedNars: Set<Int> { Set(caches.values.flatMap { $0.objects.values.map(\.nar) }) }
 
+    /// A NAR was asked for, which is a use of all objects of the cache that have it, from when upkeep has written it.
+    ///
+    /// - Returns: the paths of those.
+    @discardableResult
+    mutating func mayBeUsed(nar: Int, of name: Int, at now: WallTime) -> Set<Int> {
+        let sharing = Set(caches[name]?.objects.filter { $0.value.nar == nar }.map(\.key) ?? [])
+        for path in sharing { caches[name]?.objects[path]?.high.raise(to: now) }
+        return sharing
+    }
+
     /// Upkeep has written when objects were pulled.
     mutating func flush() {
         for name in caches.keys {

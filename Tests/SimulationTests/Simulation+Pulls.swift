@@ -66,9 +66,8 @@ extension Simulation {
             let nar = pool.nars.firstIndex(where: { $0.hash == info.narHash }), let fileHash = info.fileHash,
             let source = source(response.body)
         else { throw fail("\(url) is answered with other than the \(info.fileSize ?? -1) bytes of a file") }
-        let sharing = Set(model.caches[cache]?.objects.filter { $0.value.nar == nar }.map(\.key) ?? [])
+        let sharing = model.mayBeUsed(nar: nar, of: cache, at: now)
         model.caches[cache]?.pulled[nar] = (now, sharing)
-        for path in sharing { model.caches[cache]?.objects[path]?.high.raise(to: now) }
         pulls.append(Pull(nar: nar, fileHash: fileHash, source: source, byteCount: Int(byteCount), permit: response.permit, lowest: now))
         if let permit = response.permit { server.permits.update { $0.append(permit) } }
         if dice.chance(30) { try readOn(pulls.count - 1, whole: true) }
@@ -176,9 +175,11 @@ extension Simulation {
         let hash = pool.paths[path].storePath.hash
         let response = try server.send("GET", "/\(Model.names[cache])/\(hash).narinfo", token: users[user].token)
         let status = Int(response.status.code)
+        say("\(users[user].name) asks \(Model.names[cache]) for the narinfo of \(path): \(status)")
         // Who may push need not send what they are told of, so it counts as used: surely when upkeep has written that.
         if status == 200 && isPermitted(user, .push, cache) {
-            model.caches[cache]?.objects[path]?.high.raise(to: now)
+            let info = try NarInfo.parse(response.shortBytes)
+            if let nar = pool.nars.firstIndex(where: { $0.hash == info.narHash }) { model.mayBeUsed(nar: nar, of: cache, at: now) }
             noteUseInDoubt(cache)
         }
         if status == 200 && !isPermitted(user, .pull, cache) { throw fail("\(users[user].name) was given the narinfo of \(path) in \(Model.names[cache])") }

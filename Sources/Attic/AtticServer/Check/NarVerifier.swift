@@ -83,6 +83,14 @@ final class NarVerifier {
         return nil
     }
 
+    /// Whether bits of a chunk's stored bytes have changed: its frame does not fit the checksum of its row, nor does the chunk come out
+    /// of it. Of bytes that cannot be read that is not known.
+    func hasChanged(_ chunk: ChunkRecord) throws -> Bool {
+        guard case .frame(let frame) = try frame(of: chunk), FrameChecksum.of(frame) != chunk.frameChecksum else { return false }
+        if case .lost = open(frame, of: chunk) { return true }
+        return false
+    }
+
     /// Whether the NAR still is what was read. Its bytes were whole then, if its rows are the same now: places are never given
     /// to others while rows name them.
     func isStill(_ snapshot: NarSnapshot) throws(DatabaseError) -> Bool {
@@ -93,18 +101,30 @@ final class NarVerifier {
         try catalog.read { session throws(DatabaseError) in try session.snapshot(ofNar: narID) }
     }
 
+    private enum Stored {
+        case frame([UInt8])
+        /// Why it cannot be had.
+        case lost(String)
+    }
+
     private enum Opened {
         case whole(frame: [UInt8], bytes: [UInt8])
         case lost(String)
     }
 
     private func open(_ chunk: ChunkRecord) throws -> Opened {
+        switch try frame(of: chunk) {
+        case .frame(let frame): open(frame, of: chunk)
+        case .lost(let reason): .lost(reason)
+        }
+    }
+
+    private func frame(of chunk: ChunkRecord) throws -> Stored {
         let place = chunk.place
         guard let extent = Extent(place), place.byteCount <= Int64(NarVerifier.chunkBytesMax) else {
             return .lost("its row gives it no place")
         }
-        let frame: [UInt8]
-        do throws(StorageError) { frame = try store.read(extent) } catch {
+        do throws(StorageError) { return .frame(try store.read(extent)) } catch {
             switch error.fate {
             case .missing: return .lost("the pack is not there")
             case .short(_, let found): return .lost("only \(found) of its \(place.byteCount) bytes are there")
@@ -112,6 +132,9 @@ final class NarVerifier {
             case .unknown: throw error
             }
         }
+    }
+
+    private func open(_ frame: [UInt8], of chunk: ChunkRecord) -> Opened {
         guard let kind = CompressionKind(rawValue: chunk.compression) else {
             return .lost("nothing here opens the compression \"\(chunk.compression)\"")
         }

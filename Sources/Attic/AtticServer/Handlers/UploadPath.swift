@@ -13,7 +13,7 @@ enum UploadPath {
             info, for: cache, at: call.now, narSizeMax: call.context.configuration.maxNarSize)
         let lease = UploadLease(catalog: call.context.catalog, time: call.context.time)
         do {
-            if let nar = try lease.findIntactNar(info.narHash, in: call.context.store) {
+            if let nar = try lease.findReusableNar(info.narHash, in: call.context.store) {
                 return try deduplicated(call, path, nar, lease)
             }
             return try uploaded(call, path, lease)

@@ -146,7 +146,7 @@ private final class PathsIntake {
             return
         }
         let source: Source
-        if let nar = try findIntactNar(path) {
+        if let nar = try findReusableNar(path) {
             source = .existing(nar)
         } else {
             pipeline.begin(narSize: info.narSize)
@@ -169,13 +169,13 @@ private final class PathsIntake {
         return cache
     }
 
-    private func findIntactNar(_ path: AnnouncedPath) throws -> NarRecord? {
+    private func findReusableNar(_ path: AnnouncedPath) throws -> NarRecord? {
         let (catalog, hash) = (call.context.catalog, path.info.narHash)
         guard let nar = try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }), !nar.isDamaged else { return nil }
-        // First: what is announced wrongly must not cost a look at every pack of a large NAR. Its bytes will not have the hash, and that
+        // First: what is announced wrongly must not cost a look at all of a large NAR. Its bytes will not have the hash, and that
         // is what is said then: of which size the NAR is here, or that it is, is not told to whoever knows its hash.
         guard nar.narSize == path.info.narSize else { return nil }
-        return try nar.isIntact(in: call.context.store, of: catalog) ? nar : nil
+        return try nar.isReusable(in: call.context.store, of: catalog) ? nar : nil
     }
 
     private func receive(_ bytes: UnsafeRawBufferPointer, of item: Item, isLast: Bool) throws {

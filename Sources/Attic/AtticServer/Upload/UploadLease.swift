@@ -98,26 +98,13 @@ final class UploadLease: Sendable {
 }
 
 extension UploadLease {
-    /// Finds a whole NAR whose bytes are all here, and holds it; nil where it is unknown or damaged, so that its bytes
-    /// are taken in anew.
-    func findIntactNar(_ hash: SHA256Digest, in store: any ChunkStore) throws -> NarRecord? {
+    /// Finds a NAR that a push may build upon, and holds it; nil where it is unknown or damaged, so that its bytes are taken in
+    /// anew.
+    func findReusableNar(_ hash: SHA256Digest, in store: any ChunkStore) throws -> NarRecord? {
         // Most pushes bring something new: they never wait for the writer here.
         guard try catalog.read({ session throws(DatabaseError) in try session.findNar(hash) }) != nil,
             let nar = try holdNar(hash)
         else { return nil }
-        return try nar.isIntact(in: store, of: catalog) ? nar : nil
-    }
-}
-
-extension NarRecord {
-    /// Whether all its bytes are in the store, as far as the packs' sizes tell.
-    func isIntact(in store: any ChunkStore, of catalog: Catalog) throws -> Bool {
-        let places = try catalog.read { session throws(DatabaseError) in try session.extents(ofNar: id) }
-        do {
-            _ = try NarAssembly(places, byteCount: fileSize, in: store)
-            return true
-        } catch where LostBytes.areShown(by: error) {
-            return false
-        }
+        return try nar.isReusable(in: store, of: catalog) ? nar : nil
     }
 }
