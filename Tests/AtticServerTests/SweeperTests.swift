@@ -109,6 +109,48 @@ struct SweeperTests {
         for number in 0..<4 { #expect(try isThere(fixture, paths[number], in: cache) == (number < 2), "\(number)") }
     }
 
+    @Test("many narinfos in one answer count as use for who may push, as one does", arguments: [true, false])
+    func narInfos(mayPush: Bool) throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let base = try TestPath("base", seeds: [1], byteCount: 100)
+        let top = try TestPath("top", seeds: [2], byteCount: 100, references: [base])
+        let asked = try TestPath("asked", seeds: [3], byteCount: 100)
+        let alone = try TestPath("alone", seeds: [4], byteCount: 100)
+        for path in [base, top, asked, alone] { _ = try fixture.push(path, to: cache) }
+        try setRetention(fixture, cache, .period(seconds: 60))
+        let token = try fixture.token([("hello", mayPush ? [.pull, .push] : .pull)])
+        fixture.advance(.seconds(50))
+        let closure = try fixture.send("GET", "/hello/\(top.storePath.hash).closure.narinfo", token: token)
+        #expect(closure.status == .ok)
+        let hashes = Array("\(asked.storePath.hash)\n".utf8)
+        let bulk = try fixture.send("POST", "/hello/get-narinfos-v1", token: token, body: hashes)
+        #expect(bulk.status == .ok)
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == (mayPush ? 1 : 4))
+        for path in [base, top, asked] { #expect(try isThere(fixture, path, in: cache) == mayPush) }
+        #expect(try !isThere(fixture, alone, in: cache))
+    }
+
+    @Test("what a visitor may push to and not pull from is not used by being asked for")
+    func refusedNarInfo() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("p", seeds: [1], byteCount: 100)
+        _ = try fixture.push(path, to: cache)
+        try setRetention(fixture, cache, .period(seconds: 60))
+        let (reader, writer) = (try fixture.token([("hello", .pull)]), try fixture.token([("hello", .push)]))
+        let url = "/hello/\(path.storePath.hash).narinfo"
+        // From now on loops know it, and who asks.
+        _ = try fixture.send("GET", url, token: reader)
+        #expect(try fixture.send("GET", url, token: writer).status == .forbidden)
+        fixture.advance(.seconds(50))
+        #expect(try HotTests().atOnce(fixture, url, token: writer) == nil)
+        #expect(try fixture.send("GET", url, token: writer).status == .forbidden)
+        fixture.advance(.seconds(30))
+        #expect(try fixture.sweep().objects == 1)
+    }
+
     @Test("a pull counts for every path of the cache that has the NAR, and for none of another")
     func sharedNar() throws {
         let fixture = try Fixture()

@@ -15,14 +15,17 @@ package final class AccessTimes: Sendable {
     package init() {}
 
     /// Notes that an object was pulled. Thread: any.
-    package func note(_ objectID: Int64, at time: WallTime) { AccessTimes.note(objectID, at: time, in: objects) }
+    package func note(_ objectID: Int64, at time: WallTime) { AccessTimes.note(CollectionOfOne(objectID), at: time, in: objects) }
+
+    /// Notes that some objects were. Thread: any.
+    package func note(_ objectIDs: some Sequence<Int64>, at time: WallTime) { AccessTimes.note(objectIDs, at: time, in: objects) }
 
     /// Notes that a build log was read. Thread: any.
-    package func note(buildLog id: Int64, at time: WallTime) { AccessTimes.note(id, at: time, in: buildLogs) }
+    package func note(buildLog id: Int64, at time: WallTime) { AccessTimes.note(CollectionOfOne(id), at: time, in: buildLogs) }
 
-    private static func note(_ id: Int64, at time: WallTime, in gathered: Monitor<[Int64: WallTime]>) {
+    private static func note(_ ids: some Sequence<Int64>, at time: WallTime, in gathered: Monitor<[Int64: WallTime]>) {
         gathered.withLock { times in
-            if times.count < AccessTimes.gatheredMax || times[id] != nil { times[id] = time }
+            for id in ids where times.count < AccessTimes.gatheredMax || times[id] != nil { times[id] = time }
         }
     }
 

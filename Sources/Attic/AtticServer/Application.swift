@@ -27,12 +27,13 @@ package final class Application: RequestHandler {
         if !answer.isPublic || answer.objectID != nil && head.hasCredentials {
             guard let known = context.visitors.find(head, context.time.now().seconds) else { return nil }
             let permissions = known.permissions(on: answer.cache)
-            if let objectID = answer.objectID, permissions.contains(.push) {
-                context.accessTimes.note(objectID, at: context.time.now())
-            }
             if !answer.isPublic {
                 guard permissions.contains(.pull) else { return nil }
                 response.permit = BothPermits.of(response.permit, known.visitor.standing)
+            }
+            // As `Call.noteUse` has it, once it is certain that the visitor is told of it.
+            if let objectID = answer.objectID, permissions.contains(.push) {
+                context.accessTimes.note(objectID, at: context.time.now())
             }
         }
         if let nar = answer.nar {

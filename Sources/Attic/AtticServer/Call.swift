@@ -33,6 +33,13 @@ package struct Call: Sendable {
         context.hot.keep(answer, readAt: generation)
     }
 
+    /// Notes that the visitor is told of these objects, where it may push: then it need not send them, and may push next what refers to
+    /// them; no collection is to come between. Written with the gathered pulls.
+    func noteUse(of objects: [ObjectRecord], in cache: CacheRecord) {
+        guard visitor.permissions(on: cache.name, isPublic: cache.isPublic).contains(.push) else { return }
+        context.accessTimes.note(objects.lazy.map(\.id), at: now)
+    }
+
     /// The request's whole body, of a JSON document at most `byteCountMax` long. What it asks for is still allowed to the visitor when
     /// it is there.
     func body(byteCountMax: Int) throws -> [UInt8] {

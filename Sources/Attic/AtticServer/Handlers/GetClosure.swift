@@ -19,6 +19,7 @@ enum GetClosure {
         guard let objects = found else {
             throw Problem.tooLarge("this closure has more than \(Bounds.closurePathsMax) paths, or \(Bounds.narInfosAnswerBytesMax) bytes of narinfos. Ask for its narinfos one by one.")
         }
+        call.noteUse(of: objects, in: cache)
         var text: [UInt8] = []
         for object in objects {
             guard let info = try narInfo(of: object, in: cache, call.context) else {

@@ -19,10 +19,7 @@ enum GetNarInfo {
             call.keepHot(response, path: "/\(name)/\(hash).narinfo", of: cache, readAt: generation)
             return response
         }
-        // Who pushes with plain Nix asks so what need not be sent, and then pushes what refers to it: no collection may come between.
-        if call.visitor.permissions(on: name, isPublic: cache.isPublic).contains(.push) {
-            call.context.accessTimes.note(object.id, at: call.now)
-        }
+        call.noteUse(of: [object], in: cache)
         let info = try narInfo(of: object, in: cache, call.context)
         let answer = TextAnswer(info.rendered(), contentType: contentType, of: cache)
         call.keepHot(answer.whole, path: "/\(name)/\(hash).narinfo", of: cache, objectID: object.id, readAt: generation)

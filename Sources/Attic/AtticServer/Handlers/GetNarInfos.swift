@@ -27,6 +27,7 @@ enum GetNarInfos {
         guard let (objects, all) = found else {
             throw Problem.tooLarge("the answer would have more than \(Bounds.narInfosAnswerBytesMax) bytes. Ask for fewer store paths at once.")
         }
+        call.noteUse(of: objects, in: cache)
         var lines: [UInt8] = []
         var hints = PartialClosures(all, asked: hashes, storeDirectory: cache.storeDirectory)
         for object in objects {
