@@ -17,7 +17,7 @@ extension Simulation {
     }
 
     /// What pushes that run may have put there already.
-    private func arriving(_ cache: Int, _ path: Int) -> Set<Int> {
+    func arriving(_ cache: Int, _ path: Int) -> Set<Int> {
         var nars: Set<Int> = []
         for work in running {
             if case .push(let push) = work.work, push.cache == cache {

@@ -32,6 +32,8 @@ extension Simulation {
 
     var isCollecting: Bool { running.contains { if case .collection = $0.work { true } else { false } } }
 
+    var isRepairing: Bool { running.contains { if case .check(true, _) = $0.work { true } else { false } } }
+
     func beginCollection() throws {
         // One at a time: another would wait for its lock.
         if isCollecting || running.contains(where: { if case .punch = $0.work { true } else { false } }) { return }
@@ -88,15 +90,15 @@ extension Simulation {
 
     /// Keeps up with what a collection that runs may take, and what pulls may lose; after whatever has changed.
     func noteStateChange() {
-        let isCollecting = isCollecting
+        let (isCollecting, isRepairing) = (isCollecting, isRepairing)
         var arriving: [Int: Set<Int>] = [:]
         for index in running.indices {
             guard case .push(var push) = running[index].work else { continue }
             if isCollecting { push.hasCollectionRun = true }
+            if isRepairing { push.hasRepairRun = true }
             if model.caches[push.cache]?.serial != push.serial { push.hasCacheChanged = true }
             if push.kind == .narInfo, push.isCertain {
-                let nar = push.items[0].nar
-                push.isCertain = model.caches[push.cache]?.received[nar] != nil || isPullable(nar, by: push.user)
+                push.isCertain = isSurelyHere(push.items[0].nar, for: push.user, in: push.cache, asks: running[index].number)
             }
             if !push.isPullable { push.isPullable = push.items.allSatisfy { mayBeNamed($0.nar, by: push.user, in: push.kind == .narInfo ? push.cache : nil) } }
             for other in running where other.number != running[index].number {

@@ -21,7 +21,8 @@ extension Simulation {
         for work in lost { if case .collection(let collection) = work.work { try resolve(collection) } }
         for work in lost {
             guard case .push(let push) = work.work else { continue }
-            for item in push.items where item.path >= 0 { try resolve(push, item, mayBeNew: true) }
+            // Of several for one path the last stands: all are asked before any is looked at.
+            for item in push.items where item.path >= 0 { try adopt(item, of: push) }
         }
         try checkAll()
         try checkRows(now, verifiesContent: false)

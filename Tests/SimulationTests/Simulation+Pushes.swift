@@ -29,6 +29,8 @@ extension Simulation {
         /// The cache of that name was made or destroyed meanwhile.
         var hasCacheChanged = false
         var hasCollectionRun = false
+        /// So does a check that repairs: it ends leases that are over.
+        var hasRepairRun = false
         /// A collection has ended that takes for old what this may have put before it was told.
         var hasGrownOld = false
         /// Others pushed other NARs for its paths meanwhile: by path, what they may have left.
@@ -125,12 +127,11 @@ extension Simulation {
         let nar = !received.isEmpty && dice.chance(80) ? dice.pick(received) : dice.below(pool.nars.count)
         guard !pool.pathsOfNar[nar].isEmpty else { return }
         let path = dice.pick(pool.pathsOfNar[nar])
-        let wasReceived = received.contains(nar)
         var push = Push(
             kind: .narInfo, cache: cache, serial: model.caches[cache]?.serial, user: user, items: [(path, nar)],
             isPermitted: isPermitted(user, .push, cache), isHonest: true, first: now, last: now, spanLow: now, renewed: now)
         push.isPullable = mayBeNamed(nar, by: user, in: cache)
-        push.isCertain = wasReceived || isPullable(nar, by: user)
+        push.isCertain = isSurelyHere(nar, for: user, in: cache)
         push.hasCollectionRun = isCollecting
         let (head, body) = try message(push)
         say("\(users[user].name) puts the narinfo of \(path):\(nar) into \(Model.names[cache])")
@@ -271,6 +272,7 @@ extension Simulation {
         case 503, 409:
             guard (status == 409) == isOfPlainNix else { break }
             if push.isTroubled { return }
+            if push.hasRepairRun && push.mayHaveLapsed { return }
             if push.hasCollectionRun && (push.mayHaveLapsed || push.kind == .paths || push.kind == .narInfo) { return }
             // What it had found in a bucket was copied elsewhere, and went when its time was over.
             if push.hasCollectionRun && world.keepsDeadBytes && push.last - world.grace >= push.first { return }
@@ -282,19 +284,21 @@ extension Simulation {
     /// Asks what became of a path whose push was not acknowledged.
     func resolve(_ push: Push, _ item: (path: Int, nar: Int), mayBeNew: Bool) throws {
         guard let cache = model.caches[push.cache], cache.serial == push.serial else { return }
-        guard mayBeNew else { return try check(push.cache, item.path) }
-        guard let info = try narInfo(push.cache, item.path) else {
-            if cache.objects[item.path] != nil { try check(push.cache, item.path) }
-            return
-        }
+        if mayBeNew { try adopt(item, of: push) }
+        try check(push.cache, item.path)
+    }
+
+    /// Takes what an unacknowledged push has put into the model, where it has put anything.
+    func adopt(_ item: (path: Int, nar: Int), of push: Push) throws {
+        guard let cache = model.caches[push.cache], cache.serial == push.serial, let info = try narInfo(push.cache, item.path) else { return }
         if info.narHash == pool.nars[item.nar].hash, cache.objects[item.path]?.nar != item.nar {
             put(item, push)
         } else if info.narHash == pool.nars[item.nar].hash {
-            // The same as before, or put anew: both times may be.
+            // The same as before, or put anew: both times may be, and the hold of what plain Nix sent may have ended.
+            model.caches[push.cache]?.received[item.nar] = nil
             model.caches[push.cache]?.objects[item.path]?.low.lower(to: push.spanLow)
             model.caches[push.cache]?.objects[item.path]?.high.raise(to: push.last)
         }
-        try check(push.cache, item.path)
     }
 
     // MARK: Who may
@@ -312,6 +316,24 @@ extension Simulation {
         return running.contains { work in
             guard case .push(let push) = work.work, push.items.contains(where: { $0.nar == nar }) else { return false }
             return push.kind == .nar ? push.cache == cache : isPermitted(user, .pull, push.cache)
+        }
+    }
+
+    /// Whether plain Nix may count on the NAR: the cache was sent it and holds it still, or the user may pull it, and nothing that is
+    /// under way may have changed that.
+    ///
+    /// - Parameter number: the strand that asks, if it has begun.
+    func isSurelyHere(_ nar: Int, for user: Int, in cache: Int, asks number: Int? = nil) -> Bool {
+        let isHeld = model.caches[cache]?.received[nar] != nil
+            && !running.contains { work in
+                // From a commit on an object keeps it, for as long as that is there.
+                guard case .push(let push) = work.work, work.number != number else { return false }
+                return push.cache == cache && push.kind != .nar && push.items.contains { $0.nar == nar }
+            }
+        return isHeld || model.caches.contains { name, cache in
+            isPermitted(user, .pull, name) && cache.objects.contains { path, object in
+                object.nar == nar && !mayBeGone(name, path) && arriving(name, path).isSubset(of: [nar])
+            }
         }
     }
 

@@ -184,7 +184,7 @@ final class Simulation {
 
     private func makeTrouble() {
         // What it cannot read it marks as damaged, as it should, and it would be right.
-        if running.contains(where: { if case .check(true, _) = $0.work { true } else { false } }) { return }
+        if isRepairing { return }
         var trouble = Stage.Trouble()
         let targets = world.troubles
         if targets.count > 1 { trouble.target = dice.pick(targets) }
