@@ -50,6 +50,32 @@ struct SweeperTests {
         #expect(try isThere(fixture, path, in: first))
     }
 
+    @Test("what lay in an empty pack whose file could not be removed is given back, where the pack is appended to again")
+    func forgottenPack() throws {
+        let fixture = try Fixture()
+        guard fixture.store.packKind == .file else { return }
+        let cache = try fixture.makeCache("hello")
+        _ = try fixture.push(try TestPath("old", seeds: [1, 2], byteCount: 300_000), to: cache)
+        let name = try #require(try fixture.store.packNames().first)
+        let before = try #require(try fixture.store.packByteCount(name))
+        try setRetention(fixture, cache, .period(seconds: 1))
+        fixture.advance(.seconds(3))
+        // A collection that ends when the rows are gone, and before the file is.
+        _ = try fixture.context.catalog.sweepRows(
+            at: fixture.context.time.now(), defaultRetentionSeconds: 0, isPaced: false)
+        #expect(try fixture.context.catalog.forgetEmptyPack(name.text))
+        let new = try TestPath("new", seeds: [3], byteCount: 100_000)
+        _ = try fixture.push(new, to: cache)
+        #expect(try fixture.store.packNames() == [name])
+        #expect(try fixture.sweep().freedBytes == before)
+        let path = fixture.store.location(of: name)
+        let file = try File.open(path, .read)
+        var bytes = [UInt8](repeating: 1, count: Int(before))
+        _ = try unsafe bytes.withUnsafeMutableBytes { try unsafe file.readFully(at: 0, into: $0) }
+        #expect(bytes.allSatisfy { $0 == 0 })
+        #expect(try isThere(fixture, new, in: cache))
+    }
+
     @Test("keeps what is in the closure of a living object of the same cache")
     func closure() throws {
         let fixture = try Fixture()

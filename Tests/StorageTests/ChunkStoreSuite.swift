@@ -50,7 +50,7 @@ import Testing
         first.giveBack()
         let second = try store.borrowPack()
         let b = try second.append(patterned(50, seed: 2))
-        #expect(second.packs == [WrittenPack(name: a.pack, byteCount: 150, isSealed: false)])
+        #expect(second.packs == [WrittenPack(name: a.pack, byteCount: 150, beginByteCount: 100, isSealed: false)])
         second.giveBack()
         #expect(b == Extent(pack: a.pack, offset: 100, byteCount: 50))
         #expect(try store.read(a) == patterned(100, seed: 1))

@@ -172,15 +172,19 @@ package struct OtherFiles: Hashable, Sendable {
 /// A pack as a writer leaves it.
 package struct WrittenPack: Hashable, Sendable {
     package let name: PackName
+    /// Where it ends now.
     package let byteCount: Int64
+    /// Where its writer began: below lies what others wrote.
+    package let beginByteCount: Int64
     /// Nothing is appended to it any more.
     package let isSealed: Bool
     /// Its journal had its name before its bytes: the commit takes it out of there.
     package let isLoose: Bool
 
-    package init(name: PackName, byteCount: Int64, isSealed: Bool, isLoose: Bool = false) {
+    package init(name: PackName, byteCount: Int64, beginByteCount: Int64 = 0, isSealed: Bool, isLoose: Bool = false) {
         self.name = name
         self.byteCount = byteCount
+        self.beginByteCount = beginByteCount
         self.isSealed = isSealed
         self.isLoose = isLoose
     }

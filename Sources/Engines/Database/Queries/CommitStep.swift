@@ -76,7 +76,15 @@ final class CommitStep {
 
     func putPacks(_ connection: any SQLConnection) throws(SQLError) {
         for pack in commit.packs {
-            try put(pack, connection)
+            var isForgotten = false
+            if pack.beginByteCount > 0 {
+                isForgotten = try connection.first("SELECT 1 FROM pack WHERE name = $1", [.text(pack.name)]) { _ in true } == nil
+            }
+            let id = try put(pack, connection)
+            if isForgotten {
+                // It was empty, and its rows went; its file could not be removed, or who would have was killed. What lay in it is dead.
+                try connection.noteDeadExtent(packID: id, offset: 0, byteCount: pack.beginByteCount, at: now)
+            }
             if pack.isLoose { try connection.execute("DELETE FROM loose_pack WHERE name = $1", [.text(pack.name)]) }
         }
     }

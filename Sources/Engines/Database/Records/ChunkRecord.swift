@@ -64,13 +64,16 @@ package struct DeadExtent: Sendable, Hashable {
 package struct PackState: Sendable, Hashable {
     package let name: String
     package let byteCount: Int64
+    /// Where its writer began: below lies what others wrote.
+    package let beginByteCount: Int64
     package let isSealed: Bool
     /// It is noted as loose, and a commit takes it out of there.
     package let isLoose: Bool
 
-    package init(name: String, byteCount: Int64, isSealed: Bool, isLoose: Bool = false) {
+    package init(name: String, byteCount: Int64, beginByteCount: Int64 = 0, isSealed: Bool, isLoose: Bool = false) {
         self.name = name
         self.byteCount = byteCount
+        self.beginByteCount = beginByteCount
         self.isSealed = isSealed
         self.isLoose = isLoose
     }

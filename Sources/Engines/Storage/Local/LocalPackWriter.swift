@@ -91,7 +91,8 @@ final class LocalPackWriter: PackWriter {
 
     var packs: [WrittenPack] {
         touched.filter { $0.byteCount > $0.beginByteCount }.map { pack in
-            WrittenPack(name: pack.name, byteCount: pack.byteCount, isSealed: isSealed(pack))
+            WrittenPack(
+                name: pack.name, byteCount: pack.byteCount, beginByteCount: pack.beginByteCount, isSealed: isSealed(pack))
         }
     }
 
