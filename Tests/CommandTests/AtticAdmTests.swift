@@ -77,6 +77,7 @@ struct AtticAdmTests {
     @Test("A word that is no command is named, with those that are, wherever -f stands", arguments: [
         (["tokn", "list"], "tokn", "", "make-token, token, fsck, backup", ""),
         (["-f", "token", "tokn", "list"], "tokn", "", "make-token, token, fsck, backup", ""),
+        (["help", "tokn"], "tokn", "", "make-token, token, fsck, backup", ""),
         (["token", "lst"], "token lst", " of \"atticadm token\"", "revoke, restore, list", " token"),
         (["token", "--config=token", "lst"], "token lst", " of \"atticadm token\"", "revoke, restore, list", " token"),
     ])

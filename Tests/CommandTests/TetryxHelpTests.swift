@@ -32,9 +32,11 @@ struct TetryxHelpTests {
         #expect(outcome.status == .exited(0) && outcome.outputText == "tetryx 0.1.0\n" && outcome.errorText.isEmpty)
     }
 
-    @Test("A word that is no command is named, with those that are")
-    func unknownCommand() throws {
-        let outcome = try tool.run("psh", "hello")
+    @Test("A word that is no command is named, with those that are, also where help is asked for", arguments: [
+        ["psh", "hello"], ["help", "psh"], ["psh", "--help"],
+    ])
+    func unknownCommand(arguments: [String]) throws {
+        let outcome = try tool.run(arguments)
         #expect(outcome.status == .exited(2))
         #expect(outcome.errorText == "Error: there is no command \"psh\"; the commands are login, use, push, watch-store, cache. "
             + "\"tetryx --help\" says what each does.\n")

@@ -1,14 +1,14 @@
 import ArgumentParser
 
 /// A word on a command line that stands where a subcommand does, and is none. The parser takes it for an argument too many, which says
-/// neither what is wrong nor what there is instead.
+/// neither what is wrong nor what there is instead; after "help" it passes over it.
 package struct UnknownSubcommand: CustomStringConvertible {
     /// The tool, and the subcommands before the word.
     private let parents: [String]
     private let word: String
     private let known: [String]
 
-    /// Looks for such a word among the arguments of a tool, which the parser has refused.
+    /// Looks for such a word among the arguments of a tool, which the parser has refused or taken for a question for help.
     ///
     /// - Parameter arguments: without the tool's own name.
     /// - Returns: nil where what is wrong is something else.
@@ -28,7 +28,8 @@ package struct UnknownSubcommand: CustomStringConvertible {
                 continue
             }
             let subcommands = command.configuration.subcommands
-            if subcommands.isEmpty || parents.count == 1 && word == "help" { return nil }
+            if subcommands.isEmpty { return nil }
+            if parents.count == 1 && word == "help" { continue }
             guard let next = subcommands.first(where: { Self.name(of: $0) == word }) else {
                 self.parents = parents
                 self.word = word

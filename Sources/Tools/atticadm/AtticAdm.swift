@@ -35,12 +35,12 @@ struct AtticAdm: ParsableCommand {
             // What else there is to say was said.
             Glibc.exit(code.rawValue)
         } catch {
-            // Help and completions are errors to the parser too, with status 0 and text for standard output.
-            guard exitCode(for: error) != .success else { exit(withError: error) }
             if let unknown = UnknownSubcommand(among: CommandLine.arguments.dropFirst(), of: AtticAdm.self) {
                 Terminal.say("atticadm: \(unknown)")
                 Glibc.exit(2)
             }
+            // Help and completions are errors to the parser too, with status 0 and text for standard output.
+            guard exitCode(for: error) != .success else { exit(withError: error) }
             let sentence = message(for: error).split(whereSeparator: \.isNewline).joined(separator: " ")
             Terminal.say("atticadm: \(sentence) (see atticadm --help)")
             Glibc.exit(2)

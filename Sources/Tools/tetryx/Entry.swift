@@ -28,14 +28,17 @@ enum Entry {
             Terminal.say("❌ \(failure)")
             return ExitStatus(failure.kind)
         } catch {
+            if let unknown = UnknownSubcommand(among: CommandLine.arguments.dropFirst(), of: Tetryx.self) {
+                Terminal.say("Error: \(unknown)")
+                return .usage
+            }
             let message = Tetryx.fullMessage(for: error)
             // --help and --version are thrown too.
             if Tetryx.exitCode(for: error) == .success {
                 Terminal.put(message + "\n", on: Terminal.standardOutput)
                 return .done
             }
-            let unknown = UnknownSubcommand(among: CommandLine.arguments.dropFirst(), of: Tetryx.self)
-            Terminal.say(unknown.map { "Error: \($0)" } ?? message)
+            Terminal.say(message)
             return .usage
         }
     }
