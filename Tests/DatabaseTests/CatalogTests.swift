@@ -39,6 +39,15 @@ import Testing
         #expect(try Directory.names(directory.path) == ["copy.db"])
     }
 
+    @Test func `a database that is closed is one file: its log was moved, and is gone`() throws {
+        let fixture = try Fixture(.sqlite)
+        _ = try fixture.cache()
+        #expect(try File.status(fixture.path + "-wal").byteCount > 0)
+        fixture.catalog.close()
+        #expect(try Directory.names(fixture.directory.path) == ["server.db"])
+        fixture.catalog.close()
+    }
+
     @Test func `a step that an older database takes is told`() throws {
         let fixture = try Fixture(.sqlite)
         fixture.catalog.close()

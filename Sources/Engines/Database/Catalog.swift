@@ -89,7 +89,7 @@ package final class Catalog: Sendable {
 
     deinit { close() }
 
-    /// Ends the writing thread when all that is queued is durable, and waits for readers. Later calls throw `.closed`.
+    /// Ends the writing thread when all that is queued is durable, waits for readers, and ends all connections. Later calls throw `.closed`.
     package func close() {
         let isFirst = isClosed.update { isClosed in
             defer { isClosed = true }
@@ -100,6 +100,8 @@ package final class Catalog: Sendable {
         writer.close()
         readers.close()
         checkpointer?.close()
+        // Of a file the last, and one that may write: with it SQLite moves what is left of the log, and removes it.
+        writer.disconnect()
     }
 
     /// Runs `body` on one state of the database; many may read at the same time.

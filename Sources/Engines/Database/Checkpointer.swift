@@ -29,7 +29,8 @@ final class Checkpointer: Sendable {
     private static let passesMax = 4
 
     private let state = Monitor(State())
-    private let connection: Monitor<SQLiteConnection>
+    /// Nil from the end on.
+    private let connection: Monitor<SQLiteConnection?>
     private let thread: Monitor<ThreadHandle?> = Monitor(nil)
 
     init(_ connection: sending SQLiteConnection) { self.connection = Monitor(connection) }
@@ -42,6 +43,7 @@ final class Checkpointer: Sendable {
     func close() {
         state.update { $0.isClosed = true }
         thread.withLock { $0 }?.join()
+        connection.withLock { $0 = nil }
     }
 
     // MARK: Thread: db-writer
@@ -78,7 +80,7 @@ final class Checkpointer: Sendable {
             for _ in 0..<Checkpointer.passesMax {
                 // A disk that fails here fails writers as well, who say so; the next commits ask again. Less than nothing is moved
                 // where another process is at it.
-                guard let log = try? connection.withLock({ connection throws(SQLError) in try connection.checkpoint() }),
+                guard let log = try? connection.withLock({ connection throws(SQLError) in try connection?.checkpoint() }),
                     log.movedCount >= 0
                 else { break }
                 let left = state.withLock { state in

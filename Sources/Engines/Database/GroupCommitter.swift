@@ -24,7 +24,8 @@ final class GroupCommitter: Sendable {
     private static let batchLengthMax = 64
 
     private let state = Monitor(State())
-    private let writing: Monitor<any WritingConnection>
+    /// Nil from the end on.
+    private let writing: Monitor<(any WritingConnection)?>
     private let thread = Mutex<Thread?>(nil)
     private let dialect: Dialect
     /// How long bodies run in one transaction before it is committed, with what they have done so far: some are of a
@@ -86,6 +87,9 @@ final class GroupCommitter: Sendable {
         thread?.join()
     }
 
+    /// Ends the connection, after `close`.
+    func disconnect() { writing.withLock { $0 = nil } }
+
     /// Blocks until so many bodies are queued; for those who want to see them committed together.
     func waitUntilQueued(_ count: Int) {
         state.wait { state in state.queue.count >= count ? () : nil }
@@ -103,6 +107,7 @@ final class GroupCommitter: Sendable {
             }
             if batch.isEmpty && look == nil { return }
             writing.withLock { writing in
+                guard let writing else { return }
                 if let look { answer(look, on: writing) }
                 if !batch.isEmpty { commit(batch, on: writing) }
             }

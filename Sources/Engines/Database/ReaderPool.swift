@@ -194,7 +194,7 @@ final class ReaderPool: Sendable {
         }
     }
 
-    /// Waits until nobody reads, then refuses everyone.
+    /// Waits until nobody reads, then refuses everyone, and ends the connections.
     func close() {
         let count = places.count
         state.wait { state -> Void? in
@@ -203,5 +203,6 @@ final class ReaderPool: Sendable {
             state.isClosed = true
             return ()
         }
+        for place in places { place.withLock { $0 = nil } }
     }
 }
