@@ -34,7 +34,7 @@ struct BucketServerTests {
     private func sweep(grace: Duration) throws -> Sweeper.Report {
         try Sweeper(
             catalog: fixture.context.catalog, store: store, defaultRetentionSeconds: 0, punchDelay: .zero, grace: grace, log: fixture.context.log
-        ).sweep(now: fixture.context.time.now())
+        ).sweep(time: fixture.context.time)
     }
 
     /// A pack of which a third lives on, in a path of the cache, when a collection comes.

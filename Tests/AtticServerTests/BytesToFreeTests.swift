@@ -33,7 +33,7 @@ struct BytesToFreeTests {
     private func collect() throws -> Sweeper.Report {
         let other = try TestPath("other", seeds: [3], byteCount: 1000)
         #expect(try fixture.push(TestPath(storePath: collected.storePath, nar: other.nar), to: cache).status == .ok)
-        return try sweeper.sweep(now: fixture.context.time.now())
+        return try sweeper.sweep(time: fixture.context.time)
     }
 
     private var sweeper: Sweeper {
@@ -91,7 +91,7 @@ struct BytesToFreeTests {
         let other = try TestPath("other", seeds: [3], byteCount: 1000)
         #expect(try fixture.push(TestPath(storePath: collected.storePath, nar: other.nar), to: cache).status == .ok)
         let report = try beside.sweep(
-            now: fixture.context.time.now(), rowsRemoved: { if startsLate && server.withLock({ $0 == nil }) { try? start() } })
+            time: fixture.context.time, rowsRemoved: { if startsLate && server.withLock({ $0 == nil }) { try? start() } })
         #expect(report.nars == 1 && report.freedBytes == 0)
         #expect(report.leftBytes > 250_000)
         #expect(report.description.hasSuffix("0 bytes freed, \(report.leftBytes) left to the running server, which frees them in the next minutes"))

@@ -255,7 +255,7 @@ struct CheckerTests {
                         _ = try Sweeper(
                             catalog: context.catalog, store: context.store, defaultRetentionSeconds: 0, punchDelay: .zero,
                             grace: .zero, log: context.log
-                        ).sweep(now: context.time.now() + .seconds(10))
+                        ).sweep(time: TimeSource { context.time.now() + .seconds(10) })
                     } catch { refusals.update { $0.append("\(error)") } }
                 }
                 left.update { $0 -= 1 }

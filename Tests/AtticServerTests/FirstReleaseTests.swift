@@ -114,7 +114,7 @@ struct FirstReleaseTests {
         #expect(pushed.status == .ok, "\(pushed.text)")
         _ = try Sweeper(
             catalog: server.context.catalog, store: server.store, defaultRetentionSeconds: 0, punchDelay: .zero, log: server.context.log
-        ).sweep(now: .now)
+        ).sweep(time: .system)
         let after = try check()
         #expect(after.outcome == .clean && after.counts.objects == 5 && after.counts.verifiedNars == 5)
     }

@@ -143,7 +143,7 @@ final class Fixture {
         return try Sweeper(
             catalog: context.catalog, store: store, defaultRetentionSeconds: defaultRetentionSeconds, punchDelay: .zero,
             grace: .zero, log: context.log
-        ).sweep(now: context.time.now())
+        ).sweep(time: context.time)
     }
 
     func advance(_ duration: Duration) { clock.update { $0 = $0 + duration } }

@@ -125,7 +125,7 @@ struct HotNarTests {
         let sweeper = Sweeper(
             catalog: fixture.context.catalog, store: fixture.store, defaultRetentionSeconds: 10, punchDelay: .zero,
             log: fixture.context.log)
-        let report = try sweeper.sweep(now: fixture.context.time.now()) {
+        let report = try sweeper.sweep(time: fixture.context.time) {
             #expect((try? fixture.store.packNames())?.count == 1)
             fixture.context.hot.forgetAll()
         }
@@ -145,7 +145,7 @@ struct HotNarTests {
         var narsLeft: [Bool] = []
         var steps = 0
         _ = try sweeper.sweep(
-            now: fixture.context.time.now(),
+            time: fixture.context.time,
             rowsRemoved: {
                 do {
                     let nar = try fixture.context.catalog.read { session throws(DatabaseError) in try session.findNar(hash) }
@@ -158,7 +158,7 @@ struct HotNarTests {
         #expect(narsLeft == [true, false])
         #expect(steps > 4)
         narsLeft = []
-        _ = try sweeper.sweep(now: fixture.context.time.now()) { narsLeft.append(true) }
+        _ = try sweeper.sweep(time: fixture.context.time) { narsLeft.append(true) }
         #expect(narsLeft.isEmpty, "nothing was deleted")
     }
 

@@ -62,7 +62,7 @@ struct SweeperTests {
         fixture.advance(.seconds(3))
         // A collection that ends when the rows are gone, and before the file is.
         _ = try fixture.context.catalog.sweepRows(
-            at: fixture.context.time.now(), defaultRetentionSeconds: 0, isPaced: false)
+            time: fixture.context.time, defaultRetentionSeconds: 0, isPaced: false)
         #expect(try fixture.context.catalog.forgetEmptyPack(name.text))
         let new = try TestPath("new", seeds: [3], byteCount: 100_000)
         _ = try fixture.push(new, to: cache)

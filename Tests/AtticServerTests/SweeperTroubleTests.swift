@@ -128,7 +128,7 @@ struct SweeperTroubleTests {
             catalog: fixture.context.catalog, store: fixture.store, defaultRetentionSeconds: 0, punchDelay: .zero,
             log: fixture.context.log)
         var count = 0
-        let first = try sweeper.sweep(now: fixture.context.time.now(), while: {
+        let first = try sweeper.sweep(time: fixture.context.time, while: {
             count += 1
             return count <= asked
         })

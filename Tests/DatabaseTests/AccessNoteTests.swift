@@ -72,7 +72,7 @@ import Testing
         let cache = try fixture.cache(retentionSeconds: 50)
         for path in 1...6 { try fixture.push(cache, path, at: 100) }
         var isAsked = false
-        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 2) { report in
+        let report = try fixture.catalog.sweepRows(time: Fixture.clock(200), defaultRetentionSeconds: 0, rowsMax: 2) { report in
             guard report.objectCount == 2, !isAsked else { return }
             isAsked = true
             for path in [1, 3, 4] {
@@ -94,7 +94,7 @@ import Testing
             _ = try session.destroyCache(destroyed.name, soft: false, at: Fixture.time(150))
         }
         try note(fixture, cache, [99], at: 200, waitingMax: .max)
-        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0) { _ in
+        let report = try fixture.catalog.sweepRows(time: Fixture.clock(200), defaultRetentionSeconds: 0) { _ in
             do { try note(fixture, cache, [99], at: 200, waitingMax: .max) } catch { Issue.record(error) }
         }
         #expect(report.postponedCacheCount == 1)
@@ -110,7 +110,7 @@ import Testing
         try fixture.push(cache, 1, at: 100)
         try note(fixture, cache, [99], at: 200, waitingMax: .max)
         var hasSettled = false
-        let report = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, between: { _ in
+        let report = try fixture.catalog.sweepRows(time: Fixture.clock(200), defaultRetentionSeconds: 0, between: { _ in
             do {
                 hasSettled = try hasSettled || fixture.count("access_note") == 0
                 if hasSettled { try note(fixture, cache, [99], at: 200, waitingMax: .max) }
@@ -125,7 +125,7 @@ import Testing
         let cache = try fixture.cache(retentionSeconds: 50)
         for path in 1...3 { try fixture.push(cache, path, at: 100) }
         var counts: [Int] = []
-        _ = try fixture.catalog.sweepRows(at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 1) { report in
+        _ = try fixture.catalog.sweepRows(time: Fixture.clock(200), defaultRetentionSeconds: 0, rowsMax: 1) { report in
             if report.narCount == 0, report.objectCount > counts.last ?? 0 { counts.append(report.objectCount) }
         }
         #expect(counts == [1, 2, 3])

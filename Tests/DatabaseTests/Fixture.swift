@@ -92,6 +92,7 @@ final class Fixture {
     }
 
     static func time(_ seconds: Int) -> WallTime { WallTime(milliseconds: Int64(seconds) * 1000) }
+    static func clock(_ seconds: Int) -> TimeSource { TimeSource { time(seconds) } }
 
     static func name(_ name: String) -> CacheName {
         guard let name = CacheName(name) else { preconditionFailure("not a name of a cache: \(name)") }
@@ -182,7 +183,7 @@ final class Fixture {
     }
 
     func sweep(at seconds: Int = 200, retention: Int64 = 0, batch: Int = 500) throws -> SweepReport {
-        try catalog.sweepRows(at: Fixture.time(seconds), defaultRetentionSeconds: retention, rowsMax: batch)
+        try catalog.sweepRows(time: Fixture.clock(seconds), defaultRetentionSeconds: retention, rowsMax: batch)
     }
 
     /// A connection beside the catalog's.

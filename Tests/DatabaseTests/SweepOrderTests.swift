@@ -82,6 +82,23 @@ import Testing
         #expect(try found(fixture, cache, limit: 2) == Array(all.prefix(2)))
     }
 
+    @Test func `a place is dead from when its chunk went, however long before that the sweep began`() throws {
+        let fixture = try Fixture(.sqlite)
+        let cache = try fixture.cache(retentionSeconds: 50)
+        try fixture.push(cache, 1, at: 100)
+        let clock = Monitor(Fixture.time(200))
+        let report = try fixture.catalog.sweepRows(
+            time: TimeSource { clock.withLock { $0 } }, defaultRetentionSeconds: 0, between: { _ in clock.update { $0 = $0 + .seconds(100) } })
+        #expect(report.chunkCount == 1)
+        func deadCount(before seconds: Int) throws -> Int {
+            try fixture.catalog.read { session throws(DatabaseError) in
+                try session.deadExtents(limit: 10, before: Fixture.time(seconds), after: nil).count
+            }
+        }
+        #expect(try deadCount(before: 300) == 0)
+        #expect(try deadCount(before: 5000) == 1)
+    }
+
     @Test("a sweep that is told to stop does so between two steps, and the next one goes on", arguments: 0...12)
     func stops(after steps: Int) throws {
         let fixture = try Fixture(.sqlite)
@@ -89,7 +106,7 @@ import Testing
         for path in 1...5 { try fixture.push(cache, path, references: [path - 1], at: 100) }
         var count = 0
         let first = try fixture.catalog.sweepRows(
-            at: Fixture.time(200), defaultRetentionSeconds: 0, rowsMax: 1, between: { _ in count += 1 }, while: { count < steps })
+            time: Fixture.clock(200), defaultRetentionSeconds: 0, rowsMax: 1, between: { _ in count += 1 }, while: { count < steps })
         #expect(count == steps)
         let second = try fixture.sweep(at: 200)
         #expect(first.objectCount + second.objectCount == 5 && first.narCount + second.narCount == 5)

@@ -85,27 +85,29 @@ extension Catalog {
     /// between them, in which uploads go on. The bytes are the caller's afterwards: `deadExtents`, `emptyPacks`.
     ///
     /// - Parameters:
+    ///   - time: what is old is judged by when it begins; places are dead from when their chunks go, which may be minutes later.
     ///   - defaultRetentionSeconds: for caches without a period of their own; 0: objects never go by age.
     ///   - rowsMax: of a transaction at most; fewer where they take long (`SweepPace`).
     ///   - isPaced: as with `SweepRun`.
     ///   - between: is called after each transaction, with what is gone until then.
     ///   - goesOn: is asked between transactions; where it says no, the next sweep goes on.
     package func sweepRows(
-        at now: WallTime, defaultRetentionSeconds: Int64, rowsMax: Int = 500, isPaced: Bool = true,
+        time: TimeSource, defaultRetentionSeconds: Int64, rowsMax: Int = 500, isPaced: Bool = true,
         between: (SweepReport) -> Void = { _ in }, while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> SweepReport {
         try withoutActuallyEscaping(between) { between throws(DatabaseError) in
             try withoutActuallyEscaping(goesOn) { goesOn throws(DatabaseError) in
                 let run = SweepRun(self, rowsMax: rowsMax, isPaced: isPaced, SweepWatch(between: between, goesOn: goesOn))
-                try sweepRows(run, at: now, defaultRetentionSeconds)
+                try sweepRows(run, time, defaultRetentionSeconds)
                 return run.report
             }
         }
     }
 
     private func sweepRows(
-        _ run: SweepRun, at now: WallTime, _ defaultRetentionSeconds: Int64
+        _ run: SweepRun, _ time: TimeSource, _ defaultRetentionSeconds: Int64
     ) throws(DatabaseError) {
+        let now = time.now()
         try run.steps(\.uploadCount) { session, rows throws(DatabaseError) in try session.expireUploads(at: now, limit: rows) }
         try run.steps(\.fileCount) { session, rows throws(DatabaseError) in
             try session.releaseReceivedFiles(at: now, limit: rows)
@@ -126,7 +128,7 @@ extension Catalog {
         }
         try run.steps(\.narCount) { session, rows throws(DatabaseError) in try session.deleteOrphanNars(limit: rows) }
         try run.steps(\.chunkCount) { session, rows throws(DatabaseError) in
-            try session.deleteOrphanChunks(limit: rows, at: now)
+            try session.deleteOrphanChunks(limit: rows, at: time.now())
         }
     }
 

@@ -84,7 +84,7 @@ final class CollectionLoop: Sendable {
         guard watch.look() else { return .troubleWasTold }
         // Without its lock it ends early, as where the database was started again.
         let report = try sweeper.sweep(
-            now: context.time.now(), rowsRemoved: { context.hot.forgetAll() }, while: { goesOn && lock.isHeld })
+            time: context.time, rowsRemoved: { context.hot.forgetAll() }, while: { goesOn && lock.isHeld })
         Opening.reserveLog(of: context.catalog, log: context.log)
         return .ended(report)
     }

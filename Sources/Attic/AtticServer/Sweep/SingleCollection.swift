@@ -41,6 +41,6 @@ enum SingleCollection {
             catalog: catalog, store: store, defaultRetentionSeconds: configuration.defaultRetentionSeconds, punchDelay: .zero,
             takeDirectory: store.packKind == .file ? take : nil,
             grace: .seconds(configuration.s3?.graceSeconds ?? 0), log: log)
-        return try sweeper.sweep(now: .now, while: { goesOn() && lock.isHeld })
+        return try sweeper.sweep(time: .system, while: { goesOn() && lock.isHeld })
     }
 }

@@ -106,22 +106,20 @@ package struct Sweeper: Sendable {
     /// Runs one collection.
     ///
     /// - Parameters:
-    ///   - now: objects are expired that were not created, pushed or pulled within their cache's retention period before
-    ///     this moment.
+    ///   - time: objects are expired that were not created, pushed or pulled within their cache's retention period before this begins.
     ///   - rowsRemoved: is called when the first objects are gone, then every half second while more go, and when all rows are gone
     ///     and before files are touched: whoever answers from memory forgets.
     ///   - goesOn: is asked between short steps; a collection of much takes minutes. Where it says no, the next one goes on.
     /// - Throws: `DatabaseError` where the database fails; what was collected until then stays collected.
     package func sweep(
-        now: WallTime, rowsRemoved: () -> Void = {}, while goesOn: () -> Bool = { true }
+        time: TimeSource, rowsRemoved: () -> Void = {}, while goesOn: () -> Bool = { true }
     ) throws(DatabaseError) -> Report {
-        let begin = MonotonicTime.now
         let rows: SweepReport
         var toldCount = 0
         var nextTelling = MonotonicTime.now
         do throws(DatabaseError) {
             rows = try catalog.sweepRows(
-                at: now, defaultRetentionSeconds: defaultRetentionSeconds, rowsMax: steps.rowsMax, isPaced: steps.isPaced,
+                time: time, defaultRetentionSeconds: defaultRetentionSeconds, rowsMax: steps.rowsMax, isPaced: steps.isPaced,
                 between: { rows in
                     Faults.pass(.rowsSwept)
                     guard rows.objectCount > toldCount, MonotonicTime.now >= nextTelling else { return }
@@ -147,14 +145,14 @@ package struct Sweeper: Sendable {
         }
         switch store.packKind {
         case .file:
-            try removeEmptyPacks(now, &report, while: goesOn)
-            try punchDeadExtents(now, &report, while: goesOn)
+            try removeEmptyPacks(time.now(), &report, while: goesOn)
+            try punchDeadExtents(time.now(), &report, while: goesOn)
             try removeUnnamedPacks(&report, while: goesOn)
         case .object:
-            try compactPacks(now, &report, while: goesOn)
+            try compactPacks(time.now(), &report, while: goesOn)
             // The copies took their time, and that of those who read the packs begins now.
-            try removeEmptyPacks(grace > .zero ? now + (.now - begin) : now, &report, while: goesOn)
-            try removeLoosePacks(now, &report, while: goesOn)
+            try removeEmptyPacks(time.now(), &report, while: goesOn)
+            try removeLoosePacks(time.now(), &report, while: goesOn)
         }
         report.isStopped = !goesOn()
         return report
