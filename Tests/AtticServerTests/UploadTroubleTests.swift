@@ -43,6 +43,31 @@ struct UploadTroubleTests {
         #expect(throws: Problem.busy(retryAfterSeconds: 1)) { try lease.holdNar(hash) }
     }
 
+    @Test("a push that has a chunk again whose place was given back meanwhile is to come again, and stores no wrong hash", .packsAreFiles)
+    func repeatedChunkMoved() throws {
+        let fixture = try Fixture()
+        let path = try TestPath("tool", seeds: [1], byteCount: 5000)
+        _ = try fixture.push(path, to: fixture.makeCache("hello"))
+        let found = try fixture.context.catalog.read { session throws(DatabaseError) -> ChunkRecord? in
+            guard let nar = try session.findNar(SHA256.digest(of: path.nar)) else { return nil }
+            return try session.chunks(ofNar: nar.id).first
+        }
+        let chunk = try #require(found)
+        let extent = try #require(Extent(chunk.place))
+        let stored = try fixture.store.read(extent)
+        let files = try StoredFiles(fixture.store, fixture.context.press)
+        defer { files.abandon() }
+        func bring(_ frame: ChunkBatch.Frame, number: Int) throws {
+            try files.admit()
+            let pressed = ChunkBatch.Pressed(hash: chunk.hash, byteCount: chunk.byteCount, frame: frame)
+            files.bring(.success(StoredFiles.Batch(pressed: [pressed], nars: [0])), number: number)
+        }
+        try bring(.known(chunk, stored: stored, checksum: FrameChecksum.of(stored)), number: 0)
+        try fixture.store.punch([extent])
+        try bring(.repeated, number: 1)
+        #expect(throws: Problem.busy(retryAfterSeconds: 1)) { try files.finish(narCount: 1) }
+    }
+
     @Test("a push heals a NAR also where its chunks are compressed to another size now")
     func healedAtAnotherLevel() throws {
         let fixture = try Fixture()

@@ -1,3 +1,4 @@
+import Compression
 import Crypto
 import Database
 import Platform
@@ -48,8 +49,8 @@ final class StoredFiles: Sendable {
         var files: [File] = [File()]
         /// Of the file that is being written, so far.
         var hash = SHA256()
-        /// Each chunk of this upload as it stood first, and where its frame lies.
-        var placed: [SHA256Digest: (chunk: Commit.Chunk, extent: Extent)] = [:]
+        /// Each chunk of this upload as it stood first, and its frame: where it lies, and its checksum.
+        var placed: [SHA256Digest: (chunk: Commit.Chunk, extent: Extent, checksum: UInt64)] = [:]
         /// The frame that was read back last.
         var lastRepeated: (extent: Extent, frame: [UInt8])?
 
@@ -177,7 +178,7 @@ final class StoredFiles: Sendable {
             let frame = switch pressed.frame {
             case .known(_, let stored, _): stored
             case .fresh(let frame, _, _): frame
-            case .repeated: try StoredFiles.readBack(first.extent, writing)
+            case .repeated: try StoredFiles.readBack(first.extent, first.checksum, writing)
             }
             StoredFiles.add(frame, isKnown: true, first.chunk, writing)
             return
@@ -190,7 +191,7 @@ final class StoredFiles: Sendable {
             let chunk = Commit.Chunk.known(
                 id: record.id, hash: pressed.hash, newChecksum: checksum == record.frameChecksum ? nil : checksum)
             let extent = Extent(pack: pack, offset: record.place.offset, byteCount: record.place.byteCount)
-            writing.placed[pressed.hash] = (chunk, extent)
+            writing.placed[pressed.hash] = (chunk, extent, checksum)
             StoredFiles.add(stored, isKnown: true, chunk, writing)
         case .fresh(let frame, let checksum, let repairs):
             let extent = try unsafe frame.span.withUnsafeBytes { bytes in try unsafe writing.writer.append(bytes) }
@@ -200,7 +201,7 @@ final class StoredFiles: Sendable {
                     extent: StoredExtent(pack: extent.pack.text, offset: extent.offset, byteCount: extent.byteCount),
                     checksum: checksum),
                 repair: repairs)
-            writing.placed[pressed.hash] = (chunk, extent)
+            writing.placed[pressed.hash] = (chunk, extent, checksum)
             StoredFiles.add(frame, isKnown: false, chunk, writing)
         case .repeated:
             preconditionFailure("a repeated chunk stands after the chunk that it repeats")
@@ -208,9 +209,15 @@ final class StoredFiles: Sendable {
     }
 
     /// A frame of this upload, or one that it found. Of a NAR that has the same chunk again and again it is read once.
-    private static func readBack(_ extent: Extent, _ writing: Writing) throws -> [UInt8] {
+    ///
+    /// - Throws: `Problem.busy` where it is not what it was: the chunk was stored anew by another push, and the place given back.
+    private static func readBack(_ extent: Extent, _ checksum: UInt64, _ writing: Writing) throws -> [UInt8] {
         if let last = writing.lastRepeated, last.extent == extent { return last.frame }
-        let frame = try writing.writer.read(extent)
+        let frame: [UInt8]
+        do { frame = try writing.writer.read(extent) } catch where LostBytes.areShown(by: error) {
+            throw Problem.busy(retryAfterSeconds: 1)
+        }
+        guard FrameChecksum.of(frame) == checksum else { throw Problem.busy(retryAfterSeconds: 1) }
         writing.lastRepeated = (extent, frame)
         return frame
     }
