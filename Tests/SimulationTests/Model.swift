@@ -23,8 +23,9 @@ struct Model {
         var received: [Int: WallTime] = [:]
         /// NARs whose file was ever sent.
         var sent: Set<Int> = []
-        /// Pulls that upkeep has not written yet, by NAR: when, and which paths had it.
-        var pulled: [Int: (at: WallTime, paths: Set<Int>)] = [:]
+        /// Pulls that upkeep has not written yet, as far as is known, by NAR: when, and which paths had it; of those that were pushed anew
+        /// since, the push may count.
+        var pulled: [Int: (at: WallTime, paths: Set<Int>, pushed: Set<Int>)] = [:]
     }
 
     static let names: [CacheName] = ["a0", "a1", "b0", "b1"].compactMap { CacheName($0) }
@@ -63,7 +64,7 @@ struct Model {
                 // Where one of them has another NAR by now, it may have been that one which stood for all.
                 let isSure = pull.paths.allSatisfy { caches[name]?.objects[$0]?.nar == nar }
                 for path in caches[name]?.objects.filter({ $0.value.nar == nar }).map(\.key) ?? [] {
-                    if isSure { caches[name]?.objects[path]?.low.raise(to: pull.at) }
+                    if isSure && !pull.pushed.contains(path) { caches[name]?.objects[path]?.low.raise(to: pull.at) }
                     caches[name]?.objects[path]?.high.raise(to: pull.at)
                 }
                 if !isSure { for path in pull.paths { caches[name]?.objects[path]?.high.raise(to: pull.at) } }

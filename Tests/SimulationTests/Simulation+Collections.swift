@@ -102,7 +102,9 @@ extension Simulation {
             }
             if !push.isPullable { push.isPullable = push.items.allSatisfy { mayBeNamed($0.nar, by: push.user, in: push.kind == .narInfo ? push.cache : nil) } }
             for other in running where other.number != running[index].number {
-                guard case .push(let rival) = other.work, rival.cache == push.cache else { continue }
+                guard case .push(let rival) = other.work else { continue }
+                if rival.isTroubled { push.hasTroubledRival = true }
+                guard rival.cache == push.cache else { continue }
                 for item in rival.items where push.items.contains(where: { $0.path == item.path && $0.nar != item.nar }) {
                     push.rivals[item.path, default: []].insert(item.nar)
                 }

@@ -67,7 +67,7 @@ extension Simulation {
             let source = source(response.body)
         else { throw fail("\(url) is answered with other than the \(info.fileSize ?? -1) bytes of a file") }
         let sharing = model.mayBeUsed(nar: nar, of: cache, at: now)
-        model.caches[cache]?.pulled[nar] = (now, sharing)
+        model.caches[cache]?.pulled[nar] = (now, sharing, [])
         pulls.append(Pull(nar: nar, fileHash: fileHash, source: source, byteCount: Int(byteCount), permit: response.permit, lowest: now))
         if let permit = response.permit { server.permits.update { $0.append(permit) } }
         if dice.chance(30) { try readOn(pulls.count - 1, whole: true) }

@@ -31,6 +31,8 @@ extension Simulation {
         var hasCollectionRun = false
         /// So does a check that repairs: it ends leases that are over.
         var hasRepairRun = false
+        /// Another push met trouble meanwhile: what that could not read it has stored anew, elsewhere.
+        var hasTroubledRival = false
         /// A collection has ended that takes for old what this may have put before it was told.
         var hasGrownOld = false
         /// Others pushed other NARs for its paths meanwhile: by path, what they may have left.
@@ -253,6 +255,7 @@ extension Simulation {
         if let former { high.raise(to: former.high) }
         model.caches[push.cache]?.objects[item.path] = Model.Object(nar: item.nar, low: push.spanLow, high: high)
         model.caches[push.cache]?.received[item.nar] = nil
+        model.caches[push.cache]?.pulled[item.nar]?.pushed.insert(item.path)
         noteUse(push.cache, [item.path])
         noteStateChange()
     }
@@ -272,6 +275,8 @@ extension Simulation {
         case 503, 409:
             guard (status == 409) == isOfPlainNix else { break }
             if push.isTroubled { return }
+            // A chunk of which it has many may be elsewhere now, and its place given back.
+            if push.hasTroubledRival && push.last - Sweeper.punchDelayBesideReaders >= push.first { return }
             if push.hasRepairRun && push.mayHaveLapsed { return }
             if push.hasCollectionRun && (push.mayHaveLapsed || push.kind == .paths || push.kind == .narInfo) { return }
             // What it had found in a bucket was copied elsewhere, and went when its time was over.

@@ -83,11 +83,12 @@ final class NarVerifier {
         return nil
     }
 
-    /// Whether bits of a chunk's stored bytes have changed: its frame does not fit the checksum of its row, nor does the chunk come out
-    /// of it. Of bytes that cannot be read that is not known.
-    func hasChanged(_ chunk: ChunkRecord) throws -> Bool {
-        guard case .frame(let frame) = try frame(of: chunk), FrameChecksum.of(frame) != chunk.frameChecksum else { return false }
-        if case .lost = open(frame, of: chunk) { return true }
+    /// Whether a chunk's bytes can be had as they were stored: its frame can be read, and fits the checksum of its row, or the chunk
+    /// comes out of it all the same.
+    func isWhole(_ chunk: ChunkRecord) throws -> Bool {
+        guard case .frame(let frame) = try frame(of: chunk) else { return false }
+        if FrameChecksum.of(frame) == chunk.frameChecksum { return true }
+        if case .whole = open(frame, of: chunk) { return true }
         return false
     }
 

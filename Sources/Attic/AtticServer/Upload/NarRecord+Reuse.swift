@@ -13,9 +13,9 @@ extension NarRecord {
         }
     }
 
-    /// Whether a push of the same NAR may build upon it: all its bytes are in the store, and of those in files that can be read no
-    /// bit has changed. A disk changes bytes and says nothing; the push would be acknowledged, its own bytes thrown away, and the path
-    /// never come back. It marks nothing: bytes that are wrong are put back by the push.
+    /// Whether a push of the same NAR may build upon it: all its bytes are in the store, and those in files can be read, and no bit of
+    /// them has changed. A disk changes bytes and says nothing; the push would be acknowledged, its own bytes thrown away, and the path
+    /// never come back. It marks nothing: bytes that are wrong, or cannot be read, are put back by the push.
     ///
     /// Reads the NAR's stored bytes, unless a bucket has them, which vouches for what it gives.
     ///
@@ -27,7 +27,7 @@ extension NarRecord {
         let verifier = NarVerifier(catalog, store)
         var seen: Set<Int64> = []
         for chunk in chunks where seen.insert(chunk.id).inserted {
-            if try verifier.hasChanged(chunk) { return false }
+            if try !verifier.isWhole(chunk) { return false }
         }
         return true
     }
