@@ -3,11 +3,12 @@ import Glibc
 /// State shared between threads that may block: a mutex, a condition and the state they guard.
 ///
 /// Every change is announced to all who wait, so a waiter states what it waits for and nobody counts signals.
-/// This is the only `@unchecked Sendable` there is: `state` is reached under the mutex and nowhere else.
+/// This is the only `@unchecked Sendable` there is: `state` is reached under the mutex and nowhere else. It lies behind a pointer: of a
+/// property the runtime would look for overlapping accesses, which the mutex rules out already, each time.
 @safe package final class Monitor<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let condition: UnsafeMutablePointer<pthread_cond_t>
-    private var state: State
+    private let state: UnsafeMutablePointer<State>
 
     package init(_ state: sending State) {
         unsafe mutex = .allocate(capacity: 1)
@@ -19,7 +20,8 @@ import Glibc
         unsafe pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
         unsafe pthread_cond_init(condition, &attributes)
         unsafe pthread_condattr_destroy(&attributes)
-        self.state = state
+        unsafe self.state = .allocate(capacity: 1)
+        unsafe self.state.initialize(to: state)
     }
 
     deinit {
@@ -27,6 +29,8 @@ import Glibc
         unsafe pthread_cond_destroy(condition)
         unsafe mutex.deallocate()
         unsafe condition.deallocate()
+        unsafe state.deinitialize(count: 1)
+        unsafe state.deallocate()
     }
 
     /// Reads or changes the state, and wakes all who wait for it. The body must not call into this monitor again.
@@ -38,7 +42,7 @@ import Glibc
             unsafe pthread_cond_broadcast(condition)
             unsafe pthread_mutex_unlock(mutex)
         }
-        return try body(&state)
+        return try unsafe body(&state.pointee)
     }
 
     /// Reads or changes the state, and wakes nobody: for what nobody waits for. The body must not call into this monitor again.
@@ -47,7 +51,7 @@ import Glibc
     ) throws(Failure) -> sending Result {
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
-        return try body(&state)
+        return try unsafe body(&state.pointee)
     }
 
     /// Wakes all who wait, where `withLock` has found that it is time.
@@ -59,7 +63,7 @@ import Glibc
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
-            if let result = body(&state) {
+            if let result = unsafe body(&state.pointee) {
                 unsafe pthread_cond_broadcast(condition)
                 return result
             }
@@ -73,11 +77,11 @@ import Glibc
         unsafe pthread_mutex_lock(mutex)
         defer { unsafe pthread_mutex_unlock(mutex) }
         while true {
-            if let result = body(&state) {
+            if let result = unsafe body(&state.pointee) {
                 unsafe pthread_cond_broadcast(condition)
                 return result
             }
-            if unsafe pthread_cond_timedwait(condition, mutex, &limit) == ETIMEDOUT { return body(&state) }
+            if unsafe pthread_cond_timedwait(condition, mutex, &limit) == ETIMEDOUT { return unsafe body(&state.pointee) }
         }
     }
 }
