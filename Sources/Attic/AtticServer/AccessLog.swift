@@ -9,6 +9,9 @@ struct AccessLog {
     private var text: [UInt8] = []
     private var second: Int64 = .min
     private var stamp: [UInt8] = []
+    /// Of the line before, as text: most lines are of few clients.
+    private var peer: SocketAddress?
+    private var host: [UInt8] = []
 
     /// `2026-11-22T17:23:35Z GET /hello/nix-cache-info 200, 196 bytes, 0.3 ms, from 127.0.0.1, request 91f77ecadcb41164`
     ///
@@ -18,23 +21,29 @@ struct AccessLog {
             second = record.time.seconds
             stamp = Array("\(record.time.text) ".utf8)
         }
-        text += stamp
-        text += request
-        text.append(UInt8(ascii: " "))
-        append(Int64(record.status.code))
-        append(", ")
-        append(record.sentByteCount)
-        append(" bytes, ")
-        let tenths = record.duration.wholeNanoseconds / 100_000
-        append(tenths / 10)
-        text.append(UInt8(ascii: "."))
-        append(tenths % 10)
-        append(" ms, from ")
-        record.peer.appendHost(to: &text)
-        append(", request ")
+        if peer.map({ !$0.isOfSameHost(as: record.peer) }) ?? true {
+            peer = record.peer
+            host.removeAll(keepingCapacity: true)
+            record.peer.appendHost(to: &host)
+        }
+        let tenths = record.durationNanoseconds / 100_000
+        text.append(addingCapacity: stamp.count + request.count + host.count + AccessLog.otherBytesMax) { [stamp, host] line in
+            line.append(stamp.span)
+            line.append(request.span)
+            line.append(" ")
+            line.append(decimal: Int64(record.status.code))
+            line.append(", ")
+            line.append(decimal: record.sentByteCount)
+            line.append(" bytes, ")
+            line.append(decimal: tenths / 10)
+            line.append(".")
+            line.append(decimal: tenths % 10)
+            line.append(" ms, from ")
+            line.append(host.span)
+            line.append(", request ")
+        }
         record.requestID.append(to: &text)
-        if !record.isComplete { append(", not sent whole") }
-        text.append(UInt8(ascii: "\n"))
+        text.append(contentsOf: record.isComplete ? AccessLog.end : AccessLog.endOfPart)
         if text.count >= AccessLog.writeBytes { write() }
     }
 
@@ -48,12 +57,41 @@ struct AccessLog {
     /// As many bytes go out in one call.
     private static let writeBytes = 64 << 10
 
-    private mutating func append(_ number: Int64) {
-        if number >= 10 { append(number / 10) }
-        text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number % 10))
+    /// Of a line, beside time, request and host: three numbers, a status and the words between them.
+    private static let otherBytesMax = 128
+    private static let end = Array("\n".utf8)
+    private static let endOfPart = Array(", not sent whole\n".utf8)
+}
+
+/// What a line is put together with: its room is made once, where an array would be asked before each piece.
+extension OutputSpan<UInt8> {
+    fileprivate mutating func append(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBufferPointer { unsafe append($0) }
     }
 
-    private mutating func append(_ words: StaticString) {
-        unsafe text.append(contentsOf: UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
+    fileprivate mutating func append(_ words: StaticString) {
+        unsafe append(UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
+    }
+
+    /// Appends a number that is not negative.
+    fileprivate mutating func append(decimal number: Int64) {
+        var digits: InlineArray<20, UInt8> = .init(repeating: 0)
+        var start = digits.count
+        var rest = number.magnitude
+        repeat {
+            start -= 1
+            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+        } while rest > 0
+        unsafe digits.span.withUnsafeBufferPointer { unsafe append(UnsafeBufferPointer(rebasing: $0[start...])) }
+    }
+
+    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        unsafe withUnsafeMutableBufferPointer { room, count in
+            precondition(room.count - count >= bytes.count, "a line is longer than its room")
+            guard let source = bytes.baseAddress, let start = room.baseAddress else { return }
+            unsafe (start + count).initialize(from: source, count: bytes.count)
+            count += bytes.count
+        }
     }
 }

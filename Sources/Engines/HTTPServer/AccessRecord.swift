@@ -8,7 +8,7 @@ package struct AccessRecord: Sendable {
     /// When the request's head was there.
     package let time: WallTime
     /// From then until the last byte of the answer had been given to the kernel; zero where both fell into one turn of the loop.
-    package let duration: Duration
+    package let durationNanoseconds: Int64
     package let peer: SocketAddress
     package let requestID: RequestID
     /// `.clientClosedRequest` where the client went away before its request had come whole, or before there was an answer.
@@ -64,7 +64,7 @@ package struct AccessBatch: Sendable {
         let start = text.count
         if let head = connection.exchange?.head { head.appendRequest(to: &text) } else { text.append(contentsOf: AccessBatch.unknown) }
         records.append(AccessRecord(
-            time: time, duration: .nanoseconds(now.nanoseconds - began.nanoseconds), peer: connection.peer, requestID: id,
+            time: time, durationNanoseconds: now.nanoseconds - began.nanoseconds, peer: connection.peer, requestID: id,
             status: status, sentByteCount: connection.exchange?.sentByteCount ?? 0, isComplete: isComplete,
             text: start..<text.count))
     }

@@ -98,6 +98,11 @@ package struct SocketAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether both are addresses of one host, whatever their ports.
+    package func isOfSameHost(as other: SocketAddress) -> Bool {
+        high == other.high && low == other.low && scope == other.scope
+    }
+
     /// Lends the address in the kernel's form.
     func withRaw<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
         if isIPv6 {
