@@ -35,15 +35,19 @@ struct AccessLog {
             line.append(", ")
             line.append(decimal: record.sentByteCount)
             line.append(" bytes, ")
-            line.append(decimal: tenths / 10)
-            line.append(".")
-            line.append(decimal: tenths % 10)
+            if tenths == 0 {
+                line.append("0.0")
+            } else {
+                line.append(decimal: tenths / 10)
+                line.append(".")
+                line.append(decimal: tenths % 10)
+            }
             line.append(" ms, from ")
             line.append(host.span)
             line.append(", request ")
+            record.requestID.append(to: &line)
+            line.append(record.isComplete ? "\n" : ", not sent whole\n")
         }
-        record.requestID.append(to: &text)
-        text.append(contentsOf: record.isComplete ? AccessLog.end : AccessLog.endOfPart)
         if text.count >= AccessLog.writeBytes { write() }
     }
 
@@ -57,41 +61,6 @@ struct AccessLog {
     /// As many bytes go out in one call.
     private static let writeBytes = 64 << 10
 
-    /// Of a line, beside time, request and host: three numbers, a status and the words between them.
-    private static let otherBytesMax = 128
-    private static let end = Array("\n".utf8)
-    private static let endOfPart = Array(", not sent whole\n".utf8)
-}
-
-/// What a line is put together with: its room is made once, where an array would be asked before each piece.
-extension OutputSpan<UInt8> {
-    fileprivate mutating func append(_ bytes: Span<UInt8>) {
-        unsafe bytes.withUnsafeBufferPointer { unsafe append($0) }
-    }
-
-    fileprivate mutating func append(_ words: StaticString) {
-        unsafe append(UnsafeBufferPointer(start: words.utf8Start, count: words.utf8CodeUnitCount))
-    }
-
-    /// Appends a number that is not negative.
-    fileprivate mutating func append(decimal number: Int64) {
-        var digits: InlineArray<20, UInt8> = .init(repeating: 0)
-        var start = digits.count
-        var rest = number.magnitude
-        repeat {
-            start -= 1
-            digits[start] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10)
-            rest /= 10
-        } while rest > 0
-        unsafe digits.span.withUnsafeBufferPointer { unsafe append(UnsafeBufferPointer(rebasing: $0[start...])) }
-    }
-
-    private mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
-        unsafe withUnsafeMutableBufferPointer { room, count in
-            precondition(room.count - count >= bytes.count, "a line is longer than its room")
-            guard let source = bytes.baseAddress, let start = room.baseAddress else { return }
-            unsafe (start + count).initialize(from: source, count: bytes.count)
-            count += bytes.count
-        }
-    }
+    /// Of a line, beside time, request and host: three numbers, a status, the words between them, and the name of the request.
+    private static let otherBytesMax = 160
 }

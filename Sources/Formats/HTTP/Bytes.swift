@@ -136,22 +136,27 @@ func trimmed(_ base: UnsafePointer<UInt8>, _ range: Range<Int>) -> Range<Int> {
 /// Where the first byte stands that a field value or reason phrase may not have: a control character other than
 /// tab (RFC 9110, section 5.5). Nil where there is none.
 func firstControl(_ base: UnsafePointer<UInt8>, _ range: Range<Int>) -> Int? {
-    var index = range.lowerBound
     let end = range.upperBound
-    let ones: UInt64 = 0x0101_0101_0101_0101
-    let tops: UInt64 = 0x8080_8080_8080_8080
-    // Eight bytes at a time; a tab stops the fast loop for its eight and is let through below.
+    if range.count < 8 { return unsafe firstControlSlowly(base, range) }
+    var index = range.lowerBound
     while end &- index >= 8 {
-        let word = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
-        let belowSpace = (word &- ones &* 0x20) & ~word
-        let flipped = word ^ (ones &* 0x7F)
-        let isDelete = (flipped &- ones) & ~flipped
-        if (belowSpace | isDelete) & tops != 0 {
-            if let found = unsafe firstControlSlowly(base, index..<index &+ 8) { return found }
-        }
+        if unsafe mayHaveControl(base, index), let found = unsafe firstControlSlowly(base, index..<index &+ 8) { return found }
         index &+= 8
     }
-    return unsafe firstControlSlowly(base, index..<end)
+    // The last few once more with those before them.
+    return unsafe index < end && mayHaveControl(base, end &- 8) ? unsafe firstControlSlowly(base, index..<end) : nil
+}
+
+/// Whether one of the eight bytes at `index` is a control character; a tab is one here.
+@inline(__always)
+private func mayHaveControl(_ base: UnsafePointer<UInt8>, _ index: Int) -> Bool {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    let tops: UInt64 = 0x8080_8080_8080_8080
+    let word = unsafe UnsafeRawPointer(base + index).loadUnaligned(as: UInt64.self)
+    let belowSpace = (word &- ones &* 0x20) & ~word
+    let flipped = word ^ (ones &* 0x7F)
+    let isDelete = (flipped &- ones) & ~flipped
+    return (belowSpace | isDelete) & tops != 0
 }
 
 private func firstControlSlowly(_ base: UnsafePointer<UInt8>, _ range: Range<Int>) -> Int? {

@@ -2,8 +2,8 @@
 ///
 /// Nothing is a String before someone asks for it. Names are compared in any case, as bytes.
 struct HeadFields: Sendable {
-    let bytes: [UInt8]
-    let ranges: [FieldRange]
+    var bytes: [UInt8]
+    var ranges: [FieldRange]
 
     /// The lines of that name joined by a comma, which is what several lines mean (RFC 9110, section 5.3). A field
     /// that may stand only once becomes malformed by that, and is refused by whoever reads it.

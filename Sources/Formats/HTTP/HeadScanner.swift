@@ -30,7 +30,7 @@ struct FieldRange: Sendable {
 ///     start line           field        end
 struct HeadScanner {
     let limits: HeadLimits
-    private(set) var fields: [FieldRange] = []
+    private var fields: [FieldRange] = []
     private(set) var facts = HeadFacts()
     /// How far the search for the end of the current line has come.
     private var scanned = 0
@@ -51,11 +51,21 @@ struct HeadScanner {
         self.limits = limits
     }
 
-    /// Uses memory for the fields that was used before; nothing of a head has been looked at yet.
-    mutating func take(_ ranges: inout [FieldRange]) {
-        guard fields.isEmpty else { return }
-        swap(&fields, &ranges)
-        if fields.capacity == 0 { fields.reserveCapacity(16) } else { fields.removeAll(keepingCapacity: true) }
+    /// Whether `begin` was called.
+    private(set) var hasBegun = false
+
+    /// Uses an empty array for the fields, which may have room from a head before.
+    mutating func begin(fields room: consuming [FieldRange]) {
+        fields = room
+        if fields.capacity == 0 { fields.reserveCapacity(16) }
+        hasBegun = true
+    }
+
+    /// Gives the fields of a head that has ended; they are the caller's alone then.
+    mutating func takeFields() -> [FieldRange] {
+        var taken: [FieldRange] = []
+        swap(&taken, &fields)
+        return taken
     }
 
     /// Goes on with a head of which `count` bytes are there now, from its first byte on.

@@ -1,9 +1,36 @@
 /// Memory for heads, one after another: the next head takes what the last one had, where nobody holds that any more.
 package struct HeadSpace: Sendable {
-    var bytes: [UInt8] = []
-    var ranges: [FieldRange] = []
+    /// Of the last head; none before the first one.
+    private var box: [RequestHead.Content] = []
 
     package init() {}
+
+    /// Gives away what the last head had for its fields: an empty array, with room where nobody holds that head any more.
+    fileprivate mutating func takeRanges() -> [FieldRange] {
+        var ranges: [FieldRange] = []
+        if !box.isEmpty { swap(&ranges, &box[0].fields.ranges) }
+        ranges.removeAll(keepingCapacity: true)
+        return ranges
+    }
+
+    /// Puts a head in, in the place of the last one.
+    fileprivate mutating func put(
+        _ meaning: RequestHead.Meaning, _ bytes: UnsafeBufferPointer<UInt8>, _ ranges: consuming [FieldRange]
+    ) -> RequestHead {
+        if box.isEmpty { box.append(RequestHead.Content(meaning: meaning, fields: HeadFields(bytes: [], ranges: []))) }
+        unsafe box[0].become(meaning, bytes, &ranges)
+        return RequestHead(box)
+    }
+}
+
+extension RequestHead.Content {
+    /// Becomes another head, in the memory that is there.
+    fileprivate mutating func become(_ meaning: RequestHead.Meaning, _ bytes: UnsafeBufferPointer<UInt8>, _ ranges: inout [FieldRange]) {
+        self.meaning = meaning
+        fields.bytes.removeAll(keepingCapacity: true)
+        unsafe fields.bytes.append(contentsOf: bytes)
+        swap(&fields.ranges, &ranges)
+    }
 }
 
 /// Parses the heads of requests that come one after another over a connection (RFC 9112, section 3).
@@ -49,7 +76,7 @@ package struct RequestParser: Sendable {
         guard let start = bytes.baseAddress, bytes.count > 0 else { return .incomplete }
         // A head is bytes and nothing else was ever bound to this memory.
         let base = unsafe start.assumingMemoryBound(to: UInt8.self)
-        if startLine == nil { scanner.take(&space.ranges) }
+        if !scanner.hasBegun { scanner.begin(fields: space.takeRanges()) }
         while true {
             switch try unsafe scanner.advance(base, bytes.count) {
             case .incomplete:
@@ -61,12 +88,11 @@ package struct RequestParser: Sendable {
                 startLine = try unsafe Self.startLine(base, line)
             case .end(let byteCount):
                 guard let line = startLine else { throw .malformedStartLine(at: 0) }
-                space.bytes.removeAll(keepingCapacity: true)
-                unsafe space.bytes.append(contentsOf: UnsafeBufferPointer(start: base, count: byteCount))
-                space.ranges = scanner.fields
-                let head = try RequestHead(
-                    method: line.method, methodRange: line.methodRange, targetShape: line.target, version: line.version,
-                    facts: scanner.facts, fields: HeadFields(bytes: space.bytes, ranges: scanner.fields))
+                let meaning = try RequestHead.Meaning(
+                    method: line.method, methodRange: line.methodRange, target: line.target, version: line.version,
+                    facts: scanner.facts)
+                let head = unsafe space.put(
+                    meaning, UnsafeBufferPointer(start: base, count: byteCount), scanner.takeFields())
                 self = RequestParser(limits: limits)
                 return .head(head, byteCount: byteCount)
             }

@@ -73,7 +73,7 @@ package struct ResponseParser: Sendable {
                 let owned = unsafe [UInt8](UnsafeRawBufferPointer(rebasing: bytes[..<byteCount]))
                 let head = try ResponseHead(
                     status: line.status, reasonRange: line.reason, version: line.version, facts: scanner.facts,
-                    fields: HeadFields(bytes: owned, ranges: scanner.fields))
+                    fields: HeadFields(bytes: owned, ranges: scanner.takeFields()))
                 self = ResponseParser(limits: limits)
                 return .head(head, byteCount: byteCount)
             }

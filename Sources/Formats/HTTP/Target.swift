@@ -92,6 +92,11 @@ struct TargetShape: Sendable {
                 index &+= 8
                 continue
             }
+            // The last few once more with those before them.
+            if end &- index < 8, end &- start >= 8, unsafe isOrdinaryPath(base, end &- 8, start: start) {
+                index = end
+                break
+            }
             let byte = unsafe base[index]
             if !isPlain(byte) {
                 // RFC 3986 allows less; what else is visible does no harm here, and clients send it.

@@ -1,3 +1,5 @@
+import Platform
+
 /// Names one exchange in logs and in the answer's `X-Request-Id`: 16 hexadecimal digits.
 package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     let rawValue: UInt64
@@ -5,15 +7,16 @@ package struct RequestID: Hashable, Sendable, CustomStringConvertible {
     init(rawValue: UInt64) { self.rawValue = rawValue }
 
     package var description: String {
-        var bytes: [UInt8] = []
-        append(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        String(decoding: [UInt8](capacity: RequestID.digitCount) { append(to: &$0) }, as: UTF8.self)
     }
 
+    /// How many digits a name has.
+    package static let digitCount = 16
+
     /// Appends the digits, without making a string.
-    package func append(to bytes: inout [UInt8]) {
+    package func append(to bytes: inout OutputSpan<UInt8>) {
         let digits = (RequestID.digits(rawValue >> 32).bigEndian, RequestID.digits(rawValue & 0xffff_ffff).bigEndian)
-        unsafe withUnsafeBytes(of: digits) { unsafe bytes.append(contentsOf: $0) }
+        unsafe withUnsafeBytes(of: digits) { unsafe bytes.append($0.assumingMemoryBound(to: UInt8.self)) }
     }
 
     /// Eight hexadecimal digits of a number below 2^32, the first one in the highest byte.

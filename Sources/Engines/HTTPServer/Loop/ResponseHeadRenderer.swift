@@ -24,30 +24,49 @@ struct ResponseHeadRenderer {
         version: HTTPVersion, time: WallTime
     ) -> [UInt8] {
         if time.seconds != dateSecond { renderDate(time.seconds) }
-        bytes.removeAll(keepingCapacity: true)
-        if let prepared = response.preparedHead { append(prepared.lines) } else { append(PreparedHead(response).lines) }
-        // In place: a copy of the array would be counted.
-        unsafe dateAndIDName.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
-        requestID.append(to: &bytes)
-        if isChunked { append("\r\nTransfer-Encoding: chunked") }
-        if !keepsAlive {
-            append("\r\nConnection: close\r\n\r\n")
-        } else if version == .http10 {
-            append("\r\nConnection: keep-alive\r\n\r\n")
-        } else {
-            append("\r\n\r\n")
+        let end = Self.end(isChunked: isChunked, keepsAlive: keepsAlive, version: version)
+        var head: [UInt8] = []
+        swap(&head, &bytes)
+        head.removeAll(keepingCapacity: true)
+        // All of them are lent: another owner of each would be counted.
+        unsafe dateAndIDName.withUnsafeBufferPointer { dateAndIDName in
+            unsafe Self.withLines(of: response) { lines in
+                unsafe Self.withBytes(isJoined ? response.body : .empty) { body in
+                    let byteCount = lines.count + dateAndIDName.count + RequestID.digitCount + end.utf8CodeUnitCount + body.count
+                    head.append(addingCapacity: byteCount) { room in
+                        unsafe room.append(lines)
+                        unsafe room.append(dateAndIDName)
+                        requestID.append(to: &room)
+                        room.append(end)
+                        unsafe room.append(body)
+                    }
+                }
+            }
         }
-        if isJoined, case .bytes(let body) = response.body { append(body) }
-        return bytes
+        bytes = head
+        return head
     }
 
-    /// Appends a piece without counting another owner of it, which is what `append(contentsOf:)` does with an array.
-    private mutating func append(_ piece: borrowing [UInt8]) {
-        unsafe piece.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    private static func withLines(of response: Response, _ body: (UnsafeBufferPointer<UInt8>) -> Void) {
+        if let prepared = response.preparedHead { return unsafe prepared.lines.withUnsafeBufferPointer(body) }
+        unsafe PreparedHead(response).lines.withUnsafeBufferPointer(body)
     }
 
-    private mutating func append(_ text: StaticString) {
-        unsafe bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    private static func withBytes(_ body: ResponseBody, _ use: (UnsafeBufferPointer<UInt8>) -> Void) {
+        if case .bytes(let bytes) = body { return unsafe bytes.withUnsafeBufferPointer(use) }
+        unsafe use(UnsafeBufferPointer(start: nil, count: 0))
+    }
+
+    /// The last lines of a head, from the end of the request's name on.
+    private static func end(isChunked: Bool, keepsAlive: Bool, version: HTTPVersion) -> StaticString {
+        switch (isChunked, keepsAlive, version) {
+        case (false, true, .http11): "\r\n\r\n"
+        case (false, true, .http10): "\r\nConnection: keep-alive\r\n\r\n"
+        case (false, false, _): "\r\nConnection: close\r\n\r\n"
+        case (true, true, .http11): "\r\nTransfer-Encoding: chunked\r\n\r\n"
+        case (true, true, .http10): "\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n"
+        case (true, false, _): "\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        }
     }
 
     private mutating func renderDate(_ second: Int64) {
