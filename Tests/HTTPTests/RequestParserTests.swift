@@ -261,6 +261,21 @@ import Testing
         }
     }
 
+    @Test("judge values byte by byte wherever a byte stands", arguments: [1, 7, 8, 9, 15, 16, 19])
+    func everyByteOfAValue(byteCount: Int) {
+        for byte in UInt8.min ... .max {
+            let isAllowed = byte >= 0x20 && byte != 0x7f || byte == 0x09
+            for position in 0..<byteCount {
+                var value = [UInt8](repeating: UInt8(ascii: "b"), count: byteCount)
+                value[position] = byte
+                let bytes = Array("GET / HTTP/1.1\r\nHost: h\r\nX:".utf8) + value + Array("\r\n\r\n".utf8)
+                var parser = RequestParser(limits: .standard)
+                let outcome = try? unsafe bytes.withUnsafeBytes { try unsafe parser.parse($0) }
+                #expect((outcome != nil) == isAllowed, "byte \(byte) at \(position)")
+            }
+        }
+    }
+
     @Test("leave one another alone in the same space, held or not")
     func sharedSpace() throws {
         var parser = RequestParser(limits: .standard)

@@ -144,7 +144,8 @@ func firstControl(_ base: UnsafePointer<UInt8>, _ range: Range<Int>) -> Int? {
         index &+= 8
     }
     // The last few once more with those before them.
-    return unsafe index < end && mayHaveControl(base, end &- 8) ? unsafe firstControlSlowly(base, index..<end) : nil
+    guard index < end, unsafe mayHaveControl(base, end &- 8) else { return nil }
+    return unsafe firstControlSlowly(base, index..<end)
 }
 
 /// Whether one of the eight bytes at `index` is a control character; a tab is one here.

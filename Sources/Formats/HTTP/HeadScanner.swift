@@ -38,6 +38,8 @@ struct HeadScanner {
     private var lineStart = 0
     /// Where the start line stood, without its line end; nil until it has ended.
     private(set) var startLine: Range<Int>?
+    /// Whether there is room for the fields: `begin` was called.
+    private(set) var hasBegun = false
 
     enum Step {
         case incomplete
@@ -50,9 +52,6 @@ struct HeadScanner {
     init(limits: HeadLimits) {
         self.limits = limits
     }
-
-    /// Whether `begin` was called.
-    private(set) var hasBegun = false
 
     /// Uses an empty array for the fields, which may have room from a head before.
     mutating func begin(fields room: consuming [FieldRange]) {

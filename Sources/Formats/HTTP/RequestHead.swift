@@ -26,18 +26,12 @@ package struct RequestHead: MessageHead {
     private let box: [Content]
     private var meaning: Meaning { box[0].meaning }
 
-    /// Lends the bytes, without counting another owner of them.
-    private func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
-        unsafe box.withUnsafeBufferPointer { content in
-            guard let content = content.baseAddress else { preconditionFailure("a head without content") }
-            return unsafe content.pointee.fields.bytes.withUnsafeBufferPointer(body)
-        }
-    }
-
     /// - Parameter box: has one element.
     init(_ box: [Content]) { self.box = box }
 
+    /// `.other` where it is none of those that are known; see `methodName`.
     package var method: Method { meaning.method }
+    /// Which HTTP the client speaks.
     package var version: HTTPVersion { meaning.version }
     /// How the body that follows ends.
     package var bodyFraming: BodyFraming { meaning.bodyFraming }
@@ -58,6 +52,14 @@ package struct RequestHead: MessageHead {
         }
         guard case .head(let head, _) = outcome else { throw .truncated }
         self = head
+    }
+
+    /// Lends the bytes, without counting another owner of them.
+    private func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+        unsafe box.withUnsafeBufferPointer { content in
+            guard let content = content.baseAddress else { preconditionFailure("a head without content") }
+            return unsafe content.pointee.fields.bytes.withUnsafeBufferPointer(body)
+        }
     }
 
     /// The method as it was sent; says what `Method.other` was.
