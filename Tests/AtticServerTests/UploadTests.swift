@@ -179,6 +179,45 @@ struct UploadTests {
         #expect(try answer([(Endpoint.narInfoHeader, elsewhere)]).contains("store_path"))
     }
 
+    @Test("where a request has both forms of the NAR's information, the one before the NAR counts")
+    func bothForms() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let path = try TestPath("tool", seeds: [1], byteCount: 1000)
+        func info(_ path: TestPath) -> [UInt8] {
+            UploadPathNarInfo(
+                cache: cache, storePathHash: path.storePath.hash, storePath: path.storePath.absolute(), references: [], signatures: [],
+                narHash: SHA256.digest(of: path.nar), narSize: Int64(path.nar.count)
+            ).json()
+        }
+        for header in [info(path), info(try TestPath("other", seeds: [2], byteCount: 1000)), Array("no json".utf8)] {
+            let response = try fixture.send(
+                "PUT", Endpoint.uploadPath, token: fixture.root(),
+                headers: [
+                    (Endpoint.narInfoHeader, String(decoding: header, as: UTF8.self)),
+                    (Endpoint.narInfoPreambleSizeHeader, String(info(path).count)),
+                ], body: info(path) + path.nar)
+            #expect(response.status == .ok)
+        }
+        #expect(try fixture.narInfo(path, in: cache).narHash == SHA256.digest(of: path.nar))
+    }
+
+    @Test("a missing path that is named twice is told once")
+    func missingTwice() throws {
+        let fixture = try Fixture()
+        let cache = try fixture.makeCache("hello")
+        let (here, first, second) = (
+            try TestPath("here", seeds: [1], byteCount: 100), try TestPath("first", seeds: [2], byteCount: 100),
+            try TestPath("second", seeds: [3], byteCount: 100)
+        )
+        #expect(try fixture.push(here, to: cache).status == .ok)
+        let asked = [second, here, first, second, here, first].map(\.storePath.hash)
+        let response = try fixture.send(
+            "POST", Endpoint.getMissingPaths, token: fixture.root(),
+            body: MissingPathsRequest(cache: cache, storePathHashes: asked).json())
+        #expect(try MissingPathsResponse(json: response.bytes).missingPaths == [second, first].map(\.storePath.hash))
+    }
+
     @Test("which paths are missing, in the order of the question, however many")
     func missing() throws {
         let fixture = try Fixture()

@@ -4,7 +4,7 @@ import HTTP
 import HTTPServer
 import Nix
 
-/// `POST /_api/v1/get-missing-paths`: which of these store paths the cache does not have.
+/// `POST /_api/v1/get-missing-paths`: which of these store paths the cache does not have, each once.
 enum FindMissingPaths {
     static func respond(_ call: Call) throws -> Response {
         try call.visitor.requirePush()
@@ -21,8 +21,10 @@ enum FindMissingPaths {
             // A collection that was at them when they were looked for may have waited no longer than the note did.
             missing = try find(asked, in: cache, call)
         }
+        // A client may send what it is told, one by one: a path that was named twice is told once.
+        var told: Set<StorePathHash> = []
         return Response(.ok, headers: [("Content-Type", "application/json")],
-            body: .bytes(MissingPathsResponse(missingPaths: missing).json()))
+            body: .bytes(MissingPathsResponse(missingPaths: missing.filter { told.insert($0).inserted }).json()))
     }
 
     private static func find(_ asked: MissingPathsRequest, in cache: CacheRecord, _ call: Call) throws -> [StorePathHash] {

@@ -25,13 +25,12 @@ enum UploadPath {
 
     // MARK: What is announced
 
-    /// The NAR's information: the header's JSON, or as many bytes of the body as the preamble header says.
+    /// The NAR's information: as many bytes of the body as the preamble header says, or else the other header's JSON. Of a request
+    /// with both the preamble counts, as with Attic: what the body begins with would not be the NAR otherwise.
     private static func narInfo(_ call: Call) throws -> UploadPathNarInfo {
         let head = call.request.head
-        if let text = head.header(Endpoint.narInfoHeader) {
-            return try UploadPathNarInfo(json: Array(text.utf8))
-        }
         guard let size = head.header(Endpoint.narInfoPreambleSizeHeader) else {
+            if let text = head.header(Endpoint.narInfoHeader) { return try UploadPathNarInfo(json: Array(text.utf8)) }
             throw Problem.request("the NAR's information is missing: send \(Endpoint.narInfoHeader), or \(Endpoint.narInfoPreambleSizeHeader) and the JSON before the NAR.")
         }
         let most = call.context.configuration.maxNarInfoSize
